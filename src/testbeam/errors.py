@@ -1,0 +1,94 @@
+"""The whole tree of errors that testbeam raises on purpose.
+
+::
+
+    TestbeamError
+    ├── SettingsError      an option, variable or key has a value that can't be used
+    ├── WireError          bytes are not a valid message of their schema
+    ├── NexusError         a nexus_structure or a NeXus file is not what its grammar asks for
+    ├── TransportError     a broker, PV or socket did not do what was asked in time
+    │   └── TopicMissing   a topic is not on the broker (topics are explicit: a typo fails)
+    ├── StackError         a stack can't be declared or started as written
+    │   ├── NotReady       a service did not become ready within its deadline
+    │   ├── ServiceDied    a service ended although it should be running
+    │   └── PortTaken      a port or address is held by somebody else
+    ├── FetchError         a download for the cache failed, with the ways out
+    ├── AuditError         what should be in the file can't be computed
+    └── WaitTimeout        a condition did not come true in time; says what was last seen
+
+Every message names the thing, the place and the next step.
+"""
+
+
+class TestbeamError(Exception):
+    """Base of all errors raised on purpose; `except TestbeamError` catches every one."""
+
+    __test__ = False  # pytest collects classes by the name Test*
+
+
+class SettingsError(TestbeamError):
+    """An option has a value that can't be used."""
+
+    def __init__(self, option: str, value: object, expected: str) -> None:
+        super().__init__(f"{option}: {value!r} can't be used; give {expected}")
+        self.option = option
+        self.value = value
+
+
+class WireError(TestbeamError):
+    """Bytes are not a valid message of their schema."""
+
+    def __init__(self, schema: str, problem: str) -> None:
+        super().__init__(f"{schema}: {problem}")
+        self.schema = schema
+        self.problem = problem
+
+
+class NexusError(TestbeamError):
+    """A nexus_structure or a NeXus file breaks its grammar; `path` is the place within it."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+class TransportError(TestbeamError):
+    """A broker, PV or socket did not do what was asked in time."""
+
+
+class TopicMissing(TransportError):
+    """A topic is not on the broker."""
+
+    def __init__(self, topic: str, bootstrap: str, near: tuple[str, ...] = ()) -> None:
+        hint = f"did you mean {', '.join(near)}?" if near else "create it, or declare it in the stack's topics"
+        super().__init__(f"topic {topic!r} is not on {bootstrap}; {hint}")
+        self.topic = topic
+
+
+class StackError(TestbeamError):
+    """A stack can't be declared or started as written."""
+
+
+class NotReady(StackError):
+    """A service did not become ready within its deadline."""
+
+
+class ServiceDied(StackError):
+    """A service ended although it should be running."""
+
+
+class PortTaken(StackError):
+    """A port or address is held by somebody else."""
+
+
+class FetchError(TestbeamError):
+    """A download for the cache failed; the message names the ways out."""
+
+
+class AuditError(TestbeamError):
+    """What should be in the file can't be computed."""
+
+
+class WaitTimeout(TestbeamError, TimeoutError):
+    """A condition did not come true in time; the message says what was last seen."""

@@ -1,0 +1,152 @@
+"""How services and clients reach Kafka: producers, readers that assign (no group), topics; all over confluent-kafka.
+
+Figures behind the defaults: contracts/performance.md, "Kafka client".
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from testbeam.errors import TopicMissing, TransportError
+
+_COMMON = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500, "broker.address.family": "v4", "log.connection.close": False}
+_READER = {
+    "group.id": "testbeam-unused",  # librdkafka asks for one even where offsets are assigned and never committed
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "enable.partition.eof": True,
+    "check.crcs": True,
+    "fetch.queue.backoff.ms": 5,
+    "fetch.wait.max.ms": 50,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kafka:
+    """One cluster: where it is, and options (librdkafka's own names) such as SASL."""
+
+    bootstrap: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def config(self, **more: Any) -> dict[str, Any]:
+        """Return librdkafka's configuration; `more` in Python spelling (`linger_ms=5`) wins."""
+        named = {key.replace("_", "."): value for key, value in more.items()}
+        return {"bootstrap.servers": self.bootstrap, **_COMMON, **self.options, **named}
+
+    def producer(self, **more: Any) -> Producer:
+        """Return a producer that keeps order and waits for the broker's acknowledgement."""
+        return Producer(self.config(**{"linger_ms": 5, "enable_idempotence": True, "message_max_bytes": 100_000_000, **more}))
+
+    def admin(self) -> AdminClient:
+        """Return an admin client."""
+        return AdminClient(self.config())
+
+    def reader(self, **more: Any) -> "Reader":
+        """Return a reader without a group."""
+        return Reader(Consumer(self.config() | _READER | {k.replace("_", "."): v for k, v in more.items()}), self.bootstrap)
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads partitions it was told to, from offsets it was told."""
+
+    consumer: Consumer
+    bootstrap: str
+    at_end: set[tuple[str | None, int | None]] = field(default_factory=set)
+
+    def partitions(self, topic: str, within_s: float = 10) -> list[int]:
+        """Return the partitions of a topic.
+
+        Raises:
+            TopicMissing: it is not on the broker; near names are given.
+            TransportError: no answer in time.
+        """
+        try:
+            topics = self.consumer.list_topics(timeout=within_s).topics
+        except KafkaException as error:
+            raise TransportError(f"{self.bootstrap}: no metadata within {within_s} s ({error.args[0].str()}); is the broker up?") from error
+        if topic not in topics:
+            raise TopicMissing(topic, self.bootstrap, tuple(difflib.get_close_matches(topic, topics)))
+        return sorted(topics[topic].partitions)
+
+    def watermarks(self, topic: str, within_s: float = 10) -> dict[int, tuple[int, int]]:
+        """Return (oldest, next) offset of each partition."""
+        return {
+            p: self._ask(topic, within_s, self.consumer.get_watermark_offsets, TopicPartition(topic, p), timeout=within_s)
+            for p in self.partitions(topic, within_s)
+        }
+
+    def offsets_at(self, topic: str, timestamp_ms: int, within_s: float = 10) -> dict[int, int]:
+        """Return, for each partition, the offset of the first message at or after `timestamp_ms`; past the newest, the next offset."""
+        asked = [TopicPartition(topic, p, max(timestamp_ms, 0)) for p in self.partitions(topic, within_s)]
+        found = self._ask(topic, within_s, self.consumer.offsets_for_times, asked, timeout=within_s)
+        ends = self.watermarks(topic, within_s) if any(tp.offset < 0 for tp in found) else {}
+        return {tp.partition: tp.offset if tp.offset >= 0 else ends[tp.partition][1] for tp in found}
+
+    def assign(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Read from now on exactly these (topic, partition) pairs, from these offsets."""
+        self.at_end.clear()
+        self.consumer.assign([TopicPartition(topic, p, offset) for (topic, p), offset in offsets.items()])
+
+    def assign_ends(self, topics: Iterable[str]) -> None:
+        """Read only what comes from now on. The positions are fixed facts when this returns: nothing sent later is missed."""
+        self.assign({(topic, p): high for topic in topics for p, (_low, high) in self.watermarks(topic).items()})
+
+    def read(self, most: int = 1000, wait_s: float = 0.01) -> Sequence[Message]:
+        """Return up to `most` messages, those there within `wait_s`; ends of partitions are kept in `at_end`.
+
+        Raises:
+            TransportError: the broker says the partition, its data or our rights are gone; passing faults are librdkafka's to mend.
+        """
+        good: list[Message] = []
+        for message in self.consumer.consume(most, wait_s):
+            error = message.error()
+            if error is None:
+                good.append(message)
+                if self.at_end:
+                    self.at_end.discard((message.topic(), message.partition()))
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 — the name the library gives it
+                self.at_end.add((message.topic(), message.partition()))
+            elif error.fatal() or (not error.retriable() and error.code() not in _PASSING):
+                raise TransportError(f"{self.bootstrap}: reading {message.topic()}: {error.str()}")
+        return good
+
+    def close(self) -> None:
+        """Leave; the reader can't be used after."""
+        self.consumer.close()
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _ask(self, topic: str, within_s: float, call: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return call(*args, **kwargs)
+        except KafkaException as error:
+            raise TransportError(f"{self.bootstrap}: {topic}: no answer within {within_s} s ({error.args[0].str()})") from error
+
+
+_PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}  # noqa: SLF001
+
+
+def create_topics(kafka: Kafka, topics: Mapping[str, int], *, config: Mapping[str, str] | None = None, within_s: float = 10) -> None:
+    """Create `topics` (name → number of partitions); those that exist are left as they are.
+
+    Raises:
+        TransportError: the broker refused one, or did not answer in time.
+    """
+    new = [NewTopic(name, partitions, 1, config=dict(config or {})) for name, partitions in topics.items()]
+    for name, future in kafka.admin().create_topics(new, operation_timeout=within_s, request_timeout=within_s).items() if new else ():
+        try:
+            future.result(within_s)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise TransportError(f"{kafka.bootstrap}: topic {name!r} was not created: {error.args[0].str()}") from error
