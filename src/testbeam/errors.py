@@ -7,7 +7,8 @@
     ├── WireError          bytes are not a valid message of their schema
     ├── NexusError         a nexus_structure or a NeXus file is not what its grammar asks for
     ├── TransportError     a broker, PV or socket did not do what was asked in time
-    │   └── TopicMissing   a topic is not on the broker (topics are explicit: a typo fails)
+    │   ├── TopicMissing   a topic is not on the broker (topics are explicit: a typo fails)
+    │   └── PvMissing      an IOC runs and has no such PV
     ├── StackError         a stack can't be declared or started as written
     │   ├── NotReady       a service did not become ready within its deadline
     │   ├── ServiceDied    a service ended although it should be running
@@ -64,6 +65,16 @@ class TopicMissing(TransportError):
         hint = f"did you mean {', '.join(near)}?" if near else "create it, or declare it in the stack's topics"
         super().__init__(f"topic {topic!r} is not on {bootstrap}; {hint}")
         self.topic = topic
+
+
+class PvMissing(TransportError):
+    """A server is there and has no such PV; `place` says which one was asked."""
+
+    def __init__(self, pv: str, place: str, near: tuple[str, ...] = ()) -> None:
+        hint = f"did you mean {', '.join(near)}?" if near else "check the name, its prefix and the macros of its database"
+        super().__init__(f"PV {pv!r} is not on {place}; {hint}")
+        self.pv = pv
+        self.place = place
 
 
 class StackError(TestbeamError):

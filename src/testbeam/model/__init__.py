@@ -1,5 +1,6 @@
 """Frozen values at the seams: what rooms say to each other, with no socket, thread or clock."""
 
+from testbeam.model.columns import EventBatch, EventColumns, LogBatch, LogColumns
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol, StreamSpec
 from testbeam.model.runs import (
     ActionOutcome,
@@ -22,8 +23,12 @@ __all__ = [
     "ConnectionChange",
     "ConnectionState",
     "DetectorSpectrumMap",
+    "EventBatch",
+    "EventColumns",
     "Events",
     "ForwarderCommand",
+    "LogBatch",
+    "LogColumns",
     "LogValue",
     "Protocol",
     "RunStart",

@@ -144,7 +144,8 @@ def create_topics(kafka: Kafka, topics: Mapping[str, int], *, config: Mapping[st
         TransportError: the broker refused one, or did not answer in time.
     """
     new = [NewTopic(name, partitions, 1, config=dict(config or {})) for name, partitions in topics.items()]
-    for name, future in kafka.admin().create_topics(new, operation_timeout=within_s, request_timeout=within_s).items() if new else ():
+    admin = kafka.admin()  # must outlive its futures: an admin that is let go of ends them all
+    for name, future in admin.create_topics(new, operation_timeout=within_s, request_timeout=within_s).items() if new else ():
         try:
             future.result(within_s)
         except KafkaException as error:

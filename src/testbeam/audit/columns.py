@@ -1,0 +1,134 @@
+"""What was read of one source in one schema: a column for each thing that is compared, one entry a message or pulse."""
+
+from array import array
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbeam.audit import digests
+from testbeam.audit.digests import Digests
+from testbeam.model import Alarm, ConnectionChange, Events, LogValue
+
+Ints = NDArray[np.int64]
+
+
+def column() -> "array[int]":
+    """Return an empty column of int64."""
+    return array("q")
+
+
+def as_ints(values: "array[int]") -> Ints:
+    """Return a column as an array, without copying it; the column can't grow any more while the array lives."""
+    return np.frombuffer(values, np.int64) if values else np.empty(0, np.int64)
+
+
+@dataclass(slots=True)
+class Columns:
+    """Number (in the order of reading), partition and payload time of each message."""
+
+    number: "array[int]" = field(default_factory=column)
+    partition: "array[int]" = field(default_factory=column)
+    time_ns: "array[int]" = field(default_factory=column)
+
+    def add(self, number: int, partition: int, value: Any) -> None:
+        """Take in one message."""
+        self.number.append(number)
+        self.partition.append(partition)
+        self.time_ns.append(value.timestamp_ns)
+        self._keep(value)
+
+    def _keep(self, value: Any) -> None:
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class LogColumns(Columns):
+    """f144: the values as they came."""
+
+    values: list[Any] = field(default_factory=list)
+
+    def _keep(self, value: LogValue) -> None:
+        self.values.append(value.value)
+
+    def digests(self, chosen: NDArray[np.intp], dtype: np.dtype[Any]) -> Digests:
+        """Return the digests of these messages' values in a dataset of this type; arrays must have one length."""
+        result = np.zeros(len(chosen), np.int64)
+        kinds = np.array([self.values[at].dtype.str for at in chosen])
+        for kind in set(kinds.tolist()):
+            here = np.flatnonzero(kinds == kind)
+            values = np.array([self.values[at] for at in chosen[here]])
+            result[here] = digests.of_numbers(digests.converted(values, dtype))
+        return result
+
+    def lengths(self, chosen: NDArray[np.intp]) -> Ints:
+        """Return how many numbers each of these messages holds."""
+        return np.array([self.values[at].size for at in chosen], np.int64)
+
+
+@dataclass(slots=True)
+class AlarmColumns(Columns):
+    """al00."""
+
+    values: "array[int]" = field(default_factory=column)
+
+    def _keep(self, value: Alarm) -> None:
+        self.values.append(digests.of_alarm(value.severity, digests.stored_alarm_message(value.message)))
+
+
+@dataclass(slots=True)
+class ConnectionColumns(Columns):
+    """ep01."""
+
+    values: "array[int]" = field(default_factory=column)
+
+    def _keep(self, value: ConnectionChange) -> None:
+        self.values.append(int(value.state))
+
+
+@dataclass(slots=True)
+class EventColumns(Columns):
+    """ev44: by message the number of events and whether they have pixel ids; by pulse its message, time, index and events."""
+
+    events: "array[int]" = field(default_factory=column)
+    has_ids: "array[int]" = field(default_factory=column)
+    pulse_message: "array[int]" = field(default_factory=column)
+    pulse_time_ns: "array[int]" = field(default_factory=column)
+    pulse_index: "array[int]" = field(default_factory=column)
+    pulse_events: "array[int]" = field(default_factory=column)
+    time_of_flight: "array[int]" = field(default_factory=column)
+    pixel_id: "array[int]" = field(default_factory=column)
+
+    def add(self, number: int, partition: int, value: Events) -> None:
+        """Take in one message; its time is that of its first pulse, 0 without a pulse."""
+        self.number.append(number)
+        self.partition.append(partition)
+        self.time_ns.append(int(value.reference_time_ns[0]) if len(value.reference_time_ns) else 0)
+        self._keep(value)
+
+    def _keep(self, value: Events) -> None:
+        total = len(value.time_of_flight_ns)
+        ids = value.pixel_id if len(value.pixel_id) else np.full(total, digests.NO_PIXEL, np.int32)
+        bounds = pulse_bounds(value.reference_time_index, total)
+        for pulse, (time_ns, index) in enumerate(zip(value.reference_time_ns.tolist(), value.reference_time_index.tolist(), strict=True)):
+            start, end = bounds[pulse], bounds[pulse + 1]
+            self.pulse_message.append(len(self.events))
+            self.pulse_time_ns.append(time_ns)
+            self.pulse_index.append(index)
+            self.pulse_events.append(end - start)
+            self.time_of_flight.append(digests.of_bytes(value.time_of_flight_ns[start:end].tobytes()))
+            self.pixel_id.append(digests.of_bytes(ids[start:end].tobytes()))
+        self.events.append(total)
+        self.has_ids.append(len(value.pixel_id) > 0)
+
+
+def pulse_bounds(index: NDArray[np.int32], total: int) -> list[int]:
+    """Return where the events of each pulse of a message begin, and where the last ones end.
+
+    Events before the first pulse's index count as its own. Where the index makes no sense all events count as the first pulse's.
+    """
+    starts = index.tolist()
+    if all(earlier <= later for earlier, later in zip([0, *starts], [*starts, total], strict=True)):
+        return [0, *starts[1:], total]
+    return [0, *[total] * len(starts)]

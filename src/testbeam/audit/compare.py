@@ -1,0 +1,128 @@
+"""Whether a file holds what it must: each destination's rows against the units that belong there, then the sum by message."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from testbeam.audit.detail import Fetch, explain
+from testbeam.audit.expected import Expected
+from testbeam.audit.matching import Fate, Match, match
+from testbeam.audit.reasons import CODES, Reason, code
+from testbeam.audit.result import AuditResult, Finding, Findings, Kind, StreamCount
+from testbeam.audit.stored import TIME_NAMES, VALUE_NAMES, Stored, read
+from testbeam.audit.units import Wanted
+
+_KINDS = {Fate.MISSING: Kind.MISSING, Fate.ALTERED: Kind.ALTERED}
+
+
+def compare(expected: Expected, file: h5py.File, fetch: Fetch | None = None, name: str = "") -> AuditResult:
+    """Return the verdict on an open file. `fetch` brings a message again, so that a finding can show both values."""
+    comparison = _Comparison(expected, file, fetch)
+    for wanted in expected.wanted:
+        comparison.take(wanted)
+    return comparison.result(name or str(file.filename))
+
+
+@dataclass(slots=True)
+class _Comparison:
+    expected: Expected
+    file: h5py.File
+    fetch: Fetch | None
+    findings: Findings = field(default_factory=Findings)
+    streams: list[StreamCount] = field(default_factory=list)
+    reasons: NDArray[np.int8] = field(init=False)
+    fates: NDArray[np.int8] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reasons = self.expected.reasons.copy()
+        self.fates = np.zeros(len(self.expected.ledger), np.int8)
+
+    def take(self, wanted: Wanted) -> None:
+        """Compare one destination."""
+        stored = read(self.file, wanted)
+        wanted = self._settle_first(wanted, stored)
+        found = match(wanted.units, stored.time_ns, stored.digest)
+        np.maximum.at(self.fates, wanted.units.number, found.fate)
+        destination = wanted.destination
+        self.streams.append(
+            StreamCount(
+                path=destination.path,
+                module=destination.module,
+                topic=destination.topic,
+                source=destination.source,
+                expected=len(wanted.units),
+                found=len(stored.time_ns),
+            )
+        )
+        self._note(wanted, stored, found)
+
+    def _settle_first(self, wanted: Wanted, stored: Stored) -> Wanted:
+        settled = wanted.with_first_as_found(stored.time_ns, stored.digest, self.expected.job.start_ns)
+        if settled is not wanted:
+            if wanted.first >= 0:
+                self.reasons[wanted.units.number[wanted.first]] = code(Reason.SUPERSEDED)
+            self.reasons[settled.units.number[0]] = 0
+        return settled
+
+    def _note(self, wanted: Wanted, stored: Stored, found: Match) -> None:
+        for fate, kind in _KINDS.items():
+            self._note_units(kind, wanted, stored, np.flatnonzero(found.fate == fate), found.row)
+        self._note_units(Kind.MISPLACED, wanted, stored, found.misplaced, found.row)
+        for kind, rows in ((Kind.DOUBLED, found.doubled), (Kind.UNEXPECTED, found.unexpected)):
+            self._note_rows(kind, wanted, stored, rows)
+        for dataset, problem in stored.problems:
+            self.findings.counts[Kind.INCONSISTENT] += 1
+            path = f"{wanted.destination.path}/{dataset}" if dataset else wanted.destination.path
+            self.findings.add(Finding(kind=Kind.INCONSISTENT, path=path, source=wanted.destination.source, detail=problem))
+
+    def _note_units(self, kind: Kind, wanted: Wanted, stored: Stored, units: NDArray[np.intp], row: NDArray[np.intp]) -> None:
+        self.findings.counts[kind] += len(units)
+        ledger = self.expected.ledger
+        for unit in units[: max(self.findings.wants(kind), 0)]:
+            number, place = int(wanted.units.number[unit]), int(row[unit])
+            finding = Finding(
+                kind=kind,
+                path=f"{wanted.destination.path}/{VALUE_NAMES[wanted.destination.module]}",
+                row=place,
+                topic=ledger.topics[ledger.topic[number]],
+                partition=int(ledger.partition[number]),
+                offset=int(ledger.offset[number]),
+                source=wanted.destination.source,
+                time_ns=int(wanted.units.time_ns[unit]),
+            )
+            row_time = int(stored.time_ns[place]) if place >= 0 else 0
+            self.findings.add(explain(finding, wanted, self.file, row_time, self.fetch))
+
+    def _note_rows(self, kind: Kind, wanted: Wanted, stored: Stored, rows: NDArray[np.intp]) -> None:
+        self.findings.counts[kind] += len(rows)
+        for row in rows[: max(self.findings.wants(kind), 0)]:
+            path = f"{wanted.destination.path}/{TIME_NAMES[wanted.destination.module]}"
+            time_ns = int(stored.time_ns[row])
+            self.findings.add(Finding(kind=kind, path=path, row=int(row), source=wanted.destination.source, time_ns=time_ns))
+
+    def result(self, name: str) -> AuditResult:
+        """Return the sum."""
+        count: Callable[[Fate], int] = lambda fate: int((self.fates == fate).sum())  # noqa: E731
+        self.reasons[self.fates == Fate.LATE] = code(Reason.AFTER_STOP)
+        filtered = Counter(CODES[number] for number in self.reasons[self.reasons != 0].tolist())
+        return AuditResult(
+            file=name,
+            job_id=self.expected.job.job_id,
+            read=len(self.fates),
+            expected=int((self.reasons == 0).sum()),
+            written=count(Fate.WRITTEN),
+            filtered={reason.value: n for reason, n in sorted(filtered.items(), key=str) if reason},
+            missing=count(Fate.MISSING),
+            altered=count(Fate.ALTERED),
+            doubled=self.findings.counts[Kind.DOUBLED],
+            unexpected=self.findings.counts[Kind.UNEXPECTED],
+            misplaced=self.findings.counts[Kind.MISPLACED],
+            inconsistent=self.findings.counts[Kind.INCONSISTENT],
+            older=self.expected.older,
+            streams=tuple(self.streams),
+            findings=tuple(self.findings.kept),
+        )

@@ -1,0 +1,138 @@
+"""What a job's messages amount to: which belong into the file and where, and which do not and why.
+
+Nothing of the messages is kept but a few numbers each, so 10⁸ events fit into memory.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbeam.audit.columns import AlarmColumns, Columns, ConnectionColumns, EventColumns, Ints, LogColumns, as_ints, column
+from testbeam.audit.destinations import Destination, destinations
+from testbeam.audit.job import Job
+from testbeam.audit.message import Message
+from testbeam.audit.reasons import Reason, code
+from testbeam.audit.units import Wanted, event_units, log_units
+from testbeam.audit.window import judge
+from testbeam.errors import WireError
+from testbeam.wire.flatbuffers.registry import DECODERS, schema_id
+
+_COLUMNS: dict[str, type[Columns]] = {"f144": LogColumns, "al00": AlarmColumns, "ep01": ConnectionColumns, "ev44": EventColumns}
+
+Key = tuple[str, str, str, bool]  # topic, schema, source, whether it is an array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """Where each message that was read is on Kafka."""
+
+    topics: tuple[str, ...]
+    topic: Ints
+    partition: Ints
+    offset: Ints
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What the file must hold: `reasons` by message, as numbers, 0 for those that belong into it."""
+
+    job: Job
+    ledger: Ledger
+    reasons: NDArray[np.int8]
+    wanted: tuple[Wanted, ...]
+    older: int
+
+
+def expected(job: Job, messages: Iterable[Message]) -> Expected:
+    """Return what the file of a job must hold, given the messages of its topics; those of a partition must come in order.
+
+    Raises:
+        AuditError: the job's nexus_structure can't be audited.
+    """
+    reading = _Reading(destinations(job.nexus_structure))
+    for message in messages:
+        reading.take(message)
+    reading.judge(job)
+    return Expected(
+        job=job, ledger=reading.ledger(), reasons=np.array(reading.reasons, np.int8), wanted=tuple(reading.wanted), older=reading.older
+    )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Sorts messages by source, then judges each source's."""
+
+    destinations: tuple[Destination, ...]
+    reasons: Any = field(default_factory=column)
+    wanted: list[Wanted] = field(default_factory=list)
+    older: int = 0
+    _topics: dict[str, int] = field(default_factory=dict)
+    _places: tuple[Any, Any, Any] = field(default_factory=lambda: (column(), column(), column()))
+    _by_key: dict[Key, Columns] = field(init=False)
+    _sources: set[tuple[str, str, str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._by_key = {_key(d): _COLUMNS[d.module]() for d in self.destinations}
+        self._sources = {(topic, schema, source) for topic, schema, source, _is_array in self._by_key}
+
+    def take(self, message: Message) -> None:
+        number = len(self.reasons)
+        for col, value in zip(
+            self._places, (self._topics.setdefault(message.topic, len(self._topics)), message.partition, message.offset), strict=True
+        ):
+            col.append(value)
+        reason = self._sort(number, message)
+        self.reasons.append(code(reason) if reason else 0)
+
+    def _sort(self, number: int, message: Message) -> Reason | None:
+        payload = message.payload or b""
+        try:
+            schema = schema_id(payload)
+            if schema not in DECODERS:
+                return Reason.UNKNOWN_SCHEMA
+            value = DECODERS[schema](payload)
+        except WireError:
+            return Reason.FAILED_VERIFICATION
+        if schema not in _COLUMNS:
+            return Reason.SOURCE_NOT_IN_JOB
+        is_array = schema == "f144" and np.ndim(value.value) > 0
+        columns = self._by_key.get((message.topic, schema, value.source_name, is_array))
+        if columns is None:
+            known = (message.topic, schema, value.source_name) in self._sources
+            return Reason.WRONG_SHAPE if known else Reason.SOURCE_NOT_IN_JOB
+        columns.add(number, message.partition, value)
+        return None
+
+    def judge(self, job: Job) -> None:
+        reasons = np.array(self.reasons, np.int8)
+        for key, columns in self._by_key.items():
+            _topic, schema, _source, is_array = key
+            verdict = judge(as_ints(columns.time_ns), as_ints(columns.partition), job.start_ns, job.stop_ns, events=schema == "ev44")
+            numbers = as_ints(columns.number)
+            reasons[numbers] = verdict.reasons
+            self.older += verdict.older
+            wanted = [
+                event_units(columns, verdict, d) if isinstance(columns, EventColumns) else log_units(columns, verdict, d)
+                for d in self.destinations
+                if _key(d) == key
+            ]
+            self.wanted += wanted
+            if is_array:
+                chosen = numbers[verdict.reasons == 0]
+                fitting = np.concatenate([w.units.number for w in wanted])
+                reasons[chosen[~np.isin(chosen, fitting)]] = code(Reason.WRONG_SHAPE)
+        self.reasons = reasons
+
+    def ledger(self) -> Ledger:
+        topic, partition, offset = map(as_ints, self._places)
+        return Ledger(topics=tuple(self._topics), topic=topic, partition=partition, offset=offset)
+
+
+def _key(destination: Destination) -> Key:
+    return destination.topic, destination.module, destination.source, destination.is_array

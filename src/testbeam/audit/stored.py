@@ -1,0 +1,191 @@
+"""What a file holds for one destination, read with plain h5py, and what of it contradicts itself."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from testbeam.audit import digests
+from testbeam.audit.columns import Ints
+from testbeam.audit.destinations import Destination
+from testbeam.audit.digests import Digests
+from testbeam.audit.units import Wanted
+
+TIME_NAMES = {"f144": "time", "al00": "alarm_time", "ep01": "connection_status_time", "ev44": "event_time_zero"}
+VALUE_NAMES = {"f144": "value", "al00": "alarm_message", "ep01": "connection_status", "ev44": "event_index"}
+_EVENTS_AT_ONCE = 4_000_000
+
+
+@dataclass(slots=True)
+class Stored:
+    """Time and digest of each row (of ev44: each pulse); `problems` are pairs of a dataset's name and what is wrong with it."""
+
+    time_ns: Ints
+    digest: Digests
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Datasets:
+    """The datasets of one destination; one that is missing or of a wrong kind is a problem, and reads as empty."""
+
+    def __init__(self, file: h5py.File, destination: Destination) -> None:
+        self.problems: list[tuple[str, str]] = []
+        group = file.get(destination.path)
+        self._group = group if isinstance(group, h5py.Group) else {}
+        if not isinstance(group, h5py.Group):
+            self.problems.append(("", "there is no such group"))
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is a dataset of this name."""
+        return isinstance(self._group.get(name), h5py.Dataset)
+
+    def get(self, name: str, dtype: Any = None, width: int = 0) -> Any:
+        """Return a dataset, or an empty array where there is none that can be used."""
+        dataset = self._group.get(name)
+        expected = None if dtype is None else np.dtype(dtype)
+        if not isinstance(dataset, h5py.Dataset):
+            self.problems.append((name, "there is no such dataset"))
+        elif expected is not None and dataset.dtype != expected:
+            self.problems.append((name, f"its type is {dataset.dtype}, not {expected}"))
+        elif dataset.ndim != (2 if width else 1) or (width and dataset.shape[1] != width):
+            self.problems.append((name, f"its shape is {dataset.shape}"))
+        else:
+            return dataset
+        return np.empty((0, width) if width else 0, expected or np.int64)
+
+    def rows(self, *columns: tuple[str, Any]) -> list[NDArray[Any]]:
+        """Return whole columns that belong side by side, cut to the shortest."""
+        arrays = [self.get(name, dtype)[:] for name, dtype in columns]
+        return self.side_by_side([name for name, _dtype in columns], arrays)
+
+    def side_by_side(self, names: list[str], arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return arrays cut to the shortest; different lengths are a problem."""
+        lengths = [len(array) for array in arrays]
+        if len(set(lengths)) > 1:
+            self.problems.append((names[-1], f"lengths differ: {', '.join(f'{n} {m}' for n, m in zip(names, lengths, strict=True))}"))
+        return [array[: min(lengths)] for array in arrays]
+
+
+def read(file: h5py.File, wanted: Wanted) -> Stored:
+    """Return what the file holds for a destination."""
+    return _READERS[wanted.destination.module](Datasets(file, wanted.destination), wanted)
+
+
+def _read_log(datasets: Datasets, wanted: Wanted) -> Stored:
+    destination = wanted.destination
+    values = datasets.get("value", destination.dtype, destination.width)[:]
+    time, values = datasets.side_by_side(["time", "value"], [datasets.get("time", np.uint64)[:], values])
+    if destination.statistics:
+        _check_statistics(datasets, values)
+    if destination.cue_interval:
+        _check_cue(datasets, len(time), lambda at, cue_ns: time[at].view(np.int64) == cue_ns, destination.cue_interval)
+    return Stored(time.view(np.int64), digests.of_numbers(values), datasets.problems)
+
+
+def _read_alarms(datasets: Datasets, _wanted: Wanted) -> Stored:
+    message = datasets.get("alarm_message")[:]
+    time, severity = datasets.rows(("alarm_time", np.uint64), ("alarm_severity", np.int16))
+    time, severity, message = datasets.side_by_side(["alarm_time", "alarm_severity", "alarm_message"], [time, severity, message])
+    digest = [digests.of_alarm(int(level), _as_bytes(text)) for level, text in zip(severity, message, strict=True)]
+    return Stored(time.view(np.int64), np.array(digest, np.int64), datasets.problems)
+
+
+def _read_connections(datasets: Datasets, _wanted: Wanted) -> Stored:
+    time, status = datasets.rows(("connection_status_time", np.uint64), ("connection_status", np.int16))
+    return Stored(time.view(np.int64), status.astype(np.int64), datasets.problems)
+
+
+def _read_events(datasets: Datasets, wanted: Wanted) -> Stored:
+    time, index = datasets.rows(("event_time_zero", np.uint64), ("event_index", np.int64))
+    time = time.view(np.int64)
+    offset = datasets.get("event_time_offset", np.int32)
+    ids = datasets.get("event_id", np.int32) if datasets.has("event_id") or wanted.has_ids else np.empty(0, np.int32)
+    total = len(offset)
+    if len(ids) != (total if wanted.has_ids else 0):
+        datasets.problems.append(("event_id", f"it has {len(ids)} ids, there are {total} events{'' if wanted.has_ids else ' without ids'}"))
+    bounds = _bounds(datasets, wanted, time, index, total)
+    of_offset = _digests_of_pulses(offset, bounds)
+    of_ids = _digests_of_pulses(ids, bounds) if wanted.has_ids else None
+    if datasets.has("cue_index") and len(datasets.get("cue_index")):
+        _check_cue(datasets, total, lambda at, cue_ns: _begins_pulse(time, index, at, cue_ns))
+    return Stored(time, digests.of_events(of_offset, of_ids), datasets.problems)
+
+
+def _bounds(datasets: Datasets, wanted: Wanted, time: Ints, index: Ints, total: int) -> Ints:
+    """Return where each pulse's events begin, and where the last ones end: as wanted, or else as event_index says."""
+    layout = wanted.layout
+    if layout and total == layout.total and np.array_equal(time, wanted.units.time_ns) and np.array_equal(index, layout.event_index):
+        return np.r_[0, np.cumsum(layout.pulse_events)]
+    steps = np.diff(np.r_[0, index, total])
+    if (steps < 0).any() or (len(index) and index[0] != 0) or (total and not len(index)):
+        at = int(np.argmin(steps)) if (steps < 0).any() else 0
+        datasets.problems.append(("event_index", f"it does not lead from 0 up to {total} events; see row {at}"))
+    return np.maximum.accumulate(np.clip(np.r_[index, total], 0, total))
+
+
+def _digests_of_pulses(dataset: Any, bounds: Ints) -> Digests:
+    """Return the digest of the events between each two bounds, reading some pulses at once."""
+    result = np.zeros(len(bounds) - 1, np.int64)
+    for first, last in _portions(bounds):
+        start = int(bounds[first])
+        data = memoryview(dataset[start : int(bounds[last])].tobytes())
+        edges = ((bounds[first : last + 1] - start) * 4).tolist()
+        result[first:last] = [hash(data[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return result
+
+
+def _portions(bounds: Ints) -> Iterator[tuple[int, int]]:
+    first, pulses = 0, len(bounds) - 1
+    while first < pulses:
+        last = int(np.searchsorted(bounds, bounds[first] + _EVENTS_AT_ONCE, "right")) - 1
+        last = min(max(last, first + 1), pulses)
+        yield first, last
+        first = last
+
+
+def _begins_pulse(time: Ints, index: Ints, events: Ints, times_ns: Ints) -> NDArray[np.bool_]:
+    """Tell for each event whether a pulse of this time begins with it; pulses without events share it with the next."""
+    bounds = zip(np.searchsorted(index, events, "left"), np.searchsorted(index, events, "right"), times_ns, strict=True)
+    return np.array([(time[first:last] == time_ns).any() for first, last, time_ns in bounds], bool)
+
+
+def _check_cue(datasets: Datasets, total: int, agrees: Callable[[Ints, Ints], NDArray[np.bool_]], interval: int = 0) -> None:
+    place, time = datasets.rows(("cue_index", np.int64), ("cue_timestamp_zero", np.int64))
+    if interval and len(place) != -(-total // interval):
+        datasets.problems.append(("cue_index", f"it has {len(place)} entries for {total} rows, one every {interval}"))
+    valid = (place >= 0) & (place < total) & np.r_[True, np.diff(place) > 0][: len(place)]
+    if interval:
+        valid &= place == np.arange(len(place)) * interval
+    valid[valid] = agrees(place[valid], time[valid])
+    if not valid.all():
+        row = int(np.argmin(valid))
+        datasets.problems.append(("cue_index", f"row {row} says {place[row]} at {time[row]} ns, which the data do not"))
+
+
+def _check_statistics(datasets: Datasets, values: NDArray[Any]) -> None:
+    numbers = values.astype(np.float64).ravel()
+    numbers = numbers[~np.isnan(numbers)]
+    wanted = (numbers.min(), numbers.max(), numbers.mean()) if len(numbers) else (np.nan,) * 3
+    for name, number in zip(("minimum_value", "maximum_value", "average_value"), wanted, strict=True):
+        if not datasets.has(name):
+            datasets.problems.append((name, "there is no such dataset"))
+            continue
+        found = float(_scalar(datasets, name))
+        empty = not len(numbers) and (np.isnan(found) or found == 0)
+        scale = np.abs(numbers).max() if len(numbers) else 0.0
+        if not empty and not np.isclose(found, number, rtol=1e-9, atol=1e-12 * scale, equal_nan=True):
+            datasets.problems.append((name, f"it is {found}, the values say {number}"))
+
+
+def _scalar(datasets: Datasets, name: str) -> Any:
+    return datasets._group[name][()]  # noqa: SLF001 — a scalar is not for get, which gives columns
+
+
+def _as_bytes(text: Any) -> bytes:
+    return text.encode() if isinstance(text, str) else bytes(text)
+
+
+_READERS = {"f144": _read_log, "al00": _read_alarms, "ep01": _read_connections, "ev44": _read_events}

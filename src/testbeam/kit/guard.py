@@ -1,0 +1,404 @@
+"""Who starts every process of a run and, whoever dies, leaves none of them: one thread, the standard library alone.
+
+Run as a file (`python -I -S guard.py FD RUN_ID RUNNER_PID`), without its package. It becomes two processes:
+
+    runner ── watcher ── guard ── every service, each in a session of its own
+
+The guard spawns, reaps and signals, as it is told in messages (see `pack`). It ends, killing all, when the runner closes the
+channel or dies (a pidfd says so, even where a fork of the runner still holds the channel). Services carry PR_SET_PDEATHSIG,
+which follows the death of the guard but is not inherited by their children; these fall to the watcher, the next subreaper
+above, which kills them. Last, whoever carries the run's TESTBEAM_RUN_ID in its environment is killed.
+Every service waits for the guard's start, so it imports only what an interpreter has at hand: json, socket and signal in their
+full dress would cost more than the interpreter itself.
+Source: contracts/kit.md, "Mechanics that worked here".
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import marshal
+import os
+import select
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    import socket
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    Message = dict[str, Any]
+else:
+    import _signal as signal
+    import _socket as socket
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+KILL_TIMEOUT_S = 10.0  # only a process that hangs in the kernel outlives SIGKILL for so long
+POLL_S = 0.002
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def prctl(option: int, value: int) -> None:
+    """Set a property of the calling process."""
+    if LIBC.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
+
+
+# --- what is said -----------------------------------------------------------------------------------------------------
+
+
+def pack(message: Message) -> bytes:
+    """Return a message as it goes over the channel: four bytes of length, then Python's own marshal format."""
+    data = marshal.dumps(message)
+    return len(data).to_bytes(4, "little") + data
+
+
+def unpack(unread: bytes) -> tuple[list[Message], bytes]:
+    """Return all whole messages and what is left of the next."""
+    messages = []
+    while len(unread) >= 4 and len(unread) >= (end := 4 + int.from_bytes(unread[:4], "little")):
+        messages.append(marshal.loads(unread[4:end]))  # noqa: S302 - from our own other end
+        unread = unread[end:]
+    return messages, unread
+
+
+# --- who is there -----------------------------------------------------------------------------------------------------
+
+
+def children(pid: int) -> list[int]:
+    """Return the direct children of a process, dead ones not yet reaped included; none where the process is gone."""
+    found: list[int] = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - no pathlib: the guard must start in milliseconds
+            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:  # noqa: PTH123
+                found.extend(map(int, file.read().split()))
+    except OSError:
+        pass  # gone meanwhile
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return all processes below one."""
+    found: list[int] = []
+    level = children(pid)
+    while level:
+        found.extend(level)
+        level = [below for one in level for below in children(one)]
+    return found
+
+
+def carries(pid: int, mark: bytes) -> bool:
+    """Return whether a process was started with `NAME=value` in its environment."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
+            return mark in file.read().split(b"\0")
+    except OSError:
+        return False  # gone, or somebody else's
+
+
+def marked(run_id: str) -> list[int]:
+    """Return every process that carries the run's mark, wherever it went."""
+    mark = b"TESTBEAM_RUN_ID=" + os.fsencode(run_id)
+    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
+    return [pid for pid in pids if pid != os.getpid() and carries(pid, mark)]
+
+
+# --- killing ----------------------------------------------------------------------------------------------------------
+
+
+def send(pid: int, number: int) -> None:
+    """Send a signal; a process that is gone already is fine."""
+    try:  # noqa: SIM105 - contextlib costs a millisecond of everybody's start
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def kill_until_none(find: Callable[[], list[int]], reap: Callable[[], object]) -> list[int]:
+    """Kill what is found until nothing is; return what outlived SIGKILL."""
+    deadline = time.monotonic() + KILL_TIMEOUT_S
+    while pids := find():
+        for pid in pids:
+            send(pid, signal.SIGKILL)
+        reap()
+        if time.monotonic() > deadline:
+            return pids
+        time.sleep(POLL_S)  # SIGKILL is done when the kernel gets to it; there is no event for other people's children
+    return []
+
+
+def kill_all(run_id: str) -> list[int]:
+    """Kill every process below this one and everyone who carries the run's mark; return what outlived it."""
+    return kill_until_none(lambda: descendants(os.getpid()), reap_all) + kill_until_none(lambda: marked(run_id), reap_all)
+
+
+def reap_all() -> list[tuple[int, int]]:
+    """Take every child that is dead; return its pid and exit code, negative for a signal."""
+    taken: list[tuple[int, int]] = []
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return taken
+        if pid == 0:
+            return taken
+        taken.append((pid, os.waitstatus_to_exitcode(status)))
+
+
+# --- the guard --------------------------------------------------------------------------------------------------------
+
+
+class Job:
+    """One spawned command line, and whoever descends from it."""
+
+    def __init__(self, number: int, pid: int) -> None:
+        self.number = number
+        self.pid = pid
+        self.alive = True
+        self.stopping = False
+        self.kill_at_s = 0.0
+        self.killed = False
+
+    def owns(self, pid: int) -> bool:
+        """Return whether a process that fell to the guard comes from this job: its session or its mark says so."""
+        try:
+            if os.getsid(pid) == self.pid:
+                return True
+        except ProcessLookupError:
+            return False
+        return carries(pid, b"TESTBEAM_JOB=%d" % self.number)
+
+
+class Guard:
+    """Does what the runner says, and nothing survives it."""
+
+    def __init__(self, channel: socket.socket, run_id: str) -> None:
+        self.channel = channel
+        self.run_id = run_id
+        self.jobs: dict[int, Job] = {}
+        self.over = False
+        self.unread = b""
+        self.deeds: dict[str, Callable[[Message], None]] = {
+            "spawn": self.spawn,
+            "signal": self.send_signal,
+            "stop": self.stop,
+            "exit": self.exit,
+        }
+
+    def serve(self, runner_fd: int, watcher_fd: int) -> None:
+        """Work until the runner says "exit" or is gone."""
+        wake_fd, wake_write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake_write_fd, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # a handler is needed for the wake-up
+        poll = select.poll()
+        for fd in (self.channel.fileno(), runner_fd, watcher_fd, wake_fd):
+            poll.register(fd, select.POLLIN)
+        self.tell({"saw": "hello", "pid": os.getpid()})
+        while not self.over:
+            ready = {fd for fd, _ in poll.poll(self.patience_ms())}
+            if runner_fd in ready or watcher_fd in ready:
+                return
+            if wake_fd in ready:
+                os.read(wake_fd, 4096)
+            if self.channel.fileno() in ready:
+                self.listen()
+            self.look()
+
+    def listen(self) -> None:
+        """Read what the runner says; end of file means that it is gone."""
+        try:
+            data = self.channel.recv(1 << 16)
+        except ConnectionError:
+            data = b""
+        self.over = self.over or not data
+        orders, self.unread = unpack(self.unread + data)
+        for order in orders:
+            self.deeds[order["do"]](order)
+
+    def tell(self, message: Message) -> None:
+        """Say what was seen; a runner that is gone hears nothing."""
+        try:
+            self.channel.sendall(pack(message | {"at_ns": time.monotonic_ns()}))
+        except OSError:
+            self.over = True
+
+    def spawn(self, order: Message) -> None:
+        """Start one command line in a session of its own."""
+        number = order["job"]
+        try:
+            pid = spawn(order, self.channel.fileno())
+        except OSError as error:
+            self.tell({"saw": "refused", "job": number, "errno": error.errno, "what": error.strerror, "path": error.filename})
+            return
+        self.jobs[number] = Job(number, pid)
+        self.tell({"saw": "spawned", "job": number, "pid": pid})
+
+    def send_signal(self, order: Message) -> None:
+        """Send a signal to a job, or to all that descend from it."""
+        job = self.jobs.get(order["job"])
+        if job is not None:
+            for pid in self.tree(job) if order["tree"] else [job.pid] * job.alive:
+                send(pid, order["signal"])
+
+    def stop(self, order: Message) -> None:
+        """Ask a job and its descendants to end; whoever has not ended in time is killed."""
+        job = self.jobs.get(order["job"])
+        if job is None:
+            self.tell({"saw": "gone", "job": order["job"], "killed": False, "left": []})
+            return
+        job.stopping = True
+        job.kill_at_s = time.monotonic() + order["timeout_s"]
+        for pid in self.tree(job):
+            send(pid, order["signal"])
+            send(pid, signal.SIGCONT)  # a paused process can't act on its signal
+
+    def exit(self, order: Message) -> None:  # noqa: ARG002 - called by name, as its like
+        """End; whatever is left is killed."""
+        self.over = True
+
+    def look(self) -> None:
+        """Reap, tell who ended, and see whether the stopping ones are gone."""
+        by_pid = {job.pid: job for job in self.jobs.values() if job.alive}
+        for pid, code in reap_all():
+            if pid in by_pid:
+                by_pid[pid].alive = False
+                self.tell({"saw": "exited", "job": by_pid[pid].number, "code": code})
+        for job in [job for job in self.jobs.values() if job.stopping]:
+            self.press(job)
+
+    def press(self, job: Job) -> None:
+        """Kill a stopping job that has used up its time; tell when nothing of it is left."""
+        left = self.tree(job)
+        late_s = time.monotonic() - job.kill_at_s
+        if left and late_s < KILL_TIMEOUT_S:
+            if late_s >= 0:
+                job.killed = True
+                for pid in left:
+                    send(pid, signal.SIGKILL)
+            return
+        del self.jobs[job.number]
+        self.tell({"saw": "gone", "job": job.number, "killed": job.killed, "left": left})
+
+    def patience_ms(self) -> float | None:
+        """Return how long to wait for an event: until the next job has used up its time."""
+        due_s = [job.kill_at_s for job in self.jobs.values() if job.stopping]
+        return max((min(due_s) - time.monotonic()) * 1e3, POLL_S * 1e3) if due_s else None
+
+    def tree(self, job: Job) -> list[int]:
+        """Return a job's processes: itself, all below it, and those whose parents died and which fell to the guard."""
+        mains = {other.pid for other in self.jobs.values() if other.alive}
+        roots = [pid for pid in children(os.getpid()) if (pid == job.pid if pid in mains else job.owns(pid))]
+        return [one for root in roots for one in (root, *descendants(root))]
+
+
+def spawn(order: Message, channel_fd: int) -> int:
+    """Fork and become the command line; return its pid.
+
+    Raises:
+        OSError: the command, its folder or its log can't be opened.
+    """
+    said_fd, say_fd = os.pipe2(os.O_CLOEXEC)
+    guard_pid = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        os.close(channel_fd)
+        become(order, say_fd, guard_pid)
+    os.close(say_fd)
+    with os.fdopen(said_fd, "rb") as said:
+        problem = said.read()  # closed without a word by a successful exec
+    if problem:
+        os.waitpid(pid, 0)
+        raise OSError(*marshal.loads(problem))  # noqa: S302 - from our own fork
+    return pid
+
+
+def become(order: Message, say_fd: int, guard_pid: int) -> NoReturn:
+    """Turn the forked child into the service."""
+    try:
+        os.setsid()  # Ctrl-C on the terminal is the runner's business, not the service's
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != guard_pid:
+            os._exit(127)  # the guard died before it could be followed
+        for number in (
+            signal.SIGPIPE,
+            signal.SIGXFSZ,
+            signal.SIGINT,
+            signal.SIGQUIT,
+            signal.SIGTERM,
+            signal.SIGHUP,
+            signal.SIGTSTP,
+            signal.SIGCHLD,
+        ):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+        if order["stdout"] is not None:
+            os.dup2(open_log(order["stdout"]), 1)
+            os.dup2(open_log(order["stderr"]), 2)
+        os.chdir(order["cwd"])
+        os.execvpe(order["argv"][0], order["argv"], order["env"] | {"TESTBEAM_JOB": str(order["job"])})  # noqa: S606 - argv, no shell
+    except OSError as error:
+        os.write(say_fd, marshal.dumps((error.errno, error.strerror, os.fsdecode(error.filename or order["argv"][0]))))
+    except ValueError as error:  # a null byte, or text that no file system takes
+        os.write(say_fd, marshal.dumps((errno.EINVAL, str(error), order["argv"][0])))
+    finally:
+        os._exit(127)
+
+
+def open_log(path: str) -> int:
+    """Return a file that two streams, and a restarted service, append to in order."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+
+# --- the two processes ------------------------------------------------------------------------------------------------
+
+
+def watch(guard_pid: int, run_id: str) -> NoReturn:
+    """Wait for the guard's end, however it comes; whoever fell to the watcher is killed."""
+    _, status = os.waitpid(guard_pid, 0)
+    kill_all(run_id)
+    code = os.waitstatus_to_exitcode(status)
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def stand_guard(channel: socket.socket, run_id: str, runner_pid: int, watcher_fd: int) -> NoReturn:
+    """Be the guard until the runner or the watcher is gone; then leave nothing."""
+    try:
+        os.setsid()  # a signal to the watcher's group must not hit both
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
+        Guard(channel, run_id).serve(os.pidfd_open(runner_pid), watcher_fd)
+    except ProcessLookupError:
+        pass  # the runner died before it could be watched
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        raise
+    finally:
+        left = kill_all(run_id)
+        os._exit(1 if left else 0)
+
+
+def hush() -> None:
+    """Ignore what a terminal sends: only the runner ends a run."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def main(channel_fd: int, run_id: str, runner_pid: int) -> NoReturn:
+    """Become watcher and guard."""
+    hush()
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    alive_fd, hold_fd = os.pipe2(os.O_CLOEXEC)
+    guard_pid = os.fork()
+    if guard_pid:
+        os.close(channel_fd)
+        watch(guard_pid, run_id)  # holds hold_fd: its end of file tells the guard that the watcher is gone
+    os.close(hold_fd)
+    stand_guard(socket.socket(fileno=channel_fd), run_id, runner_pid, alive_fd)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,191 @@
+"""What a user or a test holds in hand of one service on a running stack."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from testbeam.errors import ServiceDied
+from testbeam.kit.state import State
+from testbeam.kit.tail import tail
+
+if TYPE_CHECKING:
+    from testbeam.kit.lifecycle import Lifecycle
+    from testbeam.kit.run import Run
+    from testbeam.kit.spec import Service
+
+
+class Handle:
+    """One service of a run. Roles subclass it with their own words; a subclass that holds clients lets go of them in `close`."""
+
+    def __init__(self, run: "Run", lifecycle: "Lifecycle") -> None:
+        self.run = run
+        self._lifecycle = lifecycle
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}: {self.state}, pid {self.pid}>"
+
+    @property
+    def service(self) -> "Service":
+        """Return the declaration."""
+        return self._lifecycle.service
+
+    @property
+    def name(self) -> str:
+        """Return the name within the run."""
+        return self.service.name
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Return what the role has declared for its own use."""
+        return self.service.options
+
+    @property
+    def state(self) -> State:
+        """Return where the service is between its declaration and its end."""
+        return self._lifecycle.state
+
+    @property
+    def pid(self) -> int | None:
+        """Return the process id; None before it is spawned, or where it runs elsewhere."""
+        process = self._lifecycle.process
+        return None if process is None else process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return how the process ended, negative for a signal; None while it runs."""
+        process = self._lifecycle.process
+        return None if process is None else process.exit_code
+
+    @property
+    def folder(self) -> Path:
+        """Return the service's own folder."""
+        return self._lifecycle.place.folder
+
+    @property
+    def log_path(self) -> Path:
+        """Return where stderr, and stdout unless it is kept apart, goes."""
+        return self._lifecycle.place.log_path
+
+    @property
+    def address(self) -> str:
+        """Return the service's loopback address."""
+        return self._lifecycle.place.address
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Return the numbers of the ports that are held for the service."""
+        return self._lifecycle.place.ports
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """Return where the service can be reached."""
+        return self._lifecycle.place.endpoints
+
+    @property
+    def ready_s(self) -> float | None:
+        """Return when it was ready, in seconds since the start of the run; None before."""
+        ready_ns = self._lifecycle.ready_ns
+        return None if ready_ns is None else (ready_ns - self._lifecycle.context.started_ns) / 1e9
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """Return what probes remember between two looks; emptied at each start."""
+        return self._lifecycle.memory
+
+    @property
+    def log_start(self) -> int:
+        """Return the size of the log at this start, in bytes: what is before it is of an earlier one."""
+        return self._lifecycle.log_start
+
+    def fill(self, text: str) -> str:
+        """Return a template with this service's values."""
+        return self._lifecycle.place.fill(text)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment that the service runs in."""
+        return self._lifecycle.place.environment()
+
+    def is_running(self) -> bool:
+        """Return whether the process is there; always True for a service that runs elsewhere."""
+        process = self._lifecycle.process
+        return self.service.external if process is None else process.is_running()
+
+    def get_stdout(self) -> str:
+        """Return all that it has written to stdout (and stderr, unless `separate_stdout` keeps them apart)."""
+        return _text(self._lifecycle.place.stdout_path)
+
+    def get_stderr(self) -> str:
+        """Return all that it has written to stderr (and stdout, unless `separate_stdout` keeps them apart)."""
+        return _text(self.log_path)
+
+    def log_tail(self, lines: int = 15) -> list[str]:
+        """Return the last lines of the log of this start."""
+        return tail(self.log_path, lines, self.log_start)
+
+    def check(self) -> None:
+        """Raise ServiceDied or NotReady, with its log, if the service has ended unasked or was not ready in time."""
+        error = self._lifecycle.error
+        if error is not None:
+            raise type(error)(*error.args)
+
+    def pause(self) -> None:
+        """Stop the service's clock, and that of all that descend from it, until `resume`."""
+        self._lifecycle.pause()
+
+    def resume(self) -> None:
+        """Let a paused service go on."""
+        self._lifecycle.resume()
+
+    def stop(self) -> None:
+        """Stop the service in order; its ports, address and folder stay reserved for `start`."""
+        self._lifecycle.stop()
+
+    def kill(self) -> None:
+        """Kill the service and all that descend from it at once; that is no crash."""
+        self._lifecycle.stop(kill=True)
+
+    def start(self) -> None:
+        """Start a stopped, failed or crashed service again, on the same ports and folder, and wait until it is ready.
+
+        Raises:
+            NotReady: it did not become ready in time.
+            ServiceDied: it ended first.
+        """
+        self._lifecycle.spawn()
+        self._lifecycle.become_ready(self)
+
+    def restart(self) -> None:
+        """Stop the service, if it runs, and start it again on the same ports and folder; raise as `start`."""
+        self._lifecycle.stop()
+        self.start()
+
+    @contextmanager
+    def expect_exit(self) -> Iterator["Handle"]:
+        """Allow, within the block, that the service ends by itself: the run is not poisoned by it."""
+        self._lifecycle.expect_exit(+1)
+        try:
+            yield self
+        finally:
+            self._lifecycle.expect_exit(-1)
+
+    def wait_exit(self, timeout_s: float = 10.0) -> int:
+        """Wait for the end of the process; return its exit code.
+
+        Raises:
+            TimeoutError: it still runs.
+            ServiceDied: it was lost with the guard of the run, or could not even be spawned.
+        """
+        process = self._lifecycle.process
+        if process is None or not process.wait_ended(timeout_s):
+            raise TimeoutError(f"service {self.name!r} still runs after {timeout_s:g} s")
+        if process.exit_code is None:
+            raise ServiceDied(f"service {self.name!r} {process.ending()}")
+        return process.exit_code
+
+    def close(self) -> None:
+        """Let go of clients that a role's handle holds; called by the run before it stops the service."""
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

@@ -1,0 +1,274 @@
+"""How one service goes from declared to ready to stopped, and what becomes of it when it ends unasked."""
+
+import shlex
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from testbeam.errors import NotReady, ServiceDied, StackError
+from testbeam.kit import failure, state
+from testbeam.kit.guard_client import GuardClient
+from testbeam.kit.journal import Journal
+from testbeam.kit.place import Place
+from testbeam.kit.process import News, Process, why_not_found
+from testbeam.kit.seen import Seen
+from testbeam.kit.state import State
+from testbeam.kit.tail import cut
+from testbeam.kit.waiting import Waited, wait_until
+
+if TYPE_CHECKING:
+    from testbeam.kit.handle import Handle
+    from testbeam.kit.spec import Service
+
+
+class Cancelled(StackError):
+    """A start was given up because another service failed or the user asked for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What the services of one run share; `report` takes an error that nobody waits for, from any thread."""
+
+    guard: GuardClient
+    journal: Journal
+    started_ns: int
+    report: Callable[["Lifecycle", StackError], None]
+
+
+class Lifecycle:
+    """The state machine of one service. Calls come from the caller, a start's thread, and the guard's reader thread."""
+
+    def __init__(self, service: "Service", place: Place, context: Context) -> None:
+        self.service = service
+        self.place = place
+        self.context = context
+        self.state = State.DECLARED
+        self.process: Process | None = None
+        self.last_seen = Seen(ready=False, detail="")
+        self.ready_ns: int | None = None
+        self.memory: dict[str, Any] = {}  # what a probe remembers between two looks at one start
+        self.log_start = 0
+        self._spawned_s = 0.0
+        self._expected_exits = 0
+        self._cancelled = False
+        self._wake = threading.Event()
+        self._lock = threading.RLock()
+        self._on_gone: Callable[[str], None] | None = None
+        self.error: StackError | None = None  # why it is FAILED or CRASHED
+
+    # --- up ---
+
+    def spawn(self) -> None:
+        """Order the process; its end is reported from now on."""
+        self._move(State.STARTING)
+        self.memory.clear()
+        self._wake.clear()
+        self.error = None
+        self._cancelled, self.ready_ns, self.last_seen = False, None, Seen(ready=False, detail="")
+        self._spawned_s = time.monotonic()
+        self.log_start = self.place.log_path.stat().st_size if self.place.log_path.exists() else 0
+        if not self.service.external:
+            self.process = self.context.guard.spawn(self.place.command_line(), self._heard)
+
+    def become_ready(self, handle: "Handle") -> None:
+        """Ask the probe until the service is ready, then do what its role does first.
+
+        Raises:
+            NotReady: the deadline passed, or `after_ready` failed.
+            ServiceDied: it ended first.
+        """
+        waited_from_s = time.monotonic()
+        if self.process is not None:
+            self.process.wait_told()
+        waited = wait_until(lambda: self._look(handle), timeout_s=self.service.ready_timeout_s, pause=self._wake.wait, on_change=self._seen)
+        self._check_going()
+        if not waited.seen.ready:
+            raise self._fail(self._too_late(waited))
+        self._first_deeds(handle, waited_from_s)
+        self._enter_ready()
+
+    def _look(self, handle: "Handle") -> Seen:
+        if self._wake.is_set():
+            return Seen(ready=False, detail="not running")
+        return Seen(ready=True, detail="spawned") if self.service.ready is None else self.service.ready.check(handle)
+
+    def _seen(self, seen: Seen) -> None:
+        self.last_seen = seen
+        self.context.journal.record("seen", self.service.name, ready=seen.ready, detail=seen.detail)
+
+    def _first_deeds(self, handle: "Handle", since_s: float) -> None:
+        if self.service.after_ready is None:
+            return
+        try:
+            self.service.after_ready(handle)
+        except Exception as error:
+            self._check_going()
+            what = f"service {self.service.name!r} answered, but its after_ready failed after {time.monotonic() - since_s:.1f} s"
+            raise self._fail(
+                NotReady(self._describe(what, "mend what after_ready does", error=f"{type(error).__name__}: {error}"))
+            ) from error
+
+    def _enter_ready(self) -> None:
+        with self._lock:
+            self._check_going()
+            self._move(State.READY, record=False)
+            self.ready_ns = time.monotonic_ns()
+        elapsed_s = (self.ready_ns - self.context.started_ns) / 1e9
+        self.context.journal.record("ready", self.service.name, at_ns=self.ready_ns, elapsed_s=round(elapsed_s, 6))
+
+    def _check_going(self) -> None:
+        if self._cancelled:
+            raise Cancelled(f"the start of service {self.service.name!r} was given up")
+        if self.process is not None and not self.process.is_running():
+            raise self.died()
+
+    def cancel(self) -> None:
+        """Give up waiting for readiness; the service itself is left as it is."""
+        self._cancelled = True
+        self._wake.set()
+
+    # --- what the guard says ---
+
+    def _heard(self, process: Process, news: News) -> None:
+        if news == "spawned":
+            self.context.journal.record("spawned", self.service.name, at_ns=process.spawned_ns, pid=process.pid)
+        elif news == "ended":
+            self._ended(process)
+        elif self._on_gone is not None:
+            self._on_gone(self.service.name)
+
+    def _ended(self, process: Process) -> None:
+        self.context.journal.record("exited", self.service.name, at_ns=process.ended_ns, code=process.exit_code, how=process.ending())
+        with self._lock:
+            was = self.state
+            if was not in state.RUNNING:
+                return
+            expected = self._expected_exits > 0 and was is not State.STARTING
+            self.process = process  # the order may not have returned yet
+            self.state = State.STOPPED if expected else State.FAILED if was is State.STARTING else State.CRASHED
+        self.context.journal.record(self.state, self.service.name, at_ns=process.ended_ns, how=process.ending())
+        if not expected:
+            self.error = self.died()
+            self.context.report(self, self.error)
+        self._wake.set()
+
+    # --- down ---
+
+    def begin_stop(self, on_gone: Callable[[str], None], *, kill: bool = False) -> None:
+        """Ask the service to end, or kill it; on_gone is called, perhaps at once, when nothing of it is left."""
+        process = self.process
+        self._on_gone = on_gone
+        with self._lock:
+            stopping = self.state in state.RUNNING
+            if stopping and process is not None:
+                self._move(State.STOPPING)
+        if process is None or process.is_gone():
+            self.finish_stop()
+            on_gone(self.service.name)
+            return
+        process.stop(9 if kill else self.service.stop_signal, 0.0 if kill else self.service.stop_timeout_s)
+
+    def hurry(self) -> None:
+        """Kill what was asked to end."""
+        if self.process is not None and not self.process.is_gone():
+            self.process.stop(9, 0.0)
+
+    def finish_stop(self) -> None:
+        """Take in that nothing is left."""
+        with self._lock:
+            if self.state in {State.FAILED, State.CRASHED, State.STOPPED}:
+                return
+            if self.state in state.RUNNING:  # external: it goes on, only we are done with it
+                self.state = State.STOPPING
+            self._move(State.STOPPED, record=False)
+        process = self.process
+        self.context.journal.record("stopped", self.service.name, killed=process is not None and process.killed)
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Stop or kill the service and wait until nothing of it is left.
+
+        Raises:
+            StackError: something of it outlives even SIGKILL.
+        """
+        gone = threading.Event()
+        self.begin_stop(lambda _: gone.set(), kill=kill)
+        if not gone.wait(self.service.stop_timeout_s + 15.0) or (self.process is not None and self.process.left):
+            raise StackError(self._describe(f"service {self.service.name!r} can't be killed", "see what it hangs in: cat /proc/PID/stack"))
+        self.finish_stop()
+
+    # --- while it runs ---
+
+    def pause(self) -> None:
+        """Stop the clock of the service and of all that descend from it (SIGSTOP)."""
+        self._own_process().send(19)
+        self._move(State.PAUSED, kind="paused")
+
+    def resume(self) -> None:
+        """Let a paused service go on (SIGCONT)."""
+        self._own_process().send(18)
+        self._move(State.READY, kind="resumed")
+
+    def _own_process(self) -> Process:
+        if self.process is None:
+            why = "runs elsewhere" if self.service.external else f"is {self.state}"
+            raise StackError(f"service {self.service.name!r} {why}; only a running process of this run can do that")
+        return self.process
+
+    def expect_exit(self, change: int) -> None:
+        """Allow (+1) or stop allowing (-1) that the service ends."""
+        with self._lock:
+            self._expected_exits += change
+
+    # --- words ---
+
+    def died(self) -> ServiceDied:
+        """Return the error that says how the service ended."""
+        process = self._own_process()
+        when = "while it was starting" if self.ready_ns is None else "although it should be running"
+        if process.refusal is not None:
+            what = why_not_found(self.place.argv(), self.place.environment().get("PATH", ""), self.place.folder)
+            return ServiceDied(
+                self._describe(f"service {self.service.name!r} could not be started: {what}", "correct command=… of the service")
+            )
+        ended_ns = process.ended_ns or time.monotonic_ns()
+        after_s = (ended_ns - (process.spawned_ns or ended_ns)) / 1e9
+        return ServiceDied(
+            self._describe(
+                f"service {self.service.name!r} {process.ending()} after {after_s:.2f} s, {when}", "read its log; run its command by hand"
+            )
+        )
+
+    def _too_late(self, waited: Waited) -> NotReady:
+        allowed_s = self.service.ready_timeout_s
+        headline = (
+            f"service {self.service.name!r} was not ready after {waited.elapsed_s:.1f} s (allowed: {allowed_s:g} s, {waited.looks} looks)"
+        )
+        return NotReady(self._describe(headline, "read its log; if it is only slow, raise ready_timeout_s"))
+
+    def _fail(self, error: NotReady) -> NotReady:
+        with self._lock:
+            self._move(State.FAILED, record=False)
+            self.error = error
+        self.context.journal.record("failed", self.service.name, error=str(error))
+        return error
+
+    def _describe(self, headline: str, next_step: str, error: str = "") -> str:
+        process = self.process
+        running = f"pid {process.pid}, {process.ending()}" if process is not None and process.pid else ""
+        command = "" if self.service.external else cut(shlex.join(self.place.argv()))
+        return failure.describe(
+            headline,
+            endpoints=self.place.endpoints,
+            facts=(("last seen", self.last_seen.detail), ("error", error), ("process", running), ("command", command)),
+            log_path=None if self.service.external else self.place.log_path,
+            log_since=self.log_start,
+            next_step=next_step,
+        )
+
+    def _move(self, then: State, kind: str | None = None, *, record: bool = True) -> None:
+        with self._lock:
+            self.state = state.step(self.service.name, self.state, then)
+        if record:
+            self.context.journal.record(kind or then, self.service.name)

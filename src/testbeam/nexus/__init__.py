@@ -1,0 +1,1 @@
+"""The NeXus JSON grammar, and reading and walking NeXus files."""

@@ -1,0 +1,1 @@
+"""The programs: one folder each, started as python -m testbeam.services.NAME."""

@@ -1,0 +1,133 @@
+"""What the file-writer decides about commands: take a job or refuse it, obey a stop or not, and in which words.
+
+Pure: times come in as arguments (ms since 1970), values go out. Source: contracts/filewriter.md, "Job flow".
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from testbeam.model import ActionOutcome, ActionType, CommandAnswer, RunStart, RunStop
+
+IDLE_JOB_ID = "not_currently_writing"
+CREATED, BAD_REQUEST, FAILED = 201, 400, 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as taken; `stop_ms` None is "until stopped". `taken_ms`: commands for other jobs from before are not ours to answer."""
+
+    start: RunStart
+    start_ms: int
+    stop_ms: int | None
+    taken_ms: int
+
+    @property
+    def job_id(self) -> str:
+        """Return its UUID."""
+        return self.start.job_id
+
+    def passed(self, now_ms: int) -> bool:
+        """Tell whether its stop time is over."""
+        return self.stop_ms is not None and now_ms > self.stop_ms
+
+
+def refusal_of(start: RunStart) -> str:
+    """Return why a start command can't be obeyed, or "" where it can."""
+    for name in ("job_id", "nexus_structure", "filename", "control_topic"):
+        if not getattr(start, name):
+            return f"the start command has no {name}"
+    if not _is_uuid(start.job_id):
+        return f"job id {start.job_id!r} is not a UUID"
+    if start.stop_time_ms and start.stop_time_ms < start.start_time_ms:
+        return f"stop time {start.stop_time_ms} ms is before start time {start.start_time_ms} ms"
+    return ""
+
+
+def take(start: RunStart, now_ms: int) -> Job:
+    """Return the job of a start command: 0 means "now" as start time, "never" as stop time."""
+    return Job(start=start, start_ms=start.start_time_ms or now_ms, stop_ms=start.stop_time_ms or None, taken_ms=now_ms)
+
+
+def answer_start(start: RunStart, service_id: str, status_code: int, message: str) -> CommandAnswer:
+    """Return the answer to a start command; anything but 201 is a failure."""
+    return CommandAnswer(
+        service_id=service_id,
+        job_id=start.job_id,
+        command_id=start.job_id,
+        action=ActionType.START_JOB,
+        outcome=_outcome(status_code),
+        message=message,
+        status_code=status_code,
+        stop_time_ms=start.stop_time_ms,
+    )
+
+
+def obey_stop(job: Job, stop: RunStop, service_id: str, sent_ms: int, now_ms: int) -> tuple[Job, CommandAnswer | None]:
+    """Return the job after a stop command, and the answer; none where the command is not for us to answer.
+
+    `sent_ms` is the command's Kafka time: a stop without a time means that moment, also when it is read later.
+    """
+    if stop.service_id and stop.service_id != service_id:
+        return job, None
+    if stop.job_id != job.job_id and sent_ms < job.taken_ms:
+        return job, None
+    code, message, stop_ms = _stop_verdict(job, stop, sent_ms, now_ms)
+    if code == CREATED:
+        job = replace(job, stop_ms=stop_ms)
+    answer = CommandAnswer(
+        service_id=service_id,
+        job_id=stop.job_id,
+        command_id=stop.command_id,
+        action=ActionType.SET_STOP_TIME,
+        outcome=_outcome(code),
+        message=message,
+        status_code=code,
+        stop_time_ms=stop_ms,
+    )
+    return job, answer
+
+
+def status(job: Job | None, file_name: str = "", **more: Any) -> Mapping[str, Any]:
+    """Return what the x5f2 says in its JSON."""
+    if job is None:
+        return {"state": "idle", "job_id": IDLE_JOB_ID, "file_being_written": "", "start_time": 0, "stop_time": 0, **more}
+    return {
+        "state": "writing",
+        "job_id": job.job_id,
+        "file_being_written": file_name,
+        "start_time": job.start_ms,
+        "stop_time": job.stop_ms or 0,
+        **more,
+    }
+
+
+def report(job: Job, error: str, **counts: Any) -> str:
+    """Return the message of the wrdn: a JSON object with a sentence for people and counts for programs."""
+    summary = error or f"wrote {counts.get('written', 0)} of {counts.get('received', 0)} messages"
+    return json.dumps({"summary": summary, "start_time": job.start_ms, "stop_time": job.stop_ms or 0, **counts})
+
+
+def _stop_verdict(job: Job, stop: RunStop, sent_ms: int, now_ms: int) -> tuple[int, str, int]:
+    if stop.job_id != job.job_id:
+        return BAD_REQUEST, f"job id {stop.job_id!r} is not that of the job being written, {job.job_id}", 0
+    if not _is_uuid(stop.command_id):
+        return BAD_REQUEST, f"command id {stop.command_id!r} is not a UUID", 0
+    if job.passed(now_ms):
+        return FAILED, f"the stop time, {job.stop_ms} ms, has passed: the job is being finished", job.stop_ms or 0
+    if stop.stop_time_ms:
+        return CREATED, f"the stop time is {stop.stop_time_ms} ms", stop.stop_time_ms
+    return CREATED, "the job is being stopped now", max(min(sent_ms, now_ms), job.start_ms)
+
+
+def _outcome(status_code: int) -> ActionOutcome:
+    return ActionOutcome.SUCCESS if status_code == CREATED else ActionOutcome.FAILURE
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False

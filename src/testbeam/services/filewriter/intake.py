@@ -1,0 +1,92 @@
+"""How a job's messages come in from Kafka: which partitions from which offsets, in which portions, and when all is read."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import Message, TopicPartition
+
+from testbeam.errors import TransportError
+from testbeam.services.filewriter.progress import Partition, Place, Progress
+from testbeam.services.filewriter.router import Router
+from testbeam.transport.kafka import Reader
+
+_PORTION_BYTES = 4_000_000  # read at once: larger portions only push data out of the processor's cache
+_FEWEST = 10
+
+
+@dataclass(slots=True, kw_only=True)
+class Intake:
+    """The data partitions of one job, read into its router."""
+
+    reader: Reader
+    router: Router
+    progress: Progress
+    most: int
+    _portion: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._portion = min(100, self.most)
+
+    def open(self, offsets: Mapping[Place, int]) -> None:
+        """Begin to read at these offsets."""
+        self.progress.open.update({place: Partition(offset) for place, offset in offsets.items()})
+        self.reader.assign(offsets)
+
+    def read(self, wait_s: float) -> int:
+        """Bring one portion on its way; return how many messages it had.
+
+        Raises:
+            TransportError: Kafka has lost the partition, its data or our rights.
+        """
+        messages = self.reader.read(self._portion, wait_s)
+        size = 0
+        for place, group in _by_place(messages).items():
+            if place in self.progress.open:  # else it ended, with messages of it still on their way
+                values = [message.value() for message in group]
+                size += sum(len(value) for value in values if value)
+                self.router.take(*place, values)
+                self.progress.read(place, int(group[-1].offset() or 0), group[-1].timestamp()[1])
+        if size:
+            self._portion = max(_FEWEST, min(self.most, _PORTION_BYTES * len(messages) // size))
+        return len(messages)
+
+    def end_partitions(self, stop_ms: int | None, now_ms: int, within_s: float) -> bool:
+        """Stop reading partitions that have given all; tell whether none is left.
+
+        Raises:
+            TransportError: Kafka did not say in time where a partition ends.
+        """
+        for place in self.progress.to_ask(stop_ms, now_ms):
+            self.progress.answered(place, self._end_of(place, within_s), now_ms)
+        for place in list(self.progress.open):
+            done = self.router.done(*place)
+            if self.progress.ended(place, stop_ms, now_ms, sources_done=done, at_end=place in self.reader.at_end):
+                del self.progress.open[place]
+                self.reader.consumer.incremental_unassign([TopicPartition(*place)])
+        return not self.progress.open
+
+    def _end_of(self, place: Place, within_s: float) -> int:
+        try:
+            _low, high = self.reader.consumer.get_watermark_offsets(TopicPartition(*place), timeout=within_s)
+        except Exception as error:
+            raise TransportError(f"{self.reader.bootstrap}: {place[0]}[{place[1]}]: no end offset within {within_s} s: {error}") from error
+        return int(high)
+
+
+def places_of(offsets: Mapping[str, Mapping[int, int]]) -> dict[Place, int]:
+    """Return offsets by (topic, partition) from offsets by topic."""
+    return {(topic, number): offset for topic, by_number in offsets.items() for number, offset in by_number.items()}
+
+
+def missing_sources(topic: str, sources: Iterable[str]) -> str:
+    """Return in words what can't be written without a topic."""
+    return f"topic {topic!r} is missing, so nothing was written for {', '.join(sorted(set(sources)))}"
+
+
+def _by_place(messages: Sequence[Message]) -> dict[Place, list[Message]]:
+    groups: dict[Place, list[Message]] = {}
+    for message in messages:
+        place: Any = (message.topic(), message.partition())
+        groups.setdefault(place, []).append(message)
+    return groups

@@ -1,0 +1,113 @@
+"""Writer module ev44: neutron events by pulse (NXevent_data). Source: contracts/filewriter.md, "Writer modules".
+
+Pulses without events are written, too: their number is what a count is normalised with.
+"""
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from testbeam.services.filewriter.columns import ColumnSpec
+from testbeam.services.filewriter.events import NO_PIXEL
+from testbeam.services.filewriter.modules.base import TIME, WriterModule
+from testbeam.services.filewriter.modules.config import Config
+from testbeam.services.filewriter.rows import EventRows
+from testbeam.services.filewriter.window import TimesNs
+
+_PULSE_CHUNK = 16_384  # a chunk of 1 Mi pulses would take 8 MiB for a handful of them
+_REMEMBERED = 65_536  # of these last messages with several pulses it is known which pulses belong together
+_CUES = ("cue_index", "cue_timestamp_zero")
+
+
+class Module(WriterModule[EventRows]):
+    """The time of a message is that of its first pulse.
+
+    Events without pixel ids among events with them get the pixel id -1, so that ids and times of flight stay aligned.
+    """
+
+    schema = b"ev44"
+    nx_class = "NXevent_data"
+    keeps_before = False
+    repeats = True
+    time_name = "event_time_zero"
+    row_names = ()  # rows are pulses and events
+
+    @classmethod
+    def specs(cls, config: Config) -> tuple[ColumnSpec, ...]:
+        """Return ids, times of flight, pulse times, each pulse's first event, and the two cue datasets."""
+        chunk = config.count("chunk_size", 2**20)
+        small = min(chunk, _PULSE_CHUNK)
+        return (
+            ColumnSpec(name="event_id", dtype="i4", chunk=chunk),
+            ColumnSpec(name="event_time_offset", dtype="i4", chunk=chunk, attributes=(("units", "ns"),)),
+            ColumnSpec(name="event_time_zero", dtype="u8", chunk=small, attributes=TIME),
+            ColumnSpec(name="event_index", dtype="i8", chunk=small),
+            ColumnSpec(name="cue_index", dtype="i8", chunk=small),
+            ColumnSpec(name="cue_timestamp_zero", dtype="i8", chunk=small, attributes=TIME),
+        )
+
+    def __init__(self, group: h5py.Group, config: Config) -> None:
+        super().__init__(group, config)
+        self._cue_interval = self._next_cue = config.count("cue_interval", 100_000_000)
+        self._together = np.empty((0, 2), np.int64)  # (first pulse, pulses) of the last messages with other than one
+
+    def _append(self, times_ns: TimesNs, rows: EventRows) -> None:
+        columns = rows.columns
+        first_event, first_pulse = self.columns["event_time_offset"].rows, self.columns["event_time_zero"].rows
+        self.columns["event_time_zero"].append(columns.reference_time_ns.view(np.uint64))
+        self.columns["event_index"].append(columns.event_index() + first_event)
+        self.columns["event_time_offset"].append(columns.time_of_flight_ns)
+        self._append_ids(columns.pixel_id, first_event, len(columns.time_of_flight_ns))
+        self._remember(columns.pulse_count, first_pulse)
+        ends = first_event + np.cumsum(columns.event_count)
+        while len(ends) and ends[-1] >= self._next_cue:
+            message = int(np.searchsorted(ends, self._next_cue))
+            self._cue(int(ends[message] - columns.event_count[message]), times_ns[message])
+            self._next_cue = int(ends[message]) + self._cue_interval
+
+    def _append_ids(self, pixel_id: NDArray[np.int32], first_event: int, events: int) -> None:
+        ids = self.columns["event_id"]
+        if len(pixel_id) and ids.rows < first_event:
+            ids.append(np.full(first_event - ids.rows, NO_PIXEL, np.int32))
+        if len(pixel_id):
+            ids.append(pixel_id)
+        elif events and ids.rows:
+            ids.append(np.full(events, NO_PIXEL, np.int32))
+
+    def _remember(self, pulse_count: NDArray[np.int64], first_pulse: int) -> None:
+        several = pulse_count > 1
+        if several.any():
+            firsts = first_pulse + np.cumsum(pulse_count) - pulse_count
+            new = np.stack((firsts[several], pulse_count[several]), axis=1)
+            self._together = np.concatenate((self._together, new))[-_REMEMBERED:]
+
+    def _cue(self, event: int, time_ns: np.int64) -> None:
+        self.columns["cue_index"].append(np.array([event], np.int64))
+        self.columns["cue_timestamp_zero"].append(np.array([time_ns], np.int64))
+
+    def _cut(self, stop_ns: np.uint64) -> int:
+        late: NDArray[np.bool_] = self.columns["event_time_zero"].dataset[:] > stop_ns
+        for first, pulses in self._together.tolist():
+            late[first : first + pulses] = late[first]
+        if late.any():
+            self._remove(late)
+        return int(late.sum()) - sum(pulses - 1 for first, pulses in self._together.tolist() if late[first])
+
+    def _remove(self, late: NDArray[np.bool_]) -> None:
+        """Remove pulses and their events; the events of a pulse reach to the next pulse's first."""
+        pulse = int(np.argmax(late))
+        kept = ~late[pulse:]
+        total = self.columns["event_time_offset"].rows
+        index = self.columns["event_index"].dataset[pulse:]
+        index = np.minimum.accumulate(np.clip(index, 0, total)[::-1])[::-1]  # a message may have sent a wrong one
+        counts = np.diff(np.r_[index, total])
+        for name in ("event_time_offset", "event_id"):
+            if self.columns[name].rows == total:
+                self.columns[name].keep(int(index[0]), np.repeat(kept, counts))
+        for name in ("event_time_zero", "event_index"):
+            self.columns[name].keep(pulse, kept)
+        if kept.any():
+            self.columns["event_index"].dataset[pulse:] = index[0] + np.cumsum(counts[kept]) - counts[kept]
+        still = self.columns["cue_index"].dataset[:] < self.columns["event_time_offset"].rows
+        for name in _CUES:
+            self.columns[name].keep(0, still)

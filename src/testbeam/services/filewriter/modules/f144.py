@@ -1,0 +1,116 @@
+"""Writer module f144: the values of one source over time (NXlog). Source: contracts/filewriter.md, "Writer modules"."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from testbeam.errors import NexusError
+from testbeam.nexus.values import STRING, dtype_of
+from testbeam.services.filewriter.columns import ColumnSpec
+from testbeam.services.filewriter.modules.base import TIME, R, WriterModule
+from testbeam.services.filewriter.modules.config import Config
+from testbeam.services.filewriter.modules.statistics import NAMES as STATISTICS
+from testbeam.services.filewriter.modules.statistics import Statistics
+from testbeam.services.filewriter.rows import LogRows, ObjectRows
+from testbeam.services.filewriter.window import TimesNs
+
+
+class Log(WriterModule[R]):
+    """What scalars and arrays have in common."""
+
+    schema = b"f144"
+    nx_class = "NXlog"
+    time_name = "time"
+    row_names = ("time", "value")
+    implies = (("ep01", "enable_epics_con_info"), ("al00", "enable_alarm_info"))
+
+    @classmethod
+    def specs(cls, config: Config) -> tuple[ColumnSpec, ...]:
+        """Return time, value and the two cue datasets."""
+        chunk, size = config.count("chunk_size", 1024), config.count("array_size", 1)
+        width = size if size > 1 else 0
+        return (
+            ColumnSpec(name="time", dtype="u8", chunk=chunk, attributes=TIME),
+            ColumnSpec(name="value", dtype=_dtype(config), chunk=chunk, width=width, attributes=(("units", _units(config)),)),
+            ColumnSpec(name="cue_index", dtype="i8", chunk=chunk),
+            ColumnSpec(name="cue_timestamp_zero", dtype="i8", chunk=chunk, attributes=TIME),
+        )
+
+    @classmethod
+    def scalar_names(cls, config: Config) -> tuple[str, ...]:
+        """Return the statistics, unless they are switched off."""
+        return STATISTICS if config.flag("meta_data", default=True) else ()
+
+    def __init__(self, group: h5py.Group, config: Config) -> None:
+        super().__init__(group, config)
+        self._cue_interval = config.count("cue_interval", 0)
+        self._statistics = Statistics(group, _units(config)) if self.scalar_names(config) else None
+
+    def _append_values(self, times_ns: TimesNs, runs: Iterable[NDArray[Any]]) -> None:
+        first = self.columns["time"].rows
+        self.columns["time"].append(times_ns.view(np.uint64))
+        for values in runs:
+            self.columns["value"].append(values)
+            if self._statistics:
+                self._statistics.add(values)
+        if self._cue_interval:
+            at = np.arange(-first % self._cue_interval, len(times_ns), self._cue_interval)
+            self.columns["cue_index"].append(at + first)
+            self.columns["cue_timestamp_zero"].append(times_ns[at])
+
+    def _cut(self, stop_ns: np.uint64) -> int:
+        removed = super()._cut(stop_ns)
+        if self._statistics:
+            self._statistics.recount(self.columns["value"].dataset)
+        kept = self.columns["cue_index"].dataset[:] < self.columns["time"].rows
+        for name in ("cue_index", "cue_timestamp_zero"):
+            self.columns[name].keep(0, kept)
+        return removed
+
+    def finish(self) -> None:
+        """Write minimum, maximum and mean."""
+        super().finish()
+        if self._statistics:
+            self._statistics.write()
+
+
+class Arrays(Log[ObjectRows]):
+    """Writes 1-D arrays, all of `array_size` values, one a row of a 2-D dataset."""
+
+    shape = "array"
+
+    def write(self, times_ns: TimesNs, rows: ObjectRows) -> None:
+        """Take rows; those of another length are counted as misfits."""
+        length = self.config.count("array_size", 1)
+        fits = np.flatnonzero([len(array) == length for array in rows.values])
+        self.misfits += len(rows) - len(fits)
+        super().write(times_ns[fits], rows.select(fits))
+
+    def _append(self, times_ns: TimesNs, rows: ObjectRows) -> None:
+        self._append_values(times_ns, [array[np.newaxis] for array in rows.values])
+
+
+class Module(Log[LogRows]):
+    """Writes scalars; with `array_size` above 1 the variant for arrays is taken."""
+
+    @classmethod
+    def variant(cls, config: Config) -> type[WriterModule[Any]]:
+        """Return the class for scalars or for arrays."""
+        return Arrays if config.count("array_size", 1) > 1 else cls
+
+    def _append(self, times_ns: TimesNs, rows: LogRows) -> None:
+        self._append_values(times_ns, rows.values())
+
+
+def _units(config: Config) -> str:
+    return config.text("value_units", "unit", "units")
+
+
+def _dtype(config: Config) -> np.dtype[Any]:
+    dtype = dtype_of(config.text("dtype", "type", default="double"), config.place)
+    if dtype == STRING:
+        raise NexusError(config.place, "f144 carries numbers: its dtype can't be string")
+    return dtype

@@ -1,0 +1,136 @@
+"""How a job's file comes to be: made from its structure, opened for readers to follow, closed and made read-only.
+
+Source: contracts/filewriter.md, "Files".
+"""
+
+import posixpath
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from testbeam import __version__
+from testbeam.errors import NexusError
+from testbeam.nexus.structure import Attribute, Dataset, Group, Link, Stream
+from testbeam.services.filewriter.plan import Planned
+from testbeam.services.filewriter.router import Route
+
+_TEXT = h5py.string_dtype()
+_LIBRARY = ("v110", "v110")  # SWMR needs 1.10; newer formats would shut out readers with older libraries
+_READ_ONLY = 0o444
+
+
+def path_below(prefix: Path, filename: str) -> Path:
+    """Return where a job's file goes.
+
+    Raises:
+        NexusError: it would be outside the prefix, its folder is missing, or it is there already.
+    """
+    root = prefix.resolve()
+    path = (root / filename.lstrip("/")).resolve()
+    if not path.is_relative_to(root) or path == root:
+        raise NexusError(filename, f"is not inside {root}, below which every file goes")
+    if not path.parent.is_dir():
+        raise NexusError(filename, f"the folder {path.parent} does not exist; create it first")
+    if path.exists():
+        raise NexusError(filename, f"{path} exists already; files are never overwritten")
+    return path
+
+
+class NexusFile:
+    """A file being written; `routes` are its writer modules, `warnings` what is not as asked for.
+
+    Raises:
+        NexusError: the file can't be made; none is left behind then.
+    """
+
+    def __init__(self, path: Path, root: Group, planned: Sequence[Planned], now: datetime) -> None:
+        self.path = path
+        self.warnings: list[str] = []
+        try:
+            self._file = h5py.File(path, "x", libver=_LIBRARY)
+        except OSError as error:
+            raise NexusError(str(path), f"can't be made: {error}") from error
+        try:
+            self._write_structure(root, now)
+            self.routes = [self._route(item) for item in planned]
+            self._link(root)
+            self._file.swmr_mode = True
+        except BaseException as error:
+            self._file.close()
+            path.unlink()
+            if isinstance(error, OSError | ValueError | TypeError | RuntimeError):
+                raise NexusError(str(path), f"can't be made: {error}") from error
+            raise
+
+    def flush(self) -> None:
+        """Let readers see all that was written so far."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file and make it read-only; once is enough."""
+        if self._file:
+            self._file.close()
+            self.path.chmod(_READ_ONLY)
+
+    def _write_structure(self, root: Group, now: datetime) -> None:
+        attributes = self._file.attrs
+        attributes["HDF5_Version"] = h5py.version.hdf5_version
+        attributes["file_name"] = str(self.path)
+        attributes["creator"] = f"testbeam-filewriter {__version__}"
+        attributes["file_time"] = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
+        for group in root.groups():
+            made = self._file.require_group(group.path)
+            _set_attributes(made, group.attributes)
+            for child in group.children:
+                if isinstance(child, Dataset):
+                    _make_dataset(made, child)
+                elif isinstance(child, Stream):
+                    _set_attributes(made, child.attributes)
+
+    def _route(self, item: Planned) -> Route:
+        group = self._file[item.path]
+        if item.explicit:
+            words = {"topic": item.topic, "source": item.source, "writer_module": item.name, "NX_class": item.kind.nx_class}
+            for name, word in words.items():
+                if name not in group.attrs:
+                    group.attrs[name] = word
+        return Route(topic=item.topic, source=item.source, module=item.kind(group, item.config))
+
+    def _link(self, root: Group) -> None:
+        waiting = [(group.path, child) for group in root.groups() for child in group.children if isinstance(child, Link)]
+        while waiting:
+            missing = [(path, link) for path, link in waiting if not self._try_link(path, link)]
+            if len(missing) == len(waiting):
+                self.warnings += [f"link {path.rstrip('/')}/{link.name}: there is no {link.source}" for path, link in missing]
+                return
+            waiting = missing
+
+    def _try_link(self, path: str, link: Link) -> bool:
+        target = self._file.get(posixpath.normpath(posixpath.join(path, link.source)))
+        if target is not None:
+            self._file[path][link.name] = target
+        return target is not None
+
+
+def _make_dataset(group: h5py.Group, dataset: Dataset) -> None:
+    try:
+        kind = _TEXT if dataset.value.dtype == object else dataset.value.dtype
+        made = group.create_dataset(dataset.name, data=_plain(dataset.value), dtype=kind)
+        _set_attributes(made, dataset.attributes)
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise NexusError(dataset.place, f"{dataset.name} can't be written: {error}") from error
+
+
+def _set_attributes(item: h5py.HLObject, attributes: Sequence[Attribute]) -> None:
+    for attribute in attributes:
+        kind = _TEXT if attribute.value.dtype == object else attribute.value.dtype
+        item.attrs.create(attribute.name, _plain(attribute.value), dtype=kind)
+
+
+def _plain(value: NDArray[Any]) -> Any:
+    return value.item() if value.dtype == object and not value.ndim else np.ascontiguousarray(value).reshape(value.shape)

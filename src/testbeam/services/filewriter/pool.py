@@ -1,0 +1,61 @@
+"""How a writer gets jobs: as an idle member of the consumer group that shares the pool topic.
+
+A writer with a job leaves the group, so that its share of the pool goes to the idle ones.
+"""
+
+import logging
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Message
+
+from testbeam.transport.kafka import Kafka
+
+_GROUP = {
+    "enable.auto.commit": False,
+    "auto.offset.reset": "earliest",  # a job sent before the first writer joined is done, too
+    "session.timeout.ms": 6000,  # a killed idle writer holds its share of the pool no longer
+    "heartbeat.interval.ms": 500,
+    "topic.metadata.refresh.interval.ms": 1000,  # the topic may be made after us
+    "fetch.wait.max.ms": 100,
+    "check.crcs": True,
+}
+
+
+class Pool:
+    """Membership in the pool of writers."""
+
+    def __init__(self, kafka: Kafka, topic: str, group: str, log: logging.Logger) -> None:
+        self._kafka, self._topic, self._group, self._log = kafka, topic, group, log
+        self._consumer: Consumer | None = None
+        self._last_error: Any = None
+
+    def poll(self, wait_s: float) -> Message | None:
+        """Return the next message of the pool, joining first where needed; none within `wait_s` or where Kafka has a passing fault."""
+        if self._consumer is None:
+            self._consumer = Consumer(self._kafka.config() | _GROUP | {"group.id": self._group})
+            self._consumer.subscribe([self._topic])
+        message = self._consumer.poll(wait_s)
+        error = None if message is None else message.error()
+        if error is None:
+            return message
+        if error.code() != self._last_error:
+            self._last_error = error.code()
+            self._log.warning("job pool %s: %s", self._topic, error.str())
+        return None
+
+    def commit(self, message: Message) -> bool:
+        """Take a message out of the pool for good; false where the group has given it to another writer meanwhile."""
+        if self._consumer is None:
+            return False
+        try:
+            self._consumer.commit(message=message, asynchronous=False)
+        except KafkaException as error:
+            self._log.warning("job pool %s: the message at %s is not ours any more: %s", self._topic, message.offset(), error)
+            return False
+        return True
+
+    def leave(self) -> None:
+        """Leave the group at once."""
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None

@@ -1,0 +1,67 @@
+"""When a partition, and with its last partition a job, has given all it will give.
+
+Source: contracts/filewriter.md, "Time and order". Pure: times (ms since 1970) and offsets come in as arguments.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Place: TypeAlias = tuple[str, int]  # topic, partition
+_MARKS_MS = 1000
+
+
+@dataclass(slots=True)
+class Partition:
+    """How far one partition was read; `end_offset` is asked for, at `asked_ms`, once the stop and its leeway are over."""
+
+    next_offset: int
+    kafka_ms: int = 0
+    end_offset: int | None = None
+    asked_ms: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """All partitions of a job that are still read; `leeway_ms` is how long after the stop late data are waited for."""
+
+    leeway_ms: int
+    open: dict[Place, Partition] = field(default_factory=dict)
+
+    def read(self, place: Place, last_offset: int, kafka_ms: int) -> None:
+        """Note the last message of a batch."""
+        partition = self.open[place]
+        partition.next_offset = last_offset + 1
+        partition.kafka_ms = max(partition.kafka_ms, kafka_ms)
+
+    def to_ask(self, stop_ms: int | None, now_ms: int) -> list[Place]:
+        """Return the partitions whose end must be asked for now: nothing that comes later belongs to the job."""
+        if stop_ms is None or now_ms <= stop_ms + self.leeway_ms:
+            return []
+        return [place for place, partition in self.open.items() if partition.end_offset is None]
+
+    def answered(self, place: Place, end_offset: int, now_ms: int) -> None:
+        """Note the end of a partition."""
+        self.open[place].end_offset = end_offset
+        self.open[place].asked_ms = now_ms
+
+    def stuck(self, timeout_ms: float, now_ms: int) -> list[str]:
+        """Return, in words, the partitions that were not read to their end in time."""
+        return [
+            f"{topic}[{number}] was read to {partition.next_offset} of {partition.end_offset}"
+            for (topic, number), partition in self.open.items()
+            if partition.end_offset is not None and now_ms > partition.asked_ms + timeout_ms
+        ]
+
+    def ended(self, place: Place, stop_ms: int | None, now_ms: int, *, sources_done: bool, at_end: bool) -> bool:
+        """Tell whether a partition has nothing more for the job; never before the stop time is over, since it may be moved.
+
+        `at_end`: Kafka said so; that alone counts a while after the end was asked, for partitions that end in transaction marks.
+        """
+        partition = self.open[place]
+        if stop_ms is None or now_ms <= stop_ms:
+            return False
+        if partition.end_offset is None:
+            read_out = False
+        else:
+            read_out = partition.next_offset >= partition.end_offset or (at_end and now_ms > partition.asked_ms + _MARKS_MS)
+        return sources_done or read_out or partition.kafka_ms > stop_ms + self.leeway_ms

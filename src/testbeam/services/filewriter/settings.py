@@ -1,0 +1,48 @@
+"""Which options the file-writer has. Source: contracts/filewriter.md, "Options"."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbeam.runtime.settings import ProgramSettings, option
+
+PROG = "filewriter"
+_DURATION = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|sec|m|min|h)?\s*")
+_SECONDS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of a duration such as `500ms`, `10 s` or `2min`; a bare number is seconds.
+
+    Raises:
+        ValueError: it is no duration; the message names the units.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no duration; give a number with ms, s, sec, m, min or h")
+    return float(match[1]) * _SECONDS[match[2] or "s"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileWriterSettings(ProgramSettings):
+    """Options of one file-writer; durations are kept in seconds."""
+
+    brokers: str = option(help="Kafka, as HOST:PORT[,HOST:PORT…]")
+    command_status_topic: str = option(help="topic for the status while idle, and for refusals")
+    job_pool_topic: str = option(help="topic from which idle writers take jobs")
+    hdf_output_prefix: Path = option(default=Path(), help="folder below which every file goes", parse=Path)
+    hdf_template_prefix: Path = option(default=Path(), help="folder of the instruments' template files", parse=Path)
+    max_queued_writes: int = option(default=1000, help="most messages asked from Kafka at once")
+    status_master_interval: float = option(default=2.0, help="time between two status messages", parse=seconds)
+    time_before_start: float = option(default=10.0, help="how far before the start data are looked for", parse=seconds)
+    time_after_stop: float = option(default=10.0, help="how long late data are waited for", parse=seconds)
+    kafka_metadata_max_timeout: float = option(default=10.0, help="longest wait for Kafka's answer to a question", parse=seconds)
+    kafka_error_timeout: float = option(default=30.0, help="silence of Kafka that ends a job with an error", parse=seconds)
+    kafka_poll_timeout: float = option(default=0.1, help="longest wait for messages at once", parse=seconds)
+    data_flush_interval: float = option(default=10.0, help="longest time until data can be seen in the file", parse=seconds)
+    metric_server_port: int = option(default=0, help="port of the metrics; only 0, none, so far")
+    grafana_carbon_address: str = option(default="", help="carbon server of the metrics; not sent so far")
+    service_name: str = option(default="", help="first part of the service id")
+    job_pool_group: str = option(default="kafka-to-nexus-worker-pool", help="consumer group shared by all writers of a pool")
+    start_command: Path | None = option(default=None, help="JSON file with a job to do at start", parse=Path)
+    kafka_option: tuple[str, ...] = option(default=(), help="librdkafka setting KEY=VALUE; may be repeated", flags=("-X",))

@@ -1,0 +1,75 @@
+r"""Where is a broker, and which topic is meant? The options' `[PROTOCOL+MECHANISM\user@]host[:port][/topic]`.
+
+Source: contracts/forwarder.md, "Options".
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from testbeam.errors import SettingsError
+from testbeam.transport.kafka import Kafka
+
+DEFAULT_PORT = 9092
+
+_PROTOCOLS = ("SASL_PLAINTEXT", "SASL_SSL")
+_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_FORM = r"[PROTOCOL+MECHANISM\user@]host[:port][/topic]"
+_ADDRESS = re.compile(
+    r"(?:(?P<protocol>[^+\\@/]+)\+(?P<mechanism>[^\\@/]+)\\(?P<user>[^@/]+)@)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:/@\\\[\]]+)(?::(?P<port>\d{1,5}))?(?:/(?P<topic>[A-Za-z0-9._-]+))?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """One address, as written; `security` are librdkafka's options for it."""
+
+    bootstrap: str
+    topic: str = ""
+    security: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @property
+    def kafka(self) -> Kafka:
+        """Return the cluster it is on."""
+        return Kafka(bootstrap=self.bootstrap, options=dict(self.security))
+
+    @property
+    def cluster(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """Return what two addresses share that one producer can serve."""
+        return self.bootstrap, self.security
+
+
+def parse(option: str, text: str, *, password: str | None = None, ca_file: Path | None = None, topic_needed: bool = True) -> Address:
+    """Return the address in `text`, the value of `option`.
+
+    Raises:
+        SettingsError: it has another form, an unknown protocol or mechanism, no topic where one is needed, or a user without a password.
+    """
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match["port"] or DEFAULT_PORT) > 65535:
+        raise SettingsError(option, text, _FORM)
+    if topic_needed and not match["topic"]:
+        raise SettingsError(option, text, "an address that ends in /TOPIC")
+    security = _security(option, text, match, password) if match["protocol"] else {}
+    if ca_file is not None:
+        security["ssl.ca.location"] = str(ca_file)
+    return Address(
+        bootstrap=f"{match['host']}:{match['port'] or DEFAULT_PORT}",
+        topic=match["topic"] or "",
+        security=tuple(sorted(security.items())),
+    )
+
+
+def _security(option: str, text: str, match: re.Match[str], password: str | None) -> dict[str, str]:
+    for name, known in (("protocol", _PROTOCOLS), ("mechanism", _MECHANISMS)):
+        if match[name] not in known:
+            raise SettingsError(option, text, f"a {name} out of {', '.join(known)}")
+    if password is None:
+        raise SettingsError(f"{option}-sasl-password", None, f"the password of {match['user']!r}")
+    return {
+        "security.protocol": match["protocol"],
+        "sasl.mechanism": match["mechanism"],
+        "sasl.username": match["user"],
+        "sasl.password": password,
+    }

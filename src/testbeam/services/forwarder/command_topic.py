@@ -1,0 +1,69 @@
+"""Which commands came? All that were sent since this program was loaded, whatever happens to broker and topic meanwhile.
+
+The topic is read by offset, without a group: a group would be joined seconds later, and what was sent before would be lost. Reading begins
+at the first command that is not older than the program, so that one sent to a forwarder that is still starting counts as well; commands
+are idempotent, so one that is read twice after a reconnect does no harm.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+from testbeam.errors import TransportError
+from testbeam.services.forwarder.addresses import Address
+from testbeam.services.forwarder.problems import Problems
+from testbeam.transport.kafka import Reader
+
+_RETRY_S = 0.1
+_ANSWER_S = 1.0  # while Kafka is asked, updates wait
+_MOST = 500
+
+
+@dataclass(slots=True)
+class CommandTopic:
+    """Reads the command topic; `ready` once its positions are facts. `since_ms` is Kafka time."""
+
+    address: Address
+    problems: Problems
+    since_ms: int
+    ready: bool = False
+    _reader: Reader | None = field(default=None)
+    _retry_s: float = float("-inf")
+
+    def look(self, wait_s: float) -> list[bytes]:
+        """Return the commands that came, waiting up to `wait_s` for the first; not ready, this tries to become so and does not wait."""
+        if not self.ready and time.monotonic() >= self._retry_s:
+            self._try_assign()
+        if self._reader is None or not self.ready:
+            return []
+        try:
+            messages = self._reader.read(_MOST, wait_s)
+        except TransportError as error:
+            self._lost(error)
+            return []
+        self.since_ms = max([self.since_ms, *(message.timestamp()[1] for message in messages)])
+        return [message.value() or b"" for message in messages]
+
+    def close(self) -> None:
+        """Leave the broker."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        self.ready = False
+
+    def _try_assign(self) -> None:
+        topic = self.address.topic
+        try:
+            if self._reader is None:
+                self._reader = self.address.kafka.reader(reconnect_backoff_max_ms=100)
+            ends = self._reader.watermarks(topic, _ANSWER_S)
+            # Asked for after the ends: a command that comes between the two questions is at or behind its partition's end.
+            since = self._reader.offsets_at(topic, self.since_ms, _ANSWER_S)
+            self._reader.assign({(topic, p): min(since[p], high) for p, (_, high) in ends.items()})
+            self.ready = True
+        except TransportError as error:
+            self._lost(error)
+
+    def _lost(self, error: TransportError) -> None:
+        self.problems.note(f"no commands can be read yet: {error}")
+        self.ready = False
+        self._retry_s = time.monotonic() + _RETRY_S

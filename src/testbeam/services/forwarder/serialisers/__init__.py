@@ -1,0 +1,1 @@
+"""How values of PVs become messages: one module a schema."""

@@ -1,0 +1,175 @@
+"""What does the forwarder do all day? Commands in, updates in, messages out, a sign of life: one thread, one producer for life.
+
+The first status says that it is ready, and is sent when the positions in the command topic are facts: no command sent after it, nor after
+this program was loaded, is lost.
+"""
+
+import logging
+import threading
+import time
+
+from testbeam.errors import WireError
+from testbeam.model import ConfigChange, ForwarderCommand, Protocol
+from testbeam.runtime.counters import Drops
+from testbeam.runtime.heartbeat import Heartbeat
+from testbeam.services.forwarder.addresses import Address
+from testbeam.services.forwarder.ages import Ages
+from testbeam.services.forwarder.command_topic import CommandTopic
+from testbeam.services.forwarder.core import Core
+from testbeam.services.forwarder.outbox import Outbox
+from testbeam.services.forwarder.places import places
+from testbeam.services.forwarder.problems import Problems
+from testbeam.services.forwarder.producers import Producers
+from testbeam.services.forwarder.repeats import Repeats
+from testbeam.services.forwarder.settings import PROG, ForwarderSettings
+from testbeam.services.forwarder.status import Rate, status_json
+from testbeam.services.forwarder.storage import Storage
+from testbeam.services.forwarder.stream_set import StreamSet
+from testbeam.services.forwarder.watchers import Watchers
+from testbeam.transport.monitors.opening import open_monitors
+from testbeam.transport.monitors.seam import Monitors
+from testbeam.wire.flatbuffers.forwarder_command_fc00 import decode_fc00
+
+SOFTWARE = "Forwarder"
+NOT_A_COMMAND = "not a command"
+NOT_DELIVERED = "not delivered before the end"
+
+_LOADED_MS = time.time_ns() // 1_000_000
+_TICK_S = 0.01
+_MS = 1_000_000  # ns
+_DAY_NS = 86_400_000 * _MS
+
+
+def forward(settings: ForwarderSettings, stop: threading.Event) -> None:
+    """Send what EPICS PVs say to Kafka topics, for the streams that commands ask for."""
+    forwarder = Forwarder(settings)
+    try:
+        forwarder.restore(stop)
+        while not stop.is_set():
+            forwarder.step(stop)
+    finally:
+        forwarder.close()
+
+
+class Forwarder:
+    """One forwarder.
+
+    Raises:
+        SettingsError: an address in the options can't be used.
+    """
+
+    def __init__(self, settings: ForwarderSettings) -> None:
+        self._settings = settings
+        self._places = places(settings)
+        self._log = logging.getLogger(PROG)
+        self._problems = Problems(self._log)
+        self._drops = Drops(self._log)
+        self._producers = Producers(settings.queue_messages, settings.queue_megabytes, self._failed)
+        self._outbox = Outbox(self._producers.to(self._places.output), self._drops, self._problems)
+        self._streams = StreamSet(None if settings.pv_update_period is None else Repeats(settings.pv_update_period))
+        self._core = Core(settings.service_id, self._streams, self._drops, self._problems, _ages(settings))
+        self._watchers = Watchers(self._open_client, self._problems)
+        self._commands = CommandTopic(self._places.commands, self._problems, _LOADED_MS)
+        self._heartbeat = Heartbeat(SOFTWARE, settings.service_id, settings.status_interval / 1000)
+        self._rate = Rate()
+        storage = self._places.storage
+        self._storage = storage and Storage(address=storage, problems=self._problems, log=self._log, produce=self._send)
+
+    def restore(self, stop: threading.Event) -> None:
+        """Take up the streams of the time before, unless told not to."""
+        if self._storage and not self._settings.skip_retrieval:
+            streams = self._storage.read(stop)
+            self._apply(ForwarderCommand(change=ConfigChange.ADD, streams=streams))
+
+    def step(self, stop: threading.Event) -> None:
+        """Do one round: commands, updates, repeats, status. Waits about 10 ms, for commands if they can be had."""
+        payloads = self._commands.look(_TICK_S)
+        if not self._commands.ready:
+            stop.wait(_TICK_S)
+        if [payload for payload in payloads if self._command(payload)]:
+            self._changed()
+        self._forward()
+        self._producers.serve()
+        if self._commands.ready and self._heartbeat.due(time.monotonic()):
+            self._beat()
+
+    def close(self) -> None:
+        """Send what has come, wait for Kafka to have it, and end every connection."""
+        self._forward()
+        self._watchers.close()
+        self._commands.close()
+        left = self._producers.flush(self._settings.stop_timeout / 1000)
+        self._outbox.send(())
+        left += self._producers.flush(self._settings.stop_timeout / 1000) if not left else 0
+        self._outbox.give_up(NOT_DELIVERED)
+        self._drops.add(NOT_DELIVERED, n=left)
+        self._log.info("sent %d updates; dropped: %s", self._core.updates, dict(self._drops.counts) or "none")
+
+    def _forward(self) -> None:
+        for batch in self._watchers.drain():
+            self._core.take(batch, time.time_ns())
+        self._core.repeat(time.time_ns() // _MS)
+        self._outbox.send(self._streams.outgoing())
+
+    def _command(self, payload: bytes) -> bool:
+        """Do a command; return whether it was one."""
+        try:
+            command = decode_fc00(payload)
+        except WireError as error:
+            self._drops.add(NOT_A_COMMAND, f"topic {self._places.commands.topic}: {error}")
+            return False
+        self._apply(command)
+        return True
+
+    def _apply(self, command: ForwarderCommand) -> None:
+        applied = self._streams.apply(command)
+        for spec, reason in applied.refused:
+            self._problems.note(f"{command.change.name} of {spec.channel or 'a stream'!r} to topic {spec.topic!r} refused: {reason}")
+        for number, spec in applied.removed:
+            self._watchers.unsubscribe(number, spec)
+        for number, spec in applied.added:
+            self._watchers.subscribe(number, spec)
+        self._log.info(
+            "%s: %d streams added, %d removed, %d refused; now %d",
+            command.change.name,
+            len(applied.added),
+            len(applied.removed),
+            len(applied.refused),
+            len(self._streams.specs),
+        )
+
+    def _changed(self) -> None:
+        """Tell of the streams after one or several commands; those that come together are told of once."""
+        if self._storage:
+            self._storage.write(self._streams.specs)
+        self._heartbeat.soon()
+
+    def _beat(self) -> None:
+        status = status_json(
+            self._streams.by_number.values(),
+            updates=self._core.updates,
+            updates_per_s=self._rate.look(self._core.updates, time.monotonic()),
+            dropped=self._drops.counts,
+            waiting=self._producers.waiting + len(self._outbox.held),
+            last_error=self._problems.last,
+        )
+        self._send(self._places.status, self._heartbeat.encode(status))
+
+    def _send(self, address: Address, payload: bytes) -> None:
+        """Produce a message of our own to its topic, in order with the others but never held back for them."""
+        Outbox(self._producers.to(address), self._drops, self._problems).send([(address.topic, [(b"", payload, _now_ms())])])
+
+    def _failed(self, error: object, message: object) -> None:
+        self._outbox.delivered(error, message)
+
+    def _open_client(self, protocol: Protocol) -> Monitors:
+        return open_monitors(protocol, fake_period_ms=self._settings.fake_pv_period, fake_seed=self._settings.fake_pv_seed)
+
+
+def _ages(settings: ForwarderSettings) -> Ages:
+    days = settings.first_value_max_age
+    return Ages(first_ns=None if days is None else days * _DAY_NS)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // _MS

@@ -1,0 +1,53 @@
+"""Which options the forwarder has. Source: contracts/forwarder.md, "Options"."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbeam.runtime.settings import ProgramSettings, option
+
+PROG = "forwarder"
+_ADDRESS = r"[PROTOCOL+MECHANISM\user@]host[:port]"
+_TOPIC = f"{_ADDRESS}/topic"
+
+
+def positive(text: str) -> int:
+    """Return a whole number above 0.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not text.isdigit() or int(text) == 0:
+        raise ValueError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwarderSettings(ProgramSettings):
+    """Options of one forwarder; EPICS itself is configured by the EPICS_* variables."""
+
+    config_topic: str = option(help=f"where commands come from: {_TOPIC}")
+    status_topic: str = option(help=f"where the status goes: {_TOPIC}")
+    output_broker: str = option(help=f"where PV updates go: {_ADDRESS}; each stream names its topic")
+    storage_topic: str | None = option(default=None, help=f"where the streams are kept for the next start: {_TOPIC}")
+    config_topic_sasl_password: str | None = option(default=None, help="password for --config-topic")
+    status_topic_sasl_password: str | None = option(default=None, help="password for --status-topic")
+    output_broker_sasl_password: str | None = option(default=None, help="password for --output-broker")
+    storage_topic_sasl_password: str | None = option(default=None, help="password for --storage-topic")
+    ssl_ca_cert_file: Path | None = option(default=None, help="certificate of the authority that signed the brokers'")
+    skip_retrieval: bool = option(default=False, help="do not restore the streams in the storage topic", flags=("-s",))
+    pv_update_period: int | None = option(
+        default=None, help="send the last value again after so many ms, for streams that ask for it (default: never)", parse=positive
+    )
+    fake_pv_period: int = option(default=1000, help="ms between the random values of FAKE streams", parse=positive)
+    fake_pv_seed: int = option(default=0, help="seed of the random values of FAKE streams")
+    service_id: str = option(default=f"{os.getpid()}", help="name of this forwarder in its status (default: the process id)")
+    status_interval: int = option(default=4000, help="ms between two status messages", parse=positive)
+    first_value_max_age: int | None = option(
+        default=None, help="drop a PV's first value if it is older than so many days (default: never)", parse=positive
+    )
+    queue_messages: int = option(default=1_000_000, help="most messages that wait for Kafka; beyond, the newest of each PV", parse=positive)
+    queue_megabytes: int = option(default=256, help="most megabytes that wait for Kafka", parse=positive)
+    stop_timeout: int = option(default=5000, help="ms that messages under way have for delivery at the end", parse=positive)
+    grafana_carbon_address: str | None = option(default=None, help="host:port of a Graphite server; not sent so far")
+    statistics_update_interval: int = option(default=10, help="s between two sets of statistics for Graphite", parse=positive)

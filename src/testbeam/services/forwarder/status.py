@@ -1,0 +1,52 @@
+"""What does the forwarder say of itself? The JSON in its x5f2.
+
+Source: contracts/forwarder.md: `streams` with four keys each; all else is ours.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from testbeam.model import ConnectionState
+from testbeam.services.forwarder.stream import Stream
+
+MOST_NAMED = 100  # channels that are named as not connected; a status must stay far below the broker's largest message
+
+
+@dataclass(slots=True)
+class Rate:
+    """Events a second between two looks; monotonic seconds come from the caller."""
+
+    _count: int = 0
+    _at_s: float | None = None
+
+    def look(self, count: int, now_s: float) -> float:
+        """Return the rate since the last look, 0 at the first."""
+        since_s, before = self._at_s, self._count
+        self._at_s, self._count = now_s, count
+        return 0.0 if since_s is None or now_s <= since_s else (count - before) / (now_s - since_s)
+
+
+def status_json(
+    streams: Iterable[Stream], *, updates: int, updates_per_s: float, dropped: Mapping[str, int], waiting: int, last_error: str
+) -> str:
+    """Return the status; `waiting` counts messages that Kafka has not acknowledged."""
+    all_streams = tuple(streams)
+    missing = [stream.spec.channel for stream in all_streams if stream.connection is not ConnectionState.CONNECTED]
+    return json.dumps(
+        {
+            "streams": [_stream(stream) for stream in all_streams],
+            "connected": len(all_streams) - len(missing),
+            "not_connected": missing[:MOST_NAMED],
+            "updates": updates,
+            "updates_per_s": round(updates_per_s, 1),
+            "waiting": waiting,
+            "dropped": dict(dropped),
+            "last_error": last_error,
+        }
+    )
+
+
+def _stream(stream: Stream) -> dict[str, str]:
+    spec = stream.spec
+    return {"channel_name": spec.channel, "protocol": spec.protocol.name, "output_topic": spec.topic, "schema": spec.schema}

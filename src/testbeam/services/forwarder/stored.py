@@ -1,0 +1,90 @@
+"""Which streams did the forwarder have when it last wrote them down?
+
+Source: contracts/forwarder.md: an fc00 ADD of all streams, or a REMOVEALL where there are none; the newest valid one counts.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from testbeam.errors import TransportError, WireError
+from testbeam.model import ConfigChange, ForwarderCommand, StreamSpec
+from testbeam.transport.kafka import Kafka, Reader
+from testbeam.wire.flatbuffers.forwarder_command_fc00 import decode_fc00, encode_fc00
+
+_ONE_LOOK = 50  # messages; the newest is nearly always valid
+
+
+def to_store(streams: Sequence[StreamSpec]) -> bytes:
+    """Return the message that stands for these streams."""
+    change = ConfigChange.ADD if streams else ConfigChange.REMOVEALL
+    return encode_fc00(ForwarderCommand(change=change, streams=tuple(streams)))
+
+
+def from_store(payload: bytes | None) -> tuple[StreamSpec, ...] | None:
+    """Return the streams that a stored message stands for, or None if it is not one."""
+    try:
+        command = decode_fc00(payload or b"")
+    except WireError:
+        return None
+    if command.change is ConfigChange.ADD:
+        return command.streams
+    return () if command.change is ConfigChange.REMOVEALL else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What the storage topic holds: the streams of its newest valid message, None if it has none; `invalid` counts those passed over."""
+
+    streams: tuple[StreamSpec, ...] | None
+    invalid: int
+
+
+def restore(kafka: Kafka, topic: str, within_s: float) -> Found:
+    """Read the storage topic from its end backwards until a valid message is found; each question is answered `within_s` or not at all.
+
+    Raises:
+        TopicMissing: there is no such topic.
+        TransportError: the broker did not answer in time.
+    """
+    invalid = 0
+    with kafka.reader() as reader:
+        ends = reader.watermarks(topic, within_s)
+        ahead = {p: high for p, (low, high) in ends.items() if high > low}
+        while ahead:
+            starts = {p: max(ends[p][0], high - _ONE_LOOK) for p, high in ahead.items()}
+            for message in sorted(_read_between(reader, topic, starts, ahead, within_s), key=_age, reverse=True):
+                streams = from_store(message.value())
+                if streams is not None:
+                    return Found(streams=streams, invalid=invalid)
+                invalid += 1
+            ahead = {p: start for p, start in starts.items() if start > ends[p][0]}
+    return Found(streams=None, invalid=invalid)
+
+
+def _age(message: Any) -> tuple[int, int]:
+    return message.timestamp()[1], message.offset()
+
+
+def _place(message: Any) -> tuple[int, int]:
+    return message.partition(), message.offset()
+
+
+def _read_between(reader: Reader, topic: str, starts: Mapping[int, int], ends: Mapping[int, int], within_s: float) -> list[Any]:
+    """Return the messages of each partition from its start up to, not including, its end; compaction may have left fewer."""
+    reader.assign({(topic, p): start for p, start in starts.items()})
+    found: list[Any] = []
+    open_partitions = set(starts)
+    deadline_s = time.monotonic() + within_s
+    while open_partitions:
+        for message in reader.read():
+            partition, offset = _place(message)
+            if offset < ends[partition]:
+                found.append(message)
+            if offset >= ends[partition] - 1:
+                open_partitions.discard(partition)
+        open_partitions -= {p for _, p in reader.at_end}
+        if time.monotonic() > deadline_s:
+            raise TransportError(f"{reader.bootstrap}: {topic}: what is stored was not read within {within_s} s")
+    return found

@@ -1,0 +1,43 @@
+"""Which client watches which stream? One for each protocol, made when its first stream comes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from testbeam.errors import TestbeamError
+from testbeam.model import Protocol, StreamSpec
+from testbeam.model.updates import UpdateBatch
+from testbeam.services.forwarder.problems import Problems
+from testbeam.transport.monitors.seam import Monitors
+
+
+@dataclass(slots=True)
+class Watchers:
+    """The clients of all protocols as one; `open_client` makes one."""
+
+    open_client: Callable[[Protocol], Monitors]
+    problems: Problems
+    _clients: dict[Protocol, Monitors] = field(default_factory=dict)
+
+    def subscribe(self, number: int, spec: StreamSpec) -> None:
+        """Watch a stream's PV; a protocol that can't be had here leaves the stream unconnected, and is a problem."""
+        try:
+            if spec.protocol not in self._clients:
+                self._clients[spec.protocol] = self.open_client(spec.protocol)
+            self._clients[spec.protocol].subscribe(number, spec.channel)
+        except TestbeamError as error:
+            self.problems.note(f"{spec.channel} can't be watched over {spec.protocol.name}: {error}")
+
+    def unsubscribe(self, number: int, spec: StreamSpec) -> None:
+        """Stop watching."""
+        if spec.protocol in self._clients:
+            self._clients[spec.protocol].unsubscribe(number)
+
+    def drain(self) -> Iterator[UpdateBatch]:
+        """Yield what each client has gathered."""
+        return (client.drain() for client in self._clients.values())
+
+    def close(self) -> None:
+        """Close all clients."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()

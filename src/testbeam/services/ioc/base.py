@@ -1,0 +1,91 @@
+"""Which functions of EPICS base, QSRV2 and its libraries the IOC calls, over ctypes."""
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbeam.errors import StackError
+from testbeam.services.ioc import initial_sleep
+from testbeam.services.ioc.databases import Database
+from testbeam.transport.epics_libraries import folder
+
+_CORE = ("libCom", "libca", "libdbCore", "libdbRecStd")
+_PVXS = ("libevent_core", "libevent_pthread", "libpvxs", "libpvxsIoc")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """EPICS base in this process; there can be one only, and it reads the environment while it is loaded and at `init`."""
+
+    _com: ctypes.CDLL
+    _db: ctypes.CDLL
+
+    @classmethod
+    def load(cls) -> "Base":
+        """Load the libraries and the record types.
+
+        Raises:
+            StackError: the wheels are missing or a definition can't be loaded.
+        """
+        core, pvxs = folder("epicscorelibs"), folder("pvxslibs")
+        libraries = {name: _library(core / "lib" / f"{name}.so") for name in _CORE}
+        libraries |= {name: _library(pvxs / "lib" / f"{name}.so") for name in _PVXS}
+        base = cls(libraries["libCom"], libraries["libdbCore"])
+        base._declare()
+        base._define("base.dbd", core / "dbd")
+        base._define("pvxsIoc.dbd", pvxs / "dbd")
+        _expect_ok(base._db.registerAllRecordDeviceDrivers(ctypes.c_void_p.in_dll(base._db, "pdbbase")), "record and device support")
+        return base
+
+    def _declare(self) -> None:
+        text = ctypes.c_char_p
+        self._db.dbLoadDatabase.argtypes = [text, text, text]
+        self._db.dbLoadRecords.argtypes = [text, text]
+        self._db.registerAllRecordDeviceDrivers.argtypes = [ctypes.c_void_p]
+        self._com.iocshCmd.argtypes = [text]
+        self._com.epicsExitCallAtExits.restype = None
+        self._com.errlogFlush.restype = None
+        self._db.iocshRegisterCommon.restype = None
+        self._db.iocshRegisterCommon()
+
+    def _define(self, name: str, path: Path) -> None:
+        _expect_ok(self._db.dbLoadDatabase(name.encode(), str(path).encode(), None), name)
+
+    def load_records(self, database: Database) -> bool:
+        """Load one database; tell whether base took it. What was wrong is on standard error by then."""
+        status = self._db.dbLoadRecords(str(database.path).encode(), database.substitutions.encode())
+        self._com.errlogFlush()
+        return bool(status == 0)
+
+    def init(self, keep_sleep: bool = False) -> None:
+        """Start the IOC; `keep_sleep` lets `iocInit` sleep its 0.5 s.
+
+        Raises:
+            StackError: base refused.
+        """
+        if not keep_sleep:
+            initial_sleep.skip(self._com, self._db)
+        _expect_ok(self._db.iocInit(), "iocInit")
+        self._com.errlogFlush()
+
+    def write_record_names(self, file: Path) -> None:
+        """Write the names of all records to `file`, one a line; the file is there only once it is complete."""
+        partial = file.with_name(file.name + ".partial")
+        _expect_ok(self._com.iocshCmd(f'dbl > "{partial}"'.encode()), "dbl")
+        partial.replace(file)
+
+    def exit(self) -> None:
+        """Stop servers and scans in base's own order."""
+        self._com.epicsExitCallAtExits()
+
+
+def _library(path: Path) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)  # later ones find the symbols of earlier ones
+    except OSError as error:
+        raise StackError(f"{path} can't be loaded: {error}; reinstall testbeam[ioc]") from error
+
+
+def _expect_ok(status: int, step: str) -> None:
+    if status != 0:
+        raise StackError(f"EPICS base did not accept {step} (status {status}); what it said is above in this log")

@@ -1,0 +1,24 @@
+"""Which options the IOC has."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbeam.runtime.settings import ProgramSettings, option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IocSettings(ProgramSettings):
+    """Options of the IOC; `db` entries are `FILE` or `FILE,NAME=VALUE,…`, read by `databases.parse`."""
+
+    db: tuple[str, ...] = option(
+        default=(),
+        help="database to load, with macros of its own after commas: FILE or FILE,P=X:,N=3; may be repeated (default: the demo records)",
+    )
+    macro: tuple[str, ...] = option(default=(), help="macro for every database, NAME=VALUE; may be repeated")
+    counting: int = option(default=0, help="add this many records $(P)COUNT-0 … that count at 10 Hz, to prove that no update is lost")
+    address: str = option(default="127.0.0.1", help="loopback address to serve CA (port 5064) and PVA (port 5075) on")
+    peer: tuple[str, ...] = option(default=(), help="address of another IOC that links of these records may reach; may be repeated")
+    records_file: Path = option(
+        default=Path("records.txt"), help="where the names of all records are written once the IOC runs, one a line"
+    )
+    keep_init_sleep: bool = option(default=False, help="let iocInit sleep 0.5 s, as it does in other hosts of EPICS base")

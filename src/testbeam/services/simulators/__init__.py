@@ -1,0 +1,1 @@
+"""Seeded simulators of what a beamline has: neutrons, devices."""

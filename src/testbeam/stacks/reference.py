@@ -1,0 +1,51 @@
+"""The reference stack: ours in every role, as a beamline has them."""
+
+from pathlib import Path
+
+from testbeam.kit.spec import Stack
+from testbeam.stacks.roles.broker import broker
+from testbeam.stacks.roles.event_source import event_source
+from testbeam.stacks.roles.filewriter import filewriter
+from testbeam.stacks.roles.forwarder import forwarder
+from testbeam.stacks.roles.ioc import ioc
+from testbeam.stacks.topics import Topics
+
+
+def light_chain(
+    topics: Topics | None = None,
+    *,
+    prefix: str = "",
+    output: Path | str = "",
+    bootstrap: str = "",
+    events_per_pulse: int = 1000,
+    seed: int = 0,
+) -> Stack:
+    """Return broker, IOC with the demo records, forwarder, file-writer and event source, on the topics of one instrument.
+
+    prefix: what PV names begin with. output: the folder of the files (default: the file-writer's own). bootstrap: a broker
+    that already runs, in place of ours.
+    """
+    topics = topics or Topics()
+    return Stack(
+        broker(topics=topics.all, bootstrap=bootstrap or None),
+        ioc(prefix=prefix),
+        forwarder(
+            config_topic=topics.forwarder_commands,
+            status_topic=topics.forwarder_status,
+            storage_topic=topics.forwarder_storage,
+        ),
+        filewriter(
+            pool_topic=topics.pool,
+            status_topic=topics.writer_status,
+            control_topic=topics.control,
+            output=str(output),
+        ),
+        event_source(
+            detector_topic=topics.detector,
+            monitor_topic=topics.beam_monitor,
+            status_topic=topics.source_status,
+            events_per_pulse=events_per_pulse,
+            monitor_events_per_pulse=max(events_per_pulse // 10, 1),
+            seed=seed,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""One role a file: how to start it, when it is ready, what it offers."""

@@ -1,0 +1,1 @@
+"""Subscriptions to PVs, by protocol, behind one seam."""

@@ -1,0 +1,1 @@
+"""The FlatBuffers messages on Kafka topics: one verified reader, one builder, one module a schema."""

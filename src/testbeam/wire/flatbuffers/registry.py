@@ -1,0 +1,57 @@
+"""Which codec belongs to a message? To add a schema, add its module and one line here."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from testbeam.errors import WireError
+from testbeam.wire.flatbuffers.alarm_al00 import decode_al00, encode_al00
+from testbeam.wire.flatbuffers.command_answer_answ import decode_answ, encode_answ
+from testbeam.wire.flatbuffers.connection_change_ep01 import decode_ep01, encode_ep01
+from testbeam.wire.flatbuffers.events_ev44 import decode_ev44, encode_ev44
+from testbeam.wire.flatbuffers.forwarder_command_fc00 import decode_fc00, encode_fc00
+from testbeam.wire.flatbuffers.log_value_f144 import decode_f144, encode_f144
+from testbeam.wire.flatbuffers.run_start_pl72 import decode_pl72, encode_pl72
+from testbeam.wire.flatbuffers.run_stop_6s4t import decode_6s4t, encode_6s4t
+from testbeam.wire.flatbuffers.service_status_x5f2 import decode_x5f2, encode_x5f2
+from testbeam.wire.flatbuffers.writing_finished_wrdn import decode_wrdn, encode_wrdn
+
+_CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
+    "6s4t": (encode_6s4t, decode_6s4t),
+    "al00": (encode_al00, decode_al00),
+    "answ": (encode_answ, decode_answ),
+    "ep01": (encode_ep01, decode_ep01),
+    "ev44": (encode_ev44, decode_ev44),
+    "f144": (encode_f144, decode_f144),
+    "fc00": (encode_fc00, decode_fc00),
+    "pl72": (encode_pl72, decode_pl72),
+    "wrdn": (encode_wrdn, decode_wrdn),
+    "x5f2": (encode_x5f2, decode_x5f2),
+}
+
+ENCODERS: Mapping[str, Callable[[Any], bytes]] = MappingProxyType({name: encode for name, (encode, _) in _CODECS.items()})
+DECODERS: Mapping[str, Callable[[bytes], Any]] = MappingProxyType({name: decode for name, (_, decode) in _CODECS.items()})
+
+
+def schema_id(buffer: bytes) -> str:
+    """Return the four characters at offset 4 that name the schema, whether or not it is known.
+
+    Raises:
+        WireError: the buffer has less than 8 bytes.
+    """
+    if len(buffer) < 8:
+        raise WireError("unknown schema", f"{len(buffer)} bytes are too short for a message, which has at least 8")
+    return buffer[4:8].decode("latin-1")
+
+
+def decode(buffer: bytes) -> Any:
+    """Return the value of a message of any known schema.
+
+    Raises:
+        WireError: the schema is unknown, or the buffer is not a valid message of it.
+    """
+    name = schema_id(buffer)
+    decoder = DECODERS.get(name)
+    if decoder is None:
+        raise WireError(repr(name), f"unknown schema; known are {', '.join(DECODERS)}")
+    return decoder(buffer)

@@ -1,0 +1,1 @@
+"""Any message as a person or a script reads it."""

@@ -1,0 +1,98 @@
+"""Which messages are made to hurt one schema's reader: bombs of length and aliases, unions without sense, unknown enums?"""
+
+import struct
+from collections.abc import Iterator
+
+from tests.hostile.anatomy import Anatomy
+from tests.hostile.structures import Case
+
+
+def crafted(golden: dict[str, bytes]) -> Iterator[Case]:
+    """Yield the hostile messages of single schemas, made from valid ones."""
+    yield from _f144(Anatomy(golden["f144"]))
+    yield from _ev44(Anatomy(golden["ev44"]))
+    yield from _unknown_members(golden)
+    yield from _fc00()
+
+
+def _f144(anatomy: Anatomy) -> Iterator[Case]:
+    kind, value = anatomy.cell(2), anatomy.cell(3)
+    yield "f144: value of unknown type 21", anatomy.with_u8(kind, 21)
+    yield "f144: value of unknown type 255", anatomy.with_u8(kind, 255)
+    yield "f144: value of type 0", anatomy.with_u8(kind, 0)
+    yield "f144: type without a value", anatomy.with_u16(anatomy.entry(3), 0)
+    yield "f144: value without a type", anatomy.with_u16(anatomy.entry(2), 0)
+    neither = Anatomy(anatomy.with_u16(anatomy.entry(2), 0))
+    yield "f144: neither type nor value", neither.with_u16(anatomy.entry(3), 0)
+    yield "f144: double taken for an array", anatomy.with_u8(kind, 20)
+    yield "f144: value is the name", anatomy.with_u32(value, anatomy.target(0) - value)
+    inner = Anatomy(anatomy.message, anatomy.target(3))
+    yield "f144: double beyond its table", Anatomy(anatomy.message).with_u16(inner.vtable + 2, 6)
+    yield "f144: vtable of the value over its table", anatomy.with_u32(inner.table, 0)
+
+
+def _ev44(anatomy: Anatomy) -> Iterator[Case]:
+    index, time_of_flight, pixel_id = anatomy.target(3), anatomy.target(4), anatomy.target(5)
+    yield "ev44: fewer pixel ids than times of flight", anatomy.with_u32(pixel_id, 2)
+    yield "ev44: pixel ids without times of flight", anatomy.with_u32(time_of_flight, 0)
+    yield "ev44: fewer indices than reference times", anatomy.with_u32(index, 1)
+    cell = anatomy.cell(5)
+    yield "ev44: pixel ids are the times of flight", anatomy.with_u32(cell, time_of_flight - cell)
+    cell = anatomy.cell(2)
+    yield "ev44: reference times unaligned", anatomy.with_u32(cell, index - cell)
+    arrays = b"ev44".join((struct.pack("<I", 24), struct.pack("<8H", 16, 36, 4, 8, 32, 28, 24, 20)))
+    yield "ev44: nothing behind a vtable that promises arrays", arrays
+
+
+def _unknown_members(golden: dict[str, bytes]) -> Iterator[Case]:
+    for schema, slot, what in (("al00", 2, "severity"), ("ep01", 1, "state"), ("fc00", 0, "change")):
+        anatomy = Anatomy(golden[schema])
+        yield f"{schema}: unknown {what}", anatomy.with_u16(anatomy.cell(slot), 99)
+    answer = Anatomy(golden["answ"])
+    yield "answ: unknown action", answer.with_u8(answer.cell(2), 99)
+    yield "answ: unknown outcome", answer.with_u8(answer.cell(3), 0x80)
+    command = Anatomy(golden["fc00"])
+    first = command.target(1) + 4
+    stream = Anatomy(golden["fc00"], first + command.u32(first))
+    yield "fc00: unknown protocol", stream.with_u16(stream.cell(3), 77)
+
+
+def _fc00() -> Iterator[Case]:
+    head = struct.pack("<I4s4HiII", 16, b"fc00", 8, 12, 8, 4, 8, 8, 0)  # vtable, table: offset to vtable, streams, change
+    yield "fc00: 2³² streams", head + struct.pack("<I", 0xFFFF_FFFF)
+    yield "fc00: 2³⁰ streams", head + struct.pack("<I", 0x4000_0000) + bytes(4096)
+    yield "fc00: 50000 streams, all the same one", head + _aliased_streams(50_000)
+    yield "fc00: 300000 streams of nothing but defaults", head + _empty_streams(300_000)
+    yield "fc00: thousands of streams whose names overlap", head + _overlapping_names(50_000)
+    yield "fc00: streams that are the vector itself", head + struct.pack("<6I", 5, *(4 for _ in range(5)))
+
+
+def _aliased_streams(count: int) -> bytes:
+    """Return a vector of streams that all point to one table, which stands behind it with its vtable."""
+    end = 4 + 4 * count
+    offsets = (end + 4 - at for at in range(4, end, 4))
+    return struct.pack(f"<{count + 1}I", count, *offsets) + struct.pack("<HHi", 4, 4, 4)
+
+
+def _empty_streams(count: int) -> bytes:
+    """Return a vector of streams, each a table of four bytes, with one vtable for all."""
+    end = 4 + 4 * count
+    offsets = (end + 4 for _ in range(count))  # as far apart as their offsets are
+    tables = struct.pack(f"<{count}i", *range(4, 4 + 4 * count, 4))
+    return struct.pack(f"<{count + 1}I", count, *offsets) + struct.pack("<HH", 4, 4) + tables
+
+
+def _overlapping_names(words: int) -> bytes:
+    """Return streams whose names all reach to one end, each beginning inside the one before: read naively, a quadratic amount of text.
+
+    Names begin wherever the four bytes of a length are ASCII, and so are text themselves to the name before.
+    """
+    lengths = {place: 4 * (words - place - 1) for place in range(words) if not 4 * (words - place - 1) & 0x8080_8080}
+    count = len(lengths)
+    end = 4 + 4 * count
+    tables, names = end + 8, end + 8 + 8 * count
+    offsets = (tables + 8 * i - at for i, at in enumerate(range(4, end, 4)))
+    starts = (names + 4 * place for place in lengths)
+    streams = b"".join(struct.pack("<iI", tables + 8 * i - end, start - (tables + 8 * i + 4)) for i, start in enumerate(starts))
+    text = b"".join(struct.pack("<I", lengths[place]) if place in lengths else b"text" for place in range(words))
+    return struct.pack(f"<{count + 1}I", count, *offsets) + struct.pack("<3Hxx", 6, 8, 4) + streams + text + bytes(4)

@@ -1,0 +1,127 @@
+import pickle
+
+import pytest
+
+from testbeam.errors import StackError
+from testbeam.kit.handle import Handle
+from testbeam.kit.spec import Port, Service, Stack
+
+
+def service(name: str, *needs: str, **fields: object) -> Service:
+    return Service(name, command=("true",), needs=needs, **fields)  # type: ignore[arg-type]
+
+
+def test_a_stack_keeps_its_services_in_the_order_in_which_they_were_given() -> None:
+    assert [one.name for one in Stack(service("b", "a"), service("a")).services] == ["b", "a"]
+
+
+def test_two_equal_declarations_are_equal() -> None:
+    assert Stack(service("a", env={"X": "1"})) == Stack(service("a", env={"X": "1"}))
+    assert pickle.loads(pickle.dumps(service("a"))) == service("a")
+
+
+def test_a_circle_of_needs_is_named_in_the_direction_of_the_needs() -> None:
+    with pytest.raises(StackError, match=r"circle: (a → b → c → a|b → c → a → b|c → a → b → c); take one"):
+        Stack(service("a", "b"), service("b", "c"), service("c", "a"))
+
+
+def test_a_service_that_needs_itself_is_a_circle() -> None:
+    with pytest.raises(StackError, match="circle: a → a"):
+        Stack(service("a", "a"))
+
+
+def test_an_unknown_need_comes_with_what_is_near() -> None:
+    with pytest.raises(StackError, match=r"'forwarder' needs 'brokr', which is not in the stack; did you mean broker\?"):
+        Stack(service("broker"), service("forwarder", "brokr"))
+
+
+def test_an_unknown_need_that_is_near_nothing_comes_with_all_there_is() -> None:
+    with pytest.raises(StackError, match="known: ioc, simulator"):
+        Stack(service("ioc"), service("simulator"), service("forwarder", "xyz"))
+
+
+def test_a_doubled_name_is_refused() -> None:
+    with pytest.raises(StackError, match=r"two services are called 'ioc'.*configured"):
+        Stack(service("ioc"), service("ioc"))
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a.b", "../x", "log", "config-files", "-x", "é"])
+def test_a_name_that_can_be_no_folder_is_refused(name: str) -> None:
+    with pytest.raises(StackError, match="service name"):
+        service(name)
+
+
+def test_an_empty_command_is_refused_with_the_ways_out() -> None:
+    with pytest.raises(StackError, match=r"'x' has an empty command; give command=\(…\), or external=True"):
+        Service("x")
+
+
+def test_a_service_that_runs_already_has_no_command() -> None:
+    assert Service("x", external=True).command == ()
+    with pytest.raises(StackError, match="leave command out"):
+        Service("x", external=True, command=("true",))
+
+
+def test_a_word_of_a_command_that_is_no_text_is_refused() -> None:
+    with pytest.raises(StackError, match="every word of a command must be text"):
+        Service("x", command=("sleep", 1))  # type: ignore[arg-type]
+
+
+def test_a_doubled_port_is_refused() -> None:
+    with pytest.raises(StackError, match="declares a port twice"):
+        service("x", ports=(Port(name="web"), Port(name="web")))
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../other/x.ini", "config-files/../../x"])
+def test_a_file_outside_the_runs_folder_is_refused(path: str) -> None:
+    with pytest.raises(StackError, match="outside the run's folder"):
+        service("x", files={path: ""})
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"env": {"A": "${port.wbe}"}}, r"env A: \$\{port.wbe\} is not known; did you mean port.web\?"),
+        ({"files": {"config-files/x.ini": "${dirr}"}}, "file config-files/x.ini: .*did you mean dir"),
+        ({"endpoints": {"web": "${adress}"}}, "endpoint web: .*did you mean address"),
+        ({"prepare": (("x", "${pyhton}"),)}, "prepare: .*did you mean python"),
+    ],
+)
+def test_a_template_that_asks_for_what_will_not_be_there_is_refused_before_anything_starts(fields: dict[str, object], where: str) -> None:
+    with pytest.raises(StackError, match=where):
+        Stack(service("x", ports=(Port(name="web"),), **fields))
+
+
+def test_an_endpoint_of_a_service_that_is_not_needed_is_refused_with_the_way_out() -> None:
+    broker = service("broker", endpoints={"kafka": "127.0.0.1:9092"})
+    with pytest.raises(StackError, match=r"\$\{broker.kafka\} is the endpoint of a service that it does not need; add needs=\('broker',\)"):
+        Stack(broker, service("writer", env={"BROKER": "${broker.kafka}"}))
+    Stack(broker, service("writer", "broker", env={"BROKER": "${broker.kafka}"}))
+
+
+def test_configured_changes_fields_and_leaves_the_first_as_it_was() -> None:
+    first = service("writer")
+    second = first.configured(name="other", env={"A": "1"})
+
+    assert (first.name, first.env) == ("writer", {})
+    assert (second.name, second.env, second.command) == ("other", {"A": "1"}, ("true",))
+
+
+def test_configured_hands_further_words_to_the_role() -> None:
+    def configure(service: Service, words: object) -> Service:
+        return service.configured(options={"words": words})
+
+    assert service("writer", configure=configure).configured(ini="x", name="w").options == {"words": {"ini": "x"}}
+
+
+def test_configured_by_a_word_that_nobody_knows_is_refused_with_what_is_near() -> None:
+    with pytest.raises(StackError, match="'writer' can't be configured by 'commnd'; did you mean command"):
+        service("writer").configured(commnd=("x",))
+
+
+def test_a_service_gives_a_plain_handle_unless_its_role_has_one() -> None:
+    class Own(Handle):
+        pass
+
+    assert service("a").handle is Handle
+    assert service("a", handle=Own).handle is Own

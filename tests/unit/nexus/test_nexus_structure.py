@@ -1,0 +1,129 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from testbeam.errors import NexusError
+from testbeam.nexus import compose
+from testbeam.nexus.structure import Dataset, Group, Link, Stream, parse
+
+
+def parse_one(node: Any) -> Any:
+    (child,) = parse(json.dumps({"children": [node]})).children
+    return child
+
+
+def test_groups_datasets_links_and_streams_come_out_as_written() -> None:
+    root = parse(
+        compose.structure(
+            compose.group(
+                "entry",
+                "NXentry",
+                compose.dataset("title", "My run"),
+                compose.link("other", "../entry/title"),
+                compose.stream("ev44", topic="tb_detector", source="panel", chunk_size=100),
+            )
+        )
+    )
+
+    (entry,) = root.children
+    assert isinstance(entry, Group)
+    assert (entry.path, entry.attributes[0].name, entry.attributes[0].value.item()) == ("/entry", "NX_class", "NXentry")
+    title, link, stream = entry.children
+    assert isinstance(title, Dataset)
+    assert title.value.item() == "My run"
+    assert isinstance(link, Link)
+    assert link.source == "../entry/title"
+    assert isinstance(stream, Stream)
+    assert (stream.module, stream.topic, stream.source, stream.config["chunk_size"]) == ("ev44", "tb_detector", "panel", 100)
+
+
+def test_streams_are_found_with_the_path_of_their_group() -> None:
+    root = parse(compose.structure(compose.group("entry", "NXentry", compose.log("speed", topic="motion", source="TB:SPEED"))))
+
+    assert [(path, stream.source) for path, stream in root.streams()] == [("/entry/speed", "TB:SPEED")]
+
+
+def test_attributes_may_be_an_object_or_a_list() -> None:
+    as_object = parse_one({"type": "group", "name": "a", "attributes": {"text": "x", "flag": True, "big": 2**63}})
+    as_list = parse_one(
+        {"type": "group", "name": "a", "attributes": [{"name": "n", "values": [1, 2], "dtype": "int16"}, {"name": "m", "value": 1.5}]}
+    )
+
+    assert {a.name: a.value.tolist() for a in as_object.attributes} == {"text": "x", "flag": 1, "big": 2**63}
+    assert [(a.name, a.value.dtype.name, a.value.tolist()) for a in as_list.attributes] == [("n", "int16", [1, 2]), ("m", "float64", 1.5)]
+
+
+def test_a_dataset_without_a_type_is_double_but_text_stays_text() -> None:
+    assert parse_one({"module": "dataset", "config": {"name": "a", "values": [1]}}).value.dtype == "float64"
+    assert parse_one({"module": "dataset", "config": {"name": "a", "values": "x"}}).value.item() == "x"
+
+
+def test_a_blank_structure_is_fine() -> None:
+    assert parse("{}").children == ()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1,]", "[" * 100_000])
+def test_what_is_no_json_says_so_in_the_words_of_the_field(text: str) -> None:
+    with pytest.raises(NexusError, match="Could not parse NeXus structure JSON"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("node", "place", "problem"),
+    [
+        ({"type": "group"}, "$.children[0]", "`name`"),
+        ({"type": "group", "name": "a/b"}, "$.children[0]", "can't be a name"),
+        ({"type": "group", "name": ".."}, "$.children[0]", "can't be a name"),
+        ({"type": "group", "name": "a", "children": 1}, "$.children[0].children", "list"),
+        ({"type": "group", "name": "a", "attributes": 1}, "$.children[0].attributes", "object or a list"),
+        ({"type": "dataset", "name": "a"}, "$.children[0]", "`module`"),
+        ({"module": "f144"}, "$.children[0].config", "config object"),
+        ({"module": "f144", "config": {"topic": "t"}}, "$.children[0].config", "`source`"),
+        ({"module": "dataset", "config": {"name": "a"}}, "$.children[0].config", "neither"),
+        ({"module": "dataset", "config": {"name": "a", "values": 1, "type": "x"}}, "$.children[0].config", "not a type"),
+        (1, "$.children[0]", "object"),
+    ],
+)
+def test_an_error_names_the_place_in_the_json(node: Any, place: str, problem: str) -> None:
+    with pytest.raises(NexusError, match=problem) as caught:
+        parse_one(node)
+    assert caught.value.path == place
+
+
+def test_a_name_may_be_there_only_once_in_its_group() -> None:
+    with pytest.raises(NexusError, match="'a' is there twice"):
+        parse(compose.structure(compose.dataset("a", 1), compose.group("a", "NXlog")))
+
+
+def test_endless_nesting_is_refused() -> None:
+    node: dict[str, Any] = {"type": "group", "name": "a"}
+    for _ in range(200):
+        node = {"type": "group", "name": "a", "children": [node]}
+    with pytest.raises(NexusError, match="nested"):
+        parse_one(node)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=5) | st.sampled_from(["group", "dataset", "link", "f144"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "name", "children", "attributes", "module", "config", "values", "source", "topic"]), inner
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_any_json_is_parsed_or_refused_by_name(value: Any) -> None:
+    try:
+        parsed = parse(json.dumps(value))
+    except NexusError as refused:
+        place = refused.path
+    else:
+        place = parsed.place
+    assert place.startswith("$")
