@@ -5,6 +5,7 @@
     TestbeamError
     ├── SettingsError      an option, variable or key has a value that can't be used
     ├── WireError          bytes are not a valid message of their schema
+    ├── RecordingError     a recording is damaged, or is none, or can't be written
     ├── NexusError         a nexus_structure or a NeXus file is not what its grammar asks for
     ├── TransportError     a broker, PV or socket did not do what was asked in time
     │   ├── TopicMissing   a topic is not on the broker (topics are explicit: a typo fails)
@@ -13,6 +14,8 @@
     │   ├── NotReady       a service did not become ready within its deadline
     │   ├── ServiceDied    a service ended although it should be running
     │   └── PortTaken      a port or address is held by somebody else
+    ├── JobRefused         a file-writer refused a command, with its reason
+    ├── JobFailed          a file-writer finished a file with an error
     ├── FetchError         a download for the cache failed, with the ways out
     ├── AuditError         what should be in the file can't be computed
     └── WaitTimeout        a condition did not come true in time; says what was last seen
@@ -42,6 +45,15 @@ class WireError(TestbeamError):
     def __init__(self, schema: str, problem: str) -> None:
         super().__init__(f"{schema}: {problem}")
         self.schema = schema
+        self.problem = problem
+
+
+class RecordingError(TestbeamError):
+    """A recording is damaged, or is none, or can't be written; `path` is the file, and the problem names the byte where it can."""
+
+    def __init__(self, path: object, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
         self.problem = problem
 
 
@@ -91,6 +103,14 @@ class ServiceDied(StackError):
 
 class PortTaken(StackError):
     """A port or address is held by somebody else."""
+
+
+class JobRefused(TestbeamError):
+    """A file-writer refused a command; the message is its reason."""
+
+
+class JobFailed(TestbeamError):
+    """A file-writer finished a file with an error; the message is what it said."""
 
 
 class FetchError(TestbeamError):

@@ -84,7 +84,7 @@ def joined(first: Units, second: Units) -> Units:
 def log_units(columns: Columns, verdict: Verdict, destination: Destination) -> Wanted:
     """Return what a log (f144, al00, ep01) must hold of a source."""
     chosen = _fitting(columns, np.flatnonzero(verdict.reasons == 0), destination)
-    chosen = np.r_[chosen[chosen == verdict.first], chosen[chosen != verdict.first]]
+    chosen = np.concatenate((chosen[chosen == verdict.first], chosen[chosen != verdict.first]))
     instead = _fitting(columns, verdict.instead, destination)
     return Wanted(
         destination=destination,
@@ -146,5 +146,6 @@ def _digests(columns: Columns, chosen: NDArray[np.intp], destination: Destinatio
 def _fitting(columns: Columns, chosen: NDArray[np.intp], destination: Destination) -> NDArray[np.intp]:
     """Return those that are of the destination's array length; scalars always are."""
     if isinstance(columns, LogColumns) and destination.is_array:
-        return chosen[columns.lengths(chosen) == destination.width]
+        fitting: NDArray[np.intp] = chosen[columns.lengths(chosen) == destination.width]
+        return fitting
     return chosen

@@ -153,4 +153,5 @@ def _difference(wanted: frozenset[Listed], last: ForwarderStatus | None) -> str:
     if last is None:
         return "it sent no status"
     missing, more = sorted(wanted - last.streams), sorted(last.streams - wanted)
-    return f"its last status lacks {missing[:5] or 'none'} and has {more[:5] or 'none'} besides; its last error: {last.details.get('last_error')!r}"
+    problem = last.details.get("last_error") or "none"
+    return f"its last status lacks {missing[:5] or 'none'} and has {more[:5] or 'none'} besides; its last problem: {problem}"

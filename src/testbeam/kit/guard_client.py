@@ -99,7 +99,9 @@ class GuardClient:
             self.guard_pid = message["pid"]
             self._hello.set()
             return
-        process = self._jobs[message["job"]]
+        process = self._jobs.get(message["job"])
+        if process is None:
+            return  # gone before; it was told to stop twice
         try:
             process.saw(message)
         except Exception:  # a listener's fault must not deafen the run

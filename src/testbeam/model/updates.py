@@ -16,6 +16,9 @@ from testbeam.model.samples import ConnectionState, Severity
 Column = Sequence[Any] | NDArray[Any]  # a client in Python fills lists, one in C fills arrays
 
 
+_WORDS = {"U": "text", "?": "bool", "O": "something else"}
+
+
 class Form(Enum):
     """What a value is, apart from the type of its elements."""
 
@@ -39,6 +42,12 @@ class ValueColumns:
     stream: Column
     value: Column
     timestamp_ns: Column
+
+    @property
+    def kind(self) -> str:
+        """Return what the values are, in words for an error message."""
+        element = _WORDS.get(self.dtype, self.dtype)
+        return element if self.form is Form.SCALAR else f"{self.form.value} of {element}"
 
     def rows(self) -> Iterator[tuple[int, Any, int]]:
         """Yield (stream, value, timestamp_ns) as Python objects."""

@@ -4,6 +4,7 @@ Figures behind the defaults: contracts/performance.md, "Kafka client".
 """
 
 import difflib
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from confluent_kafka.cimpl import NewTopic
 from testbeam.errors import TopicMissing, TransportError
 
 _COMMON = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500, "broker.address.family": "v4", "log.connection.close": False}
+_COMMON |= {"log_level": 2}  # else each try to connect to a broker that is not up yet is a line on stderr; callers get errors all the same
 _READER = {
     "group.id": "testbeam-unused",  # librdkafka asks for one even where offsets are assigned and never committed
     "enable.auto.commit": False,
@@ -84,9 +86,9 @@ class Reader:
 
     def offsets_at(self, topic: str, timestamp_ms: int, within_s: float = 10) -> dict[int, int]:
         """Return, for each partition, the offset of the first message at or after `timestamp_ms`; past the newest, the next offset."""
-        asked = [TopicPartition(topic, p, max(timestamp_ms, 0)) for p in self.partitions(topic, within_s)]
+        ends = self.watermarks(topic, within_s)  # asked first: what is sent between the two questions must not be skipped
+        asked = [TopicPartition(topic, p, max(timestamp_ms, 0)) for p in ends]
         found = self._ask(topic, within_s, self.consumer.offsets_for_times, asked, timeout=within_s)
-        ends = self.watermarks(topic, within_s) if any(tp.offset < 0 for tp in found) else {}
         return {tp.partition: tp.offset if tp.offset >= 0 else ends[tp.partition][1] for tp in found}
 
     def assign(self, offsets: Mapping[tuple[str, int], int]) -> None:
@@ -128,12 +130,19 @@ class Reader:
         self.close()
 
     def _ask(self, topic: str, within_s: float, call: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return call(*args, **kwargs)
-        except KafkaException as error:
-            raise TransportError(f"{self.bootstrap}: {topic}: no answer within {within_s} s ({error.args[0].str()})") from error
+        end_s = time.monotonic() + within_s
+        while True:
+            try:
+                return call(*args, **kwargs)
+            except KafkaException as error:
+                if error.args[0].code() in _NEW_TOPIC and time.monotonic() < end_s:
+                    time.sleep(_RETRY_S)
+                    continue
+                raise TransportError(f"{self.bootstrap}: {topic}: no answer within {within_s} s ({error.args[0].str()})") from error
 
 
+_NEW_TOPIC = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}  # for some ms after it was made
+_RETRY_S = 0.02
 _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}  # noqa: SLF001
 
 

@@ -11,6 +11,7 @@ from testbeam.wire.kafka_requests import ClusterMetadata, TopicSpec
 
 # As the broker would create it for the first group, which then waits for it: up to 1 s in a client's retries.
 GROUP_OFFSETS = TopicSpec("__consumer_offsets", config={"cleanup.policy": "compact", "segment.bytes": "104857600"})
+_GROUP = "testbeam"
 _PAUSE_S = 0.005
 
 
@@ -64,8 +65,11 @@ def ask_metadata(bootstrap: str, timeout_s: float = 1.0) -> ClusterMetadata:
         return connection.metadata()
 
 
-def make_usable(bootstrap: str, topics: Iterable[TopicSpec], within_s: float = 10.0) -> None:
-    """Create topics (those that are there are left as they are) and wait until all of them, and consumer groups, can be used.
+def make_usable(bootstrap: str, topics: Iterable[TopicSpec], *, warm: bool = True, within_s: float = 10.0) -> None:
+    """Create topics (those that are there are left as they are) and wait until all of them can be used.
+
+    warm: also wait for what the first producer and the first consumer group need. A broker prepares that when it is first asked, and
+    tells whoever asks to come again: a client does so after a second.
 
     Raises:
         TransportError: the broker refused a topic, or was not that far in time.
@@ -74,9 +78,15 @@ def make_usable(bootstrap: str, topics: Iterable[TopicSpec], within_s: float = 1
     wanted = tuple(topics)
     deadline_s = time.monotonic() + within_s
     with PlainConnection(bootstrap, within_s) as connection:
-        _create(connection, (*wanted, GROUP_OFFSETS), within_s)
-        _wait(lambda: _without_leader(connection, wanted), deadline_s, bootstrap)
-        _wait(lambda: _group_trouble(connection), deadline_s, bootstrap)
+        if warm:
+            _producer_trouble(connection)  # the first question sets it going
+        _create(connection, (*wanted, GROUP_OFFSETS) if warm else wanted, within_s)
+        for trouble in (lambda: _without_leader(connection, wanted), *((_warmer(connection),) if warm else ())):
+            _wait(trouble, deadline_s, bootstrap)
+
+
+def _warmer(connection: PlainConnection) -> Callable[[], str]:
+    return lambda: _group_trouble(connection) or _producer_trouble(connection)
 
 
 def _create(connection: PlainConnection, topics: tuple[TopicSpec, ...], within_s: float) -> None:
@@ -93,13 +103,24 @@ def _without_leader(connection: PlainConnection, topics: tuple[TopicSpec, ...]) 
 
 
 def _group_trouble(connection: PlainConnection) -> str:
-    """Return why a consumer group could not start yet, or ""; asking makes the broker load what groups need."""
-    code = wire.decode_find_coordinator(connection.ask(wire.encode_find_coordinator("testbeam")))
+    """Return why a consumer group could not start yet, or ""."""
+    code = wire.decode_find_coordinator(connection.ask(wire.encode_find_coordinator(_GROUP)))
     if code == wire.NONE:
-        code = wire.decode_offset_fetch(connection.ask(wire.encode_offset_fetch("testbeam", GROUP_OFFSETS.name)))
-    if code != wire.NONE and code not in wire.NOT_COORDINATOR_YET:
-        raise TransportError(f"consumer groups can't be used on {connection.bootstrap}: error code {code}")
-    return "" if code == wire.NONE else f"the group coordinator is not loaded yet (error code {code})"
+        code = wire.decode_offset_fetch(connection.ask(wire.encode_offset_fetch(_GROUP, GROUP_OFFSETS.name)))
+    return _in_words(code, "consumer groups", connection)
+
+
+def _producer_trouble(connection: PlainConnection) -> str:
+    """Return why an idempotent producer could not start yet, or ""."""
+    return _in_words(wire.decode_init_producer_id(connection.ask(wire.encode_init_producer_id())), "idempotent producers", connection)
+
+
+def _in_words(code: int, who: str, connection: PlainConnection) -> str:
+    if code == wire.NONE:
+        return ""
+    if code in wire.NOT_YET:
+        return f"{who} can't be served yet (error code {code})"
+    raise TransportError(f"{who} can't be served by {connection.bootstrap}: error code {code}")
 
 
 def _wait(trouble: Callable[[], str], deadline_s: float, bootstrap: str) -> None:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from testbeam.errors import WireError
 
 NONE = 0
-NOT_COORDINATOR_YET = frozenset({14, 15, 16})  # loading, not available, not here: ask again
+NOT_YET = frozenset({14, 15, 16})  # a coordinator is loading, not available, not here: ask again
 TOPIC_ALREADY_EXISTS = 36
 
 _CLIENT = b"testbeam"
 _LONGEST = 100_000_000
-_METADATA, _OFFSET_FETCH, _FIND_COORDINATOR, _CREATE_TOPICS = 3, 9, 10, 19
+_METADATA, _OFFSET_FETCH, _FIND_COORDINATOR, _CREATE_TOPICS, _INIT_PRODUCER_ID = 3, 9, 10, 19, 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,11 @@ def encode_offset_fetch(group: str, topic: str) -> bytes:
     return _frame(_OFFSET_FETCH, 1, _string(group) + struct.pack(">i", 1) + _string(topic) + struct.pack(">ii", 1, 0))
 
 
+def encode_init_producer_id() -> bytes:
+    """Return the request for the id that an idempotent producer needs before its first message (InitProducerId v0)."""
+    return _frame(_INIT_PRODUCER_ID, 0, struct.pack(">hi", -1, 60_000))
+
+
 def decode_metadata(answer: bytes) -> ClusterMetadata:
     """Return what the answer to `encode_metadata` says.
 
@@ -114,6 +119,13 @@ def decode_offset_fetch(answer: bytes) -> int:
         raise WireError("kafka", "the answer about offsets is not of the one partition that was asked for")
     reader.take(12)  # partition, offset
     reader.string()
+    return reader.int16()
+
+
+def decode_init_producer_id(answer: bytes) -> int:
+    """Return the error code; raise WireError as `decode_metadata`."""
+    reader = _Reader(answer)
+    reader.int32()  # throttle time
     return reader.int16()
 
 

@@ -143,9 +143,9 @@ def test_a_channel_knows_precision_and_limits(demo: IocHandle) -> None:
 
     assert properties.precision == 2
     assert properties.limits is not None
-    assert properties.limits.alarm == (50, 400)
-    assert properties.limits.warning == (100, 350)
-    assert properties.limits.control == (0, 1000)
+    assert properties.limits.alarm == (50.0, 400.0)
+    assert properties.limits.warning == (100.0, 350.0)
+    assert properties.limits.control == (0.0, 1000.0)
 
 
 def test_many_channels_share_one_connection(demo: IocHandle) -> None:

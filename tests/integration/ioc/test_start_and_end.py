@@ -47,6 +47,7 @@ def test_a_faulty_database_ends_the_ioc_with_one_line_that_names_file_line_and_f
         (("--db", "missing.db"), "'missing.db' can't be used; give the path of a database file that can be read"),
         (("--macro", "P"), "'P' can't be used; give macros as NAME=VALUE"),
         (("--address", "0.0.0.0"), "'0.0.0.0' can't be used; give a loopback address"),
+        (("--records-file", "nowhere/records.txt"), "'nowhere/records.txt' can't be used; give a file in a folder that exists"),
         (("--peer", "10.0.0.1"), "'10.0.0.1' can't be used; give a loopback address"),
     ],
 )

@@ -5,6 +5,7 @@ import os
 import time
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from testbeam.model import EventColumns, Events, LogValue
 from testbeam.wire.flatbuffers import events_ev44, log_value_f144
 from testbeam.wire.flatbuffers.columns_ev44 import decode_ev44_columns
 from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns
-from testbeam.wire.flatbuffers.registry import DECODERS, decode
+from testbeam.wire.flatbuffers.registry import DECODERS, ENCODERS, decode
 from tests.hostile.corpus import HOSTILE, VALID, corruptions
-from tests.unit.wire.values import same
+from tests.unit.wire.values import GOLDEN, same
 
 CORRUPTIONS = 10_000 if os.environ.get("TESTBEAM_SOAK") == "1" else 1_000
 BYTES_PER_BYTE = 40  # a stream of nothing but defaults is 8 bytes on the wire and some 200 in memory
@@ -125,10 +126,20 @@ def test_a_batch_of_ev44_holds_what_each_message_holds() -> None:
 
 
 def _corruptions_and_hostile(schema: str) -> Iterator[bytes]:
-    yield VALID[schema]
-    yield from corruptions(VALID[schema], seed=9, n=CORRUPTIONS)
+    """Yield hostile messages, and corruptions of valid ones in every layout: names and arrays of several lengths."""
     yield from (payload for _, payload in HOSTILE if len(payload) < 10_000)
-    yield VALID[schema]
+    golden = GOLDEN[schema]
+    variants = [VALID[schema]]
+    for name in ("", "ABC", "ABCD"):
+        variants.append(ENCODERS[schema](replace(golden, source_name=name)))
+        if schema == "f144":
+            variants += [ENCODERS[schema](replace(golden, source_name=name, value=np.int8(-7)))]
+            variants += [ENCODERS[schema](replace(golden, source_name=name, value=np.float32(0.5)))]
+        else:
+            variants += [ENCODERS[schema](replace(golden, source_name=name, pixel_id=np.empty(0, np.int32)))]
+    for seed, message in enumerate(variants):
+        yield from corruptions(message, seed=seed, n=CORRUPTIONS // 4)
+        yield message
 
 
 def _outcome(payload: bytes) -> Any:

@@ -1,0 +1,51 @@
+"""`testbeam smoke`: the whole chain on real input, in one command."""
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from testbeam.cli.smoke import folder as folders
+from testbeam.cli.smoke import summary
+from testbeam.cli.smoke.plan import Plan
+from testbeam.cli.smoke.session import Session
+from testbeam.runtime import exit_codes
+from testbeam.stacks.topics import Topics
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def smoke(
+    seed: Annotated[int, typer.Option(help="seed of the events: the same seed gives the same events")] = 0,
+    events: Annotated[int, typer.Option(min=1, help="events of the panel during the job")] = 1_000_000,
+    keep_kafka: Annotated[bool, typer.Option("--keep-kafka", help="leave Kafka up with its topics until Ctrl-C")] = False,
+    clean_runtime: Annotated[bool, typer.Option(help="remove the services' folders after a good run; logs, file and report stay")] = True,
+    runtime: Annotated[Path, typer.Option(help="folder of the run; runtime-2 and so on while another run is in it")] = Path("runtime"),
+    bootstrap: Annotated[str, typer.Option(help="use the broker that runs at HOST:PORT instead of starting one")] = "",
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the outcome to this file, for programs")] = None,
+) -> None:
+    """Start the whole stack, write one NeXus file from real EPICS PVs and seeded neutron events, and prove that nothing was lost."""
+    console = Console()
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    folder = folders.claim(runtime)
+    instrument = f"tb_{time.time_ns():x}" if bootstrap else "tb"  # names of this run's own, where others share the broker
+    plan = Plan(seed=seed, events=events, topics=Topics(prefix=instrument))
+    with Session(plan, folder, console).up(bootstrap) as session:
+        outcome = session.outcome()
+        if json_file is not None:
+            json_file.write_text(json.dumps(outcome.as_json(), indent=2) + "\n", encoding="utf-8")
+        summary.show(outcome, console)
+        if keep_kafka:
+            session.stay()
+    if clean_runtime and outcome.ok:
+        folders.clean(folder)
+    raise typer.Exit(exit_codes.OK if outcome.ok else exit_codes.FAILED)
+
+
+def _as_interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt

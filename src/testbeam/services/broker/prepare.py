@@ -38,14 +38,6 @@ class Prepared:
     aot: AotCache | None
 
 
-def is_prepared(options: LaunchOptions) -> bool:
-    """Tell whether a start would have nothing to fetch, check or train; raise SettingsError as `prepare`."""
-    cache = user_cache(options.cache_folder)
-    found = installation.find(options, cache)
-    start_up = aot.of(found, cache)
-    return not found.missing and (start_up is None or start_up.is_settled)
-
-
 def prepare(options: LaunchOptions, teller: Teller, *, verify: bool = False, retry: bool = False) -> Prepared:
     """Put everything in place; `verify` checks it all whatever its marks say, `retry` trains again what failed before.
 

@@ -22,4 +22,6 @@ def run(settings: BrokerSettings, _stop: threading.Event) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     options = settings.launch_options()
     prepared = prepare(options, ConsoleTeller())
+    if settings.only_prepare:
+        return
     become_broker(options, prepared.installation, prepared.aot)

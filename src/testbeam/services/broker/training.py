@@ -143,7 +143,7 @@ def _work(bootstrap: str) -> None:
     """
     from confluent_kafka import Consumer, Producer
 
-    make_usable(bootstrap, [TopicSpec(_TOPIC)], _WORK_S)
+    make_usable(bootstrap, [TopicSpec(_TOPIC)], within_s=_WORK_S)
     common = {"bootstrap.servers": bootstrap, "log_level": 0}  # the clients outlive the broker for a moment: nobody's concern
     producer = Producer(common | {"enable.idempotence": True})
     for number in range(_MESSAGES):

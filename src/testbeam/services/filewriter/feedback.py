@@ -16,6 +16,14 @@ from testbeam.transport.kafka import Kafka
 from testbeam.wire.flatbuffers.command_answer_answ import encode_answ
 from testbeam.wire.flatbuffers.writing_finished_wrdn import encode_wrdn
 
+_PRODUCER = {
+    "message_timeout_ms": 0,  # a wrdn waits for Kafka to come back, however long
+    "enable_idempotence": False,  # a new broker makes an idempotent producer wait 0.5 s for its number
+    "max_in_flight_requests_per_connection": 1,  # which keeps the order all the same
+    "reconnect_backoff_max_ms": 50,  # the first status is what makes a stack ready
+    "linger_ms": 0,
+}
+
 
 def new_service_id(name: str) -> str:
     """Return an id no other start of a writer has."""
@@ -27,7 +35,7 @@ class Feedback:
 
     def __init__(self, kafka: Kafka, service_id: str, interval_s: float, drops: Drops) -> None:
         self.service_id = service_id
-        self._producer = kafka.producer(message_timeout_ms=0)  # a wrdn waits for Kafka to come back, however long
+        self._producer = kafka.producer(**_PRODUCER)
         self._heartbeat = Heartbeat("testbeam-filewriter", service_id, interval_s)
         self._drops = drops
         self._waiting_since_s: float | None = None

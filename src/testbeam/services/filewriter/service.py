@@ -1,6 +1,7 @@
 """The file-writer's loop: idle in the pool until there is a job, then that job to its end, and back."""
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -80,12 +81,20 @@ class FileWriter:
         wait_s = self._settings.kafka_poll_timeout
         if not self._feedback.heard:  # Kafka is not there yet, or has not made its topics
             self._feedback.listen(time.monotonic(), wait_s)
+            self._tell_ready()
         elif self._commands:
             self._do(self._commands.popleft())
         else:
             message = self._pool.poll(wait_s)
             if message is not None:
                 self._take_from_pool(message)
+
+    def _tell_ready(self) -> None:
+        file = self._settings.ready_file
+        if self._feedback.heard and file is not None:
+            unfinished = file.with_name(f"{file.name}.new")
+            unfinished.write_text(str(os.getpid()))
+            unfinished.replace(file)
 
     def _do(self, command: Command) -> None:
         if isinstance(command, Exit):
@@ -124,6 +133,7 @@ class FileWriter:
             self._answer(self._settings.command_status_topic, start, echo, code, reason)
         elif self._job is not None:
             self._pool.leave()
+            self._log.info("job %s: writing %s from %s ms", start.job_id, self._job.file.path, self._job.job.start_ms)
             self._answer(start.control_topic, start, echo, core.CREATED, f"writing {self._job.file.path}")
             self._feedback.beat_soon()
             self._job.open_data()

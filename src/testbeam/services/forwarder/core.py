@@ -66,7 +66,7 @@ class Core:
             try:
                 payload = stream.serialise(value, timestamp_ns)
             except WireError as error:
-                self.drops.add(f"{error.schema} can't carry it ({columns.form.value}, {columns.dtype})", f"{stream.spec.channel}: {error}")
+                self.drops.add(f"{stream.spec.schema} can't carry {columns.kind}", f"{stream.spec.channel}: {error}")
                 continue
             stream.last_ns = timestamp_ns
             stream.topic.messages.append((stream.key, payload, timestamp_ns // _MS))

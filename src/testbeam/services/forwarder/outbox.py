@@ -51,8 +51,9 @@ class Outbox:
 
     def give_up(self, reason: str) -> None:
         """Count all that is still held as dropped."""
-        self.drops.add(reason, n=len(self.held))
-        self.held.clear()
+        if self.held:
+            self.drops.add(reason, n=len(self.held))
+            self.held.clear()
 
     def _send(self, topic: str, messages: Sequence[Message]) -> None:
         done = 0 if self.held else self._produce(topic, messages)

@@ -102,7 +102,8 @@ class Forwarder:
         self._outbox.send(())
         left += self._producers.flush(self._settings.stop_timeout / 1000) if not left else 0
         self._outbox.give_up(NOT_DELIVERED)
-        self._drops.add(NOT_DELIVERED, n=left)
+        if left:
+            self._drops.add(NOT_DELIVERED, n=left)
         self._log.info("sent %d updates; dropped: %s", self._core.updates, dict(self._drops.counts) or "none")
 
     def _forward(self) -> None:

@@ -69,10 +69,12 @@ class Base:
         self._com.errlogFlush()
 
     def write_record_names(self, file: Path) -> None:
-        """Write the names of all records to `file`, one a line; the file is there only once it is complete."""
-        partial = file.with_name(file.name + ".partial")
-        _expect_ok(self._com.iocshCmd(f'dbl > "{partial}"'.encode()), "dbl")
-        partial.replace(file)
+        """Write the names of all records that are loaded by now to `file`, one a line.
+
+        Raises:
+            StackError: the file can't be written.
+        """
+        _expect_ok(self._com.iocshCmd(f'dbl > "{file}"'.encode()), f"the list of records for {file}")
 
     def exit(self) -> None:
         """Stop servers and scans in base's own order."""

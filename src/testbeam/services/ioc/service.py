@@ -4,7 +4,6 @@ import faulthandler
 import logging
 import os
 import threading
-from pathlib import Path
 
 from testbeam.errors import SettingsError, StackError
 from testbeam.services.ioc import complaints, databases, sockets
@@ -23,16 +22,8 @@ _LOOK_S = 2.0
 def serve(settings: IocSettings, stop: threading.Event) -> None:
     """Serve the records of database files over Channel Access and PV Access until told to stop."""
     faulthandler.enable(os.dup(2))  # base is C: an address fault in it shall name the step; standard error itself may be captured then
+    loadable = checked(settings)
     settings.records_file.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
-    sockets.check_loopback("--address", settings.address)
-    for peer in settings.peer:
-        sockets.check_loopback("--peer", peer)
-    loadable = databases.parse(settings.db or (str(databases.DEMO),), settings.macro)
-    if settings.counting > 0:
-        loadable += databases.parse((_counting_file(settings),), settings.macro)
-    for database in loadable:
-        databases.check(database)
-    sockets.check_free(settings.address)
     isolate(settings.address, settings.peer)
     base = Base.load()
     try:
@@ -42,6 +33,27 @@ def serve(settings: IocSettings, stop: threading.Event) -> None:
             sockets.keep_on_loopback()  # links to other IOCs open sockets when they first look for them
     finally:
         base.exit()  # also after an error: Python can't end in order while base's threads run
+
+
+def checked(settings: IocSettings) -> tuple[Database, ...]:
+    """Find what is wrong with the settings before base is loaded; return the databases.
+
+    Raises:
+        SettingsError: an option can't be used.
+        StackError: a database has unbalanced brackets or quotes.
+        PortTaken: another process has a port at the address.
+    """
+    for option, address in (("--address", settings.address), *(("--peer", peer) for peer in settings.peer)):
+        sockets.check_loopback(option, address)
+    if not settings.records_file.absolute().parent.is_dir():
+        raise SettingsError("--records-file", str(settings.records_file), "a file in a folder that exists")
+    loadable = databases.parse(settings.db or (str(databases.DEMO),), settings.macro)
+    if settings.counting > 0:
+        loadable += databases.parse((_counting_file(settings),), settings.macro)
+    for database in loadable:
+        databases.check(database)
+    sockets.check_free(settings.address)
+    return loadable
 
 
 def start(base: Base, loadable: tuple[Database, ...], settings: IocSettings) -> None:
@@ -54,13 +66,16 @@ def start(base: Base, loadable: tuple[Database, ...], settings: IocSettings) -> 
     """
     for database in loadable:
         load_records(base, database)
+    names = settings.records_file.with_name(f"{settings.records_file.name}.partial")
+    base.write_record_names(names)
+    if not names.read_bytes().strip():
+        raise SettingsError("--db", ", ".join(settings.db), "at least one database that holds a record")
     base.init(settings.keep_init_sleep)
     refused = sockets.keep_on_loopback()
     if refused:
         log.warning("the kernel lets these sockets face other machines: %s", ", ".join(refused))
     sockets.check_held(settings.address)
-    base.write_record_names(settings.records_file)
-    _expect_records(settings.records_file)
+    names.replace(settings.records_file)  # whoever waits for the file finds an IOC that serves all that is in it
 
 
 def isolate(address: str, peers: tuple[str, ...]) -> None:
@@ -90,8 +105,3 @@ def _counting_file(settings: IocSettings) -> str:
     file = settings.records_file.with_name("counting.db")
     file.write_text(counting_records(settings.counting))
     return str(file)
-
-
-def _expect_records(records_file: Path) -> None:
-    if not records_file.read_bytes().strip():
-        raise SettingsError("--db", "", "at least one database that holds a record")

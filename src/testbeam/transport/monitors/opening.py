@@ -1,19 +1,24 @@
-"""Which client watches a PV of a given protocol? Each is imported when its first PV is: together they cost 0.3 s of start-up."""
+"""Which client watches a PV of a given protocol? Each is imported when its first PV is: most forwarders need but one of them."""
 
 import time
 
 from testbeam.model import Protocol
+from testbeam.transport.epics_libraries import folder
 from testbeam.transport.monitors.seam import Clock, Monitors
+from testbeam.transport.p4p_import import without_setuptools
 
 
 def open_monitors(protocol: Protocol, *, fake_period_ms: int = 1000, fake_seed: int = 0, clock: Clock = time.time_ns) -> Monitors:
     """Return a new client of `protocol`, configured by the EPICS_* variables of the process.
 
     Raises:
-        TransportError: the EPICS libraries are not installed; names the extra.
+        StackError: the EPICS libraries are not installed; names the extra and the platforms that have wheels.
+        TransportError: Channel Access could not start.
     """
     if protocol is Protocol.PVA:
-        from testbeam.transport.monitors.pva import PvaMonitors
+        folder("p4p")
+        with without_setuptools():
+            from testbeam.transport.monitors.pva import PvaMonitors
 
         return PvaMonitors(clock)
     if protocol is Protocol.CA:

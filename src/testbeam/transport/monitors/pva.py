@@ -35,6 +35,7 @@ _STATES = {
 }
 _POP: Callable[[Any], Any] = super(Subscription, Subscription).pop  # p4p's own, without the wrapping of values: 3 µs each
 _log = logging.getLogger(__name__)
+logging.getLogger("p4p").setLevel(logging.INFO)  # at DEBUG it logs each update, whether or not anybody asked for that
 
 
 class _Watched:

@@ -3,9 +3,9 @@
 Every offset, length, alignment, terminator and vtable is checked before it is used, so that no byte string can make the
 reader look outside the buffer, work or allocate more than the buffer's size justifies, or raise anything but WireError.
 
-Beyond what the verifier of the FlatBuffers library asks: a vtable may not lie over its table, two fields may not share
-bytes, a table or a vector may not be used twice (a string may: builders share them), and all objects together may not
-exceed the buffer. Numeric vectors are read-only views into the buffer; nothing is copied but text.
+Beyond what the verifier of the FlatBuffers library asks, no two things may share bytes: fields, tables, vtables, vectors, strings.
+Builders use a vtable or a string twice, on purpose, so these may be the very same. As all together can't exceed the buffer, work
+and memory are bounded by it. Numeric vectors are read-only views into the buffer; nothing is copied but text.
 """
 
 from collections.abc import Callable
@@ -37,13 +37,16 @@ def read(buffer: bytes, table: Table) -> Values:
         raise WireError(table.name, f"{len(buffer)} bytes are too short for a message, which has at least 8")
     if buffer[4:8] != table.identifier:
         raise WireError(table.name, f"the schema id of the buffer is {buffer[4:8]!r}")
-    return _Reading(buffer, table.name).table(table, _U32(buffer, 0)[0])
+    reading = _Reading(buffer, table.name)
+    values = reading.table(table, _U32(buffer, 0)[0])
+    reading.check_overlaps()
+    return values
 
 
 class _Reading:
-    """One pass over one buffer: what was seen, and how many bytes may still be claimed."""
+    """One pass over one buffer: what lies where, and how many bytes may still be claimed."""
 
-    __slots__ = ("buffer", "claimable", "schema", "seen", "size", "tables_left")
+    __slots__ = ("buffer", "claimable", "ends", "schema", "size", "strings", "tables_left", "vtables")
 
     def __init__(self, buffer: bytes, schema: str) -> None:
         self.buffer = buffer
@@ -51,19 +54,29 @@ class _Reading:
         self.size = len(buffer)
         self.claimable = self.size
         self.tables_left = MAX_TABLES
-        self.seen: dict[int, str | None] = {}
+        self.ends: dict[int, int] = {}  # of every table, vtable, vector and string, by its beginning
+        self.strings: dict[int, str] = {}
+        self.vtables: set[int] = set()
 
     def fail(self, problem: str) -> WireError:
         return WireError(self.schema, problem)
 
     def claim(self, position: int, size: int, what: str) -> None:
-        """Take bytes for one object: overlapping objects run out of bytes before they run away with time or memory."""
+        """Take bytes for one thing: overlapping things run out of bytes before they run away with time or memory."""
         self.claimable -= size
         if self.claimable < 0:
-            raise self.fail(f"{what} at {position} overlaps others: all objects exceed the {self.size} bytes of the buffer")
-        if position in self.seen:
+            raise self.fail(f"{what} at {position} overlaps others: all together exceed the {self.size} bytes of the buffer")
+        if position in self.ends:
             raise self.fail(f"{what} at {position} is used twice")
-        self.seen[position] = None
+        self.ends[position] = position + size
+
+    def check_overlaps(self) -> None:
+        """Check that nothing that was read shares bytes with anything else."""
+        end = 8  # of root offset and schema id
+        for start in sorted(self.ends):
+            if start < end:
+                raise self.fail(f"what begins at {start} lies over what ends at {end}")
+            end = self.ends[start]
 
     def table(self, table: Table, position: int) -> Values:
         layout = self.layout(table, position)
@@ -93,6 +106,9 @@ class _Reading:
         vtable_size, table_size = _2U16(self.buffer, vtable)
         self.check_extent(table, position, table_size, vtable, vtable_size)
         self.claim(position, table_size, table.name)
+        if vtable not in self.vtables:
+            self.vtables.add(vtable)
+            self.claim(vtable, vtable_size, "vtable")
         known = min(vtable_size, table.vtable_size)
         layout = layout_of(table, self.buffer[vtable : vtable + known], self.schema)
         if layout.phase is not None and position % 8 != layout.phase:
@@ -104,14 +120,12 @@ class _Reading:
             raise self.fail(f"vtable of {table.name} at {vtable} has an impossible size of {vtable_size}")
         if table_size < 4 or position + table_size > self.size:
             raise self.fail(f"table {table.name} at {position} has an impossible size of {table_size}")
-        if vtable < position + table_size and position < vtable + vtable_size:
-            raise self.fail(f"vtable of {table.name} at {vtable} lies over its table at {position}")
         self.tables_left -= 1
         if self.tables_left < 0:
             raise self.fail(f"more than {MAX_TABLES} tables")
 
     def string(self, field: String, position: int) -> str:
-        known = self.seen.get(position)
+        known = self.strings.get(position)
         if known is not None:
             return known
         length = _U32(self.buffer, position)[0]
@@ -123,7 +137,7 @@ class _Reading:
             text = self.buffer[start:end].decode()
         except UnicodeDecodeError as error:
             raise self.fail(f"{field.name} is not UTF-8: {error.reason} at byte {error.start}") from None
-        self.seen[position] = text
+        self.strings[position] = text
         return text
 
     def elements(self, field: Field, position: int, itemsize: int) -> int:

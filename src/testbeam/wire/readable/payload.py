@@ -1,5 +1,6 @@
 """What is this payload: a message of which schema, from whom, saying what; or junk, and why?"""
 
+from codecs import getincrementaldecoder
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +59,8 @@ def _no_schema(name: str, payload: bytes) -> str:
 
 def _junk(schema: str, payload: bytes, problem: str) -> Payload:
     try:
-        text = payload[:_SHOWN].decode()
+        text = getincrementaldecoder("utf-8")().decode(payload[:_SHOWN])  # incremental: the cut may go through a character
     except UnicodeDecodeError:
         text = ""
-    shown = f'"{text}"' if text and text.isprintable() else hex_head(payload)
+    shown = f'"{printable(text)}"' if text and all(c.isprintable() or c in "\n\r\t" for c in text) else hex_head(payload)
     return Payload(schema=schema, text=f"{problem}; {size(len(payload))}: {shown}", problem=problem)

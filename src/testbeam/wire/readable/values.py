@@ -26,8 +26,9 @@ _TEXT = 120
 
 
 def source_of(value: Any) -> str:
-    """Return where a value says it comes from: its source, service or job; empty if it does not say."""
-    for name in ("source_name", "service_id", "job_id"):
+    """Return whom a value speaks of: its source, the service that sent it, or its job; empty if it does not say."""
+    commands = (RunStart, RunStop)  # their service_id is whom they are sent to
+    for name in ("job_id",) if isinstance(value, commands) else ("source_name", "service_id", "job_id"):
         named = getattr(value, name, "")
         if named:
             return str(named)
@@ -67,13 +68,14 @@ def _connection(change: ConnectionChange) -> str:
 
 def _run_start(start: RunStart) -> str:
     span = f"from {_moment(start.start_time_ms, 'now')} to {_moment(start.stop_time_ms, 'its stop command')}"
-    asked = f" by {printable(start.service_id, _TEXT)}" if start.service_id else ""
+    asked = f" on {printable(start.service_id, _TEXT)}" if start.service_id else ""
     structure = f"nexus_structure of {len(start.nexus_structure)} characters"
-    return f"start job {printable(start.job_id, _TEXT)}{asked} into {_quoted(start.filename)}, {span}, {structure}"
+    return f"start job{asked} into {_quoted(start.filename)}, {span}, {structure}"
 
 
 def _run_stop(stop: RunStop) -> str:
-    return f"stop job {printable(stop.job_id, _TEXT)} at {_moment(stop.stop_time_ms, 'now')}"
+    asked = f" on {printable(stop.service_id, _TEXT)}" if stop.service_id else ""
+    return f"stop job{asked} at {_moment(stop.stop_time_ms, 'now')}, command {printable(stop.command_id, _TEXT)}"
 
 
 def _answer(answer: CommandAnswer) -> str:

@@ -11,6 +11,8 @@ from testbeam.model.updates import Form
 from testbeam.services.forwarder.serialisers.seam import Serialise
 from testbeam.wire.flatbuffers.template_f144 import F144Template, kind_of, template
 
+_NO_NUMBERS = {"U": "text", "?": "bool", "O": "a value of several types"}
+
 
 def f144(source_name: str, form: Form, dtype: str) -> Serialise:
     """Return what serialises the values of one PV of this kind.
@@ -18,12 +20,14 @@ def f144(source_name: str, form: Form, dtype: str) -> Serialise:
     Raises:
         WireError: f144 has no place for this kind.
     """
+    if dtype in _NO_NUMBERS:
+        raise WireError("f144", f"{_NO_NUMBERS[dtype]} has no place in it; it takes numbers, enums and 1-D arrays of numbers")
     if form in (Form.SCALAR, Form.ENUM):
         return F144Template(source_name, dtype).fill
     if form is Form.ARRAY:
         kind_of(dtype)
         return partial(_array, source_name, dtype)
-    raise WireError("f144", f"the elements of an {form.value} have no place in it; it takes numbers, enums and 1-D arrays")
+    raise WireError("f144", f"an {form.value} has no place in it; it takes numbers, enums and 1-D arrays of numbers")
 
 
 def _array(source_name: str, dtype: str, value: Any, timestamp_ns: int) -> bytes:

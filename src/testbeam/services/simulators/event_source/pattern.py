@@ -41,7 +41,8 @@ def intensity(q: Floats) -> Floats:
     spheres = (3 * (np.sin(qr) - qr * np.cos(qr)) / qr**3) ** 2
     order = np.maximum(np.rint(q / _RING_Q), 1)
     rings = np.exp(-0.5 * ((q - order * _RING_Q) / _RING_WIDTH_Q) ** 2) / order**0.7
-    return 1.0 * spheres + 2.0 * rings + 0.03
+    scattered: Floats = spheres + 2.0 * rings + 0.03
+    return scattered
 
 
 def place_table(weights: Floats, detector_number: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -1,0 +1,66 @@
+"""Where a smoke run leaves its things: `runtime/`, or the next free number beside it while another run is in there."""
+
+import fcntl
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from testbeam.errors import SettingsError
+
+KEPT = ("report.html", "smoke.nxs", "log", "events.jsonl")
+_MARK = ".testbeam-runtime"
+
+
+def claim(wanted: Path) -> Path:
+    """Return a folder that no other run is in, emptied of what an earlier run left.
+
+    Raises:
+        SettingsError: the folder is there, has something in it, and is not of an earlier run: it is not ours to empty.
+    """
+    for number in range(1, 100):
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        _check_ours(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not _in_use(folder):
+            _empty(folder)
+            (folder / _MARK).touch()
+            return folder
+    raise SettingsError("--runtime", str(wanted), "another folder: this one and its 98 neighbours are in use")
+
+
+def clean(folder: Path) -> None:
+    """Remove all but what a person wants to keep: report, file, logs and journal."""
+    for entry in folder.iterdir():
+        if entry.name not in (*KEPT, _MARK):
+            _remove(entry)
+
+
+def _check_ours(folder: Path) -> None:
+    if folder.exists() and not (folder / _MARK).exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SettingsError("--runtime", str(folder), "a new or empty folder: this one holds things of somebody else's")
+
+
+def _in_use(folder: Path) -> bool:
+    """Tell whether a run holds the folder's lock, as every run does while it lives."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        _remove(entry)
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        with suppress(FileNotFoundError):
+            entry.unlink()

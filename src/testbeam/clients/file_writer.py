@@ -1,0 +1,265 @@
+"""How a user or a test has a file written: start a job, follow it, stop it, and be told when the file is closed."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from confluent_kafka import Producer
+
+from testbeam.errors import JobFailed, JobRefused, TransportError, WaitTimeout, WireError
+from testbeam.model import ActionOutcome, ActionType, CommandAnswer, RunStart, RunStop, ServiceStatus, WritingFinished
+from testbeam.transport.kafka import Kafka, Reader
+from testbeam.wire.flatbuffers import registry
+from testbeam.wire.flatbuffers.run_start_pl72 import encode_pl72
+from testbeam.wire.flatbuffers.run_stop_6s4t import encode_6s4t
+
+T = TypeVar("T")
+
+_LOOK_S = 0.05
+_SEND_S = 10.0
+
+
+class JobState(StrEnum):
+    """Where a job is, as its messages tell."""
+
+    WAITING = "waiting"
+    WRITING = "writing"
+    REFUSED = "refused"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(slots=True, kw_only=True)
+class FileWriterClient:
+    """A pool of file-writers, by its topics; `control_topic` is where jobs are answered unless a start says otherwise.
+
+    Use as a context manager, or close it: that ends its jobs' connections, not the jobs.
+    """
+
+    kafka: Kafka
+    pool_topic: str
+    status_topic: str
+    control_topic: str
+    _producer: Producer = field(init=False)
+    _jobs: list["Job"] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._producer = self.kafka.producer(linger_ms=0)
+
+    def start(
+        self,
+        nexus_structure: str,
+        filename: str,
+        *,
+        start_time_ms: int = 0,
+        stop_time_ms: int = 0,
+        metadata: str = "",
+        control_topic: str = "",
+        job_id: str = "",
+        run_name: str = "",
+        instrument_name: str = "",
+        service_id: str = "",
+    ) -> "Job":
+        """Send a start command to the pool and return its job; nothing is waited for.
+
+        start_time_ms, stop_time_ms: since 1970; 0 is "now" and "until stopped".
+
+        Raises:
+            TopicMissing: the control or the status topic is not there.
+            TransportError: Kafka did not take the command.
+        """
+        start = RunStart(
+            job_id=job_id or str(uuid.uuid4()),
+            filename=filename,
+            nexus_structure=nexus_structure,
+            control_topic=control_topic or self.control_topic,
+            start_time_ms=start_time_ms,
+            stop_time_ms=stop_time_ms,
+            metadata=metadata,
+            run_name=run_name,
+            instrument_name=instrument_name,
+            service_id=service_id,
+        )
+        job = self.follow(start)
+        self.send(self.pool_topic, encode_pl72(start))
+        return job
+
+    def follow(self, start: RunStart) -> "Job":
+        """Return a job whose start command somebody else sends from now on."""
+        reader = self.kafka.reader()
+        reader.assign_ends({start.control_topic, self.status_topic})
+        job = Job(client=self, start=start, reader=reader)
+        self._jobs.append(job)
+        return job
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Send any bytes, and wait until Kafka has them.
+
+        Raises:
+            TransportError: Kafka did not take them.
+        """
+        failures: list[Any] = []
+        self._producer.produce(topic, payload, on_delivery=lambda error, _: failures.append(error) if error else None)
+        left = self._producer.flush(_SEND_S)
+        if left or failures:
+            why = failures[0].str() if failures else f"no answer within {_SEND_S:g} s"
+            raise TransportError(f"{self.kafka.bootstrap}: {len(payload)} bytes were not taken by topic {topic!r}: {why}")
+
+    def close(self) -> None:
+        """Leave the broker."""
+        for job in self._jobs:
+            job.close()
+        self._jobs.clear()
+
+    def __enter__(self) -> "FileWriterClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """One file being written. What the writer says is taken in by the `wait_…` methods and by `look`."""
+
+    client: FileWriterClient
+    start: RunStart
+    reader: Reader
+    state: JobState = JobState.WAITING
+    started: CommandAnswer | None = None
+    finished: WritingFinished | None = None
+    status: Mapping[str, Any] = field(default_factory=dict)  # of the newest x5f2 that names this job
+    stop_answers: dict[str, CommandAnswer] = field(default_factory=dict)  # by command id
+    _last_seen: str = "nothing"
+
+    @property
+    def job_id(self) -> str:
+        """Return the job's UUID."""
+        return self.start.job_id
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Return what our writer counted (received, written, dropped by reason, window); empty for other writers or before the end."""
+        try:
+            content = json.loads(self.finished.message) if self.finished else {}
+        except ValueError:
+            content = {}
+        return content if isinstance(content, dict) else {}
+
+    def wait_started(self, within: float = 10.0) -> CommandAnswer:
+        """Return the writer's answer once it writes.
+
+        Raises:
+            JobRefused: it does not; the message is the writer's.
+            WaitTimeout: no writer answered in time.
+        """
+        answer = self._wait(lambda: self.started, within, "no file-writer answered the start command")
+        if answer.outcome is not ActionOutcome.SUCCESS:
+            raise self._refusal(answer)
+        return answer
+
+    def wait_status(self, within: float = 10.0) -> Mapping[str, Any]:
+        """Return the JSON of the next status that names this job.
+
+        Raises:
+            WaitTimeout: none came in time.
+        """
+        self.status = {}
+        return self._wait(lambda: self.status or None, within, "no status named the job")
+
+    def stop(self, at_ms: int = 0, *, within: float = 10.0, service_id: str = "") -> CommandAnswer:
+        """Set the stop time (ms since 1970; 0 is "now") and return the writer's answer.
+
+        Raises:
+            JobRefused: it was refused; the message is the writer's.
+            WaitTimeout: no writer answered in time.
+        """
+        command_id = self.send_stop(at_ms, service_id=service_id)
+        answer = self._wait(lambda: self.stop_answers.get(command_id), within, "no file-writer answered the stop command")
+        if answer.outcome is not ActionOutcome.SUCCESS:
+            raise self._refusal(answer)
+        return answer
+
+    def send_stop(self, at_ms: int = 0, *, service_id: str = "", command_id: str = "", job_id: str = "") -> str:
+        """Send a stop command and return its id; nothing is waited for."""
+        command_id = command_id or str(uuid.uuid4())
+        stop = RunStop(job_id=job_id or self.job_id, command_id=command_id, stop_time_ms=at_ms, service_id=service_id)
+        self.client.send(self.start.control_topic, encode_6s4t(stop))
+        return command_id
+
+    def wait_written(self, within: float = 30.0) -> WritingFinished:
+        """Return what the writer says once the file is closed.
+
+        Raises:
+            JobFailed: it was finished with an error; `finished` has the message all the same.
+            JobRefused: the job was refused before it began.
+            WaitTimeout: it was not finished in time.
+        """
+        finished = self._wait(self._finished, within, "the file was not finished")
+        if finished.error_encountered:
+            raise JobFailed(f"{finished.file_name}: {self.report.get('summary') or finished.message}")
+        return finished
+
+    def look(self, wait_s: float = _LOOK_S) -> None:
+        """Take in what was said of this job meanwhile."""
+        for message in self.reader.read(100, wait_s):
+            try:
+                self._take(registry.decode(message.value() or b""))
+            except WireError as error:
+                self._last_seen = f"no valid message on {message.topic()}: {error}"
+
+    def close(self) -> None:
+        """Stop following the job, which goes on."""
+        self.reader.close()
+
+    def _finished(self) -> WritingFinished | None:
+        if self.state is JobState.REFUSED and self.started is not None:
+            raise self._refusal(self.started)
+        return self.finished
+
+    def _refusal(self, answer: CommandAnswer) -> JobRefused:
+        return JobRefused(f"{self.start.filename}: {answer.message} ({answer.status_code} of {answer.service_id})")
+
+    def _take(self, value: Any) -> None:
+        match value:
+            case CommandAnswer(job_id=self.job_id, action=ActionType.START_JOB):
+                self.started = value
+                self.state = JobState.WRITING if value.outcome is ActionOutcome.SUCCESS else JobState.REFUSED
+            case CommandAnswer(action=ActionType.SET_STOP_TIME):
+                self.stop_answers[value.command_id] = value
+            case WritingFinished(job_id=self.job_id):
+                self.finished = value
+                self.state = JobState.FAILED if value.error_encountered else JobState.DONE
+            case ServiceStatus():
+                self._take_status(value)
+                return
+            case _:
+                return
+        self._last_seen = repr(value)[:300]
+
+    def _take_status(self, value: ServiceStatus) -> None:
+        self._last_seen = f"status of {value.service_id}: {value.status_json[:200]}"
+        try:
+            status = json.loads(value.status_json)
+        except ValueError:
+            return
+        if isinstance(status, dict) and status.get("job_id") == self.job_id:
+            self.status = status
+
+    def _wait(self, look: Callable[[], T | None], within: float, problem: str) -> T:
+        end_s = time.monotonic() + within
+        while True:
+            late = time.monotonic() >= end_s
+            self.look(0 if late else min(_LOOK_S, within))
+            found = look()
+            if found is not None:
+                return found
+            if late:
+                raise WaitTimeout(
+                    f"job {self.job_id} ({self.start.filename}) is {self.state}: {problem} within {within:g} s; "
+                    f"last seen on {self.start.control_topic!r} or {self.client.status_topic!r}: {self._last_seen}"
+                )

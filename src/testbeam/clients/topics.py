@@ -1,0 +1,287 @@
+"""What a test holds in hand of one topic: send to it, read it, expect something on it."""
+
+import difflib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from confluent_kafka import KafkaException, Producer
+
+from testbeam.clients.records import Record, encode, matcher, record
+from testbeam.errors import TopicMissing, TransportError, WaitTimeout
+from testbeam.transport.kafka import Kafka, Reader
+
+__all__ = ["Mark", "Record", "Tail", "TopicHandle", "Topics"]
+
+Where = Callable[[Record], bool]
+
+_WITHIN_S = 10.0
+_LOOK_S = 0.02
+_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A place in a topic: the offset of the next message, for each partition."""
+
+    offsets: Mapping[int, int]
+
+
+Since = int | Mark | None  # a time in ms since 1970, a mark, or everything
+
+
+class TopicHandle:
+    """One topic; `within` is always in seconds and ends with an error that says what was seen."""
+
+    def __init__(self, topics: "Topics", name: str) -> None:
+        self.name = name
+        self._topics = topics
+
+    def __repr__(self) -> str:
+        return f"<topic {self.name} on {self._topics.kafka.bootstrap}>"
+
+    def produce(self, value: Any, *, key: bytes | str | None = None, timestamp_ms: int | None = None, within: float = _WITHIN_S) -> int:
+        """Send bytes, text, or a value of the model in its schema, and wait until the broker has it; return its offset.
+
+        Raises:
+            TransportError: the broker did not take it.
+            WireError: the value fits no schema.
+        """
+        return self._topics.send(self.name, encode(value), key.encode() if isinstance(key, str) else key, timestamp_ms, within)
+
+    def watermarks(self) -> dict[int, tuple[int, int]]:
+        """Return (oldest, next) offset of each partition."""
+        with self._topics.kafka.reader() as reader:
+            return reader.watermarks(self.name)
+
+    def count(self) -> int:
+        """Return how many messages are on the topic."""
+        return sum(high - low for low, high in self.watermarks().values())
+
+    def mark(self) -> Mark:
+        """Return the place behind the newest message, for `since`."""
+        return Mark(offsets={partition: high for partition, (_, high) in self.watermarks().items()})
+
+    def messages(self, since: Since = None, *, within: float = _WITHIN_S) -> list[Record]:
+        """Return what is on the topic now, from `since` on, in the order of time.
+
+        Raises:
+            WaitTimeout: it could not all be read within `within`.
+        """
+        end_s = time.monotonic() + within
+        found: list[Record] = []
+        with self._reading(since) as reader:
+            ends = {(self.name, partition) for partition in reader.partitions(self.name)}
+            while not ends <= reader.at_end:
+                if time.monotonic() > end_s:
+                    raise WaitTimeout(f"{self!r} could not be read to its end within {within:g} s; {len(found)} messages were")
+                found += map(record, reader.read(_MOST, _LOOK_S))
+        return sorted(found, key=lambda r: (r.timestamp_ms, r.partition, r.offset))
+
+    def tail(self) -> "Tail":
+        """Return a reader of what comes from now on; close it, or use it as a context manager."""
+        return Tail(self, self._topics.kafka.reader())
+
+    def expect(
+        self,
+        *,
+        source: str | None = None,
+        value: Any = None,
+        where: Where | None = None,
+        since: Since = None,
+        within: float = 5.0,
+    ) -> Record:
+        """Return the first message, there already or to come, of this source, with this value, and as `where(record)` asks.
+
+        since: look only at messages from this mark (`mark()`) or time in ms on. value: a number or an array for f144, a
+        Severity for al00, a ConnectionState for ep01, bytes for the whole payload; pytest.approx may stand for a number.
+
+        Raises:
+            WaitTimeout: none came within `within`; says what was seen instead.
+        """
+        is_it, seen = matcher(source, value, where), _Seen(source)
+        end_s = time.monotonic() + within
+        with self._reading(since) as reader:
+            while True:
+                late = time.monotonic() > end_s
+                for message in reader.read(_MOST, _LOOK_S):
+                    candidate = record(message)
+                    if is_it(candidate):
+                        return candidate
+                    seen.add(candidate)
+                if late:
+                    raise WaitTimeout(f"{self!r}: no message {_words(source, value, where)} within {within:g} s; {seen}")
+
+    @contextmanager
+    def _reading(self, since: Since) -> Iterator[Reader]:
+        with self._topics.kafka.reader() as reader:
+            if isinstance(since, Mark):
+                offsets = dict(since.offsets)
+            elif since is not None:
+                offsets = reader.offsets_at(self.name, since)
+            else:
+                offsets = {partition: low for partition, (low, _) in reader.watermarks(self.name).items()}
+            reader.assign({(self.name, partition): offset for partition, offset in offsets.items()})
+            yield reader
+
+
+class Tail:
+    """What comes on a topic after this was made: nothing is missed, nothing comes twice."""
+
+    def __init__(self, topic: TopicHandle, reader: Reader) -> None:
+        self.topic = topic
+        self._reader = reader
+        reader.assign_ends([topic.name])
+
+    def __enter__(self) -> "Tail":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read(self, within: float = 1.0) -> list[Record]:
+        """Return what has come since the last read; wait up to `within` for the first, and return none if there is none."""
+        end_s = time.monotonic() + within
+        while True:
+            late = time.monotonic() > end_s
+            found = [record(message) for message in self._reader.read(_MOST, _LOOK_S)]
+            if found or late:
+                return found
+
+    def take(self, count: int, within: float = 5.0) -> list[Record]:
+        """Return the next `count` messages or a few more, as they came.
+
+        Raises:
+            WaitTimeout: fewer came within `within`; says how many, and the last.
+        """
+        end_s = time.monotonic() + within
+        found: list[Record] = []
+        while len(found) < count:
+            if time.monotonic() > end_s:
+                raise WaitTimeout(
+                    f"{self.topic!r}: {len(found)} of {count} messages came within {within:g} s; last: {found[-1] if found else 'none'}"
+                )
+            found += self.read(0.05)
+        return found
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._reader.close()
+
+
+class Topics:
+    """All topics of one cluster, with one producer for all of them; `close` it, or use it as a context manager."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self.kafka = kafka
+        self._producer: Producer | None = None
+        self._handles: dict[str, TopicHandle] = {}
+        self._lock = Lock()
+
+    def __enter__(self) -> "Topics":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def names(self, within: float = _WITHIN_S) -> tuple[str, ...]:
+        """Return the names of all topics but Kafka's own.
+
+        Raises:
+            TransportError: the broker does not answer.
+        """
+        try:
+            topics = self.kafka.admin().list_topics(timeout=within).topics
+        except KafkaException as error:
+            raise TransportError(
+                f"{self.kafka.bootstrap}: no metadata within {within:g} s ({error.args[0].str()}); is the broker up?"
+            ) from error
+        return tuple(sorted(name for name in topics if not name.startswith("__")))
+
+    def handle(self, name: str) -> TopicHandle:
+        """Return the topic of this name, always the same object.
+
+        Raises:
+            TopicMissing: it is not on the broker; near names are given.
+            TransportError: the broker does not answer.
+        """
+        if name not in self._handles and name not in (names := self.names()):
+            raise TopicMissing(name, self.kafka.bootstrap, tuple(difflib.get_close_matches(name, names)))
+        return self._handles.setdefault(name, TopicHandle(self, name))
+
+    def send(self, topic: str, payload: bytes, key: bytes | None, timestamp_ms: int | None, within: float) -> int:
+        """Send one message and wait until the broker has it; return its offset.
+
+        Raises:
+            TransportError: it has not.
+        """
+        answers: list[tuple[Any, Any]] = []
+        producer = self._the_producer()
+        try:
+            producer.produce(topic, payload, key, timestamp=timestamp_ms or 0, on_delivery=lambda *answer: answers.append(answer))
+        except (KafkaException, BufferError) as error:
+            raise self._not_taken(topic, payload, str(error)) from error
+        end_s = time.monotonic() + within
+        while not answers and (left_s := end_s - time.monotonic()) > 0:
+            producer.poll(min(left_s, 0.05))  # the answer may have been handed to another thread's poll
+        if not answers:
+            raise self._not_taken(topic, payload, f"no answer within {within:g} s")
+        refusal, message = answers[0]
+        if refusal is not None:
+            raise self._not_taken(topic, payload, refusal.str())
+        return int(message.offset())
+
+    def _the_producer(self) -> Producer:
+        with self._lock:
+            if self._producer is None:
+                self._producer = self.kafka.producer(linger_ms=0)
+            return self._producer
+
+    def _not_taken(self, topic: str, payload: bytes, why: str) -> TransportError:
+        return TransportError(f"{self.kafka.bootstrap}: a message of {len(payload)} bytes was not taken by topic {topic!r}: {why}")
+
+    def close(self) -> None:
+        """Leave the broker."""
+        with self._lock:
+            producer, self._producer = self._producer, None
+            self._handles.clear()
+        if producer is not None:
+            producer.flush(_WITHIN_S)
+
+
+class _Seen:
+    """What `expect` has seen instead of what it looked for, in words."""
+
+    def __init__(self, source: str | None) -> None:
+        self._source = source
+        self._sources: Counter[str] = Counter()
+        self._last: dict[str, Record] = {}
+        self._newest: Record | None = None
+
+    def add(self, seen: Record) -> None:
+        self._sources[seen.source] += 1
+        self._last[seen.source] = self._newest = seen
+
+    def __str__(self) -> str:
+        if self._newest is None:
+            return "no message was seen"
+        number = self._sources.total()
+        if self._source is None:
+            return f"{number} others were seen, the last: {self._newest}"
+        if self._source in self._last:
+            return f"{number} others were seen, {self._sources[self._source]} of this source, its last: {self._last[self._source]}"
+        near = difflib.get_close_matches(self._source, self._sources, cutoff=0.5) or [
+            name or "(none)" for name, _ in self._sources.most_common(5)
+        ]
+        return f"{number} others were seen, of sources {', '.join(near)}; the last: {self._newest}"
+
+
+def _words(source: str | None, value: Any, where: Where | None) -> str:
+    parts = [f"of source {source!r}"] if source is not None else []
+    parts += [f"with value {value!r:.100}"] if value is not None else []
+    parts += [f"as {getattr(where, '__name__', repr(where))} asks"] if where is not None else []
+    return " ".join(parts) or "at all"

@@ -1,0 +1,77 @@
+"""A forwarder's core with what the tests put into it and read from it; time is theirs."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from testbeam.model import ConfigChange, ConnectionState, ForwarderCommand, Protocol, Severity, StreamSpec
+from testbeam.model.updates import AlarmColumns, ConnectionColumns, Form, UpdateBatch, ValueColumns
+from testbeam.runtime.counters import Drops
+from testbeam.services.forwarder.ages import Ages
+from testbeam.services.forwarder.core import Core
+from testbeam.services.forwarder.problems import Problems
+from testbeam.services.forwarder.repeats import Repeats
+from testbeam.services.forwarder.stream_set import Applied, StreamSet
+from testbeam.wire.flatbuffers.registry import decode
+
+LOG = logging.getLogger("test")
+S = 1_000_000_000
+NOW = 1_700_000_000 * S
+
+
+def spec(channel: str, **changes: Any) -> StreamSpec:
+    """Return a stream to topic `data`, unless `changes` say otherwise."""
+    return StreamSpec(**{"channel": channel, "schema": "f144", "topic": "data", "protocol": Protocol.PVA, **changes})
+
+
+def command(change: ConfigChange, *streams: StreamSpec) -> ForwarderCommand:
+    return ForwarderCommand(change=change, streams=streams)
+
+
+def values(stream: int, *rows: tuple[Any, int], dtype: str = "f8", form: Form = Form.SCALAR) -> UpdateBatch:
+    """Return (value, time in ns) rows of one stream."""
+    column = ValueColumns(
+        form=form, dtype=dtype, stream=[stream] * len(rows), value=[r[0] for r in rows], timestamp_ns=[r[1] for r in rows]
+    )
+    return UpdateBatch(values=(column,))
+
+
+def alarms(stream: int, *rows: tuple[Severity, str, int]) -> UpdateBatch:
+    severity, message, times = zip(*rows, strict=True)
+    return UpdateBatch(alarms=AlarmColumns(stream=[stream] * len(rows), timestamp_ns=times, severity=severity, message=message))
+
+
+def connections(stream: int, *rows: tuple[ConnectionState, int]) -> UpdateBatch:
+    states, times = zip(*rows, strict=True)
+    return UpdateBatch(connections=ConnectionColumns(stream=[stream] * len(rows), timestamp_ns=times, state=states))
+
+
+@dataclass
+class Forwarding:
+    """A core; `sent` reads what it would send."""
+
+    period_ms: int | None = None
+    ages: Ages = field(default_factory=Ages)
+
+    def __post_init__(self) -> None:
+        self.streams = StreamSet(None if self.period_ms is None else Repeats(self.period_ms))
+        self.drops = Drops(LOG)
+        self.problems = Problems(LOG)
+        self.core = Core("fw", self.streams, self.drops, self.problems, self.ages)
+
+    def do(self, change: ConfigChange, *streams: StreamSpec) -> Applied:
+        return self.streams.apply(command(change, *streams))
+
+    def add(self, *streams: StreamSpec) -> list[int]:
+        return [number for number, _ in self.do(ConfigChange.ADD, *streams).added]
+
+    def take(self, batch: UpdateBatch, now_ns: int = NOW) -> list[Any]:
+        """Give the core a batch; return the messages that follow, decoded."""
+        self.core.take(batch, now_ns)
+        return self.sent()
+
+    def sent(self) -> list[Any]:
+        return [decode(payload) for _, messages in self.streams.outgoing() for _, payload, _ in messages]
+
+    def raw(self) -> list[tuple[str, list[tuple[bytes, bytes, int]]]]:
+        return self.streams.outgoing()
