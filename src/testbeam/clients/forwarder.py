@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,13 +113,21 @@ class ForwarderClient:
             WaitTimeout: none did; says what is missing and what is too much in the last one.
         """
         wanted = frozenset(map(listed, streams))
+        return self._wait(lambda found: found == wanted, wanted, within)
+
+    def wait_for_listed(self, streams: Iterable[StreamSpec], within: float = 10.0) -> ForwarderStatus:
+        """Wait for a status that lists these streams, whatever else it lists, and return it; raise as `wait_for_streams`."""
+        wanted = frozenset(map(listed, streams))
+        return self._wait(lambda found: found >= wanted, wanted, within)
+
+    def _wait(self, fits: Callable[[frozenset[Listed]], bool], wanted: frozenset[Listed], within: float) -> ForwarderStatus:
         end_s = time.monotonic() + within
         while (left_s := end_s - time.monotonic()) > 0:
             try:
                 status = self.next_status(left_s)
             except WaitTimeout:
                 break
-            if status.streams == wanted:
+            if fits(status.streams):
                 return status
         raise WaitTimeout(f"the forwarder did not come to {len(wanted)} streams within {within:g} s; {_difference(wanted, self._last)}")
 

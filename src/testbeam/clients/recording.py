@@ -6,21 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from confluent_kafka import Message
 from numpy.typing import NDArray
 
 from testbeam import __version__
 from testbeam.clients.recording_file import RecordingWriter
 from testbeam.clients.recording_span import Progress, Span
+from testbeam.transport.kafka import Kafka, Reader
 from testbeam.wire.recording.facts import About
 from testbeam.wire.recording.messages import MessageBatch, Place, encode_headers
-
-if TYPE_CHECKING:
-    from confluent_kafka import Message
-
-    from testbeam.transport.kafka import Kafka, Reader
 
 _READ_MOST = 1_000
 _READ_WAIT_S = 0.1  # also how much of a slow topic a killed recorder may lose
@@ -48,7 +44,7 @@ Tell = Callable[[int, int], None]  # messages and bytes so far
 
 
 def record(
-    kafka: "Kafka",
+    kafka: Kafka,
     topics: Sequence[str],
     path: Path,
     *,
@@ -75,7 +71,7 @@ def record(
 class _Recorder:
     """One recording from the reader's assignment to the end mark."""
 
-    def __init__(self, reader: "Reader", topics: Sequence[str], span: Span, stop: threading.Event, on_progress: Tell) -> None:
+    def __init__(self, reader: Reader, topics: Sequence[str], span: Span, stop: threading.Event, on_progress: Tell) -> None:
         self.reader = reader
         self.topics = topics
         self.span = span
@@ -166,7 +162,7 @@ class _Recorder:
         return self.reader.at_end  # type: ignore[return-value]  # None stands for no topic, which only errors have
 
 
-def gather(messages: Sequence["Message"], places: Sequence[Place], index: Mapping[Place, int]) -> MessageBatch:
+def gather(messages: Sequence[Message], places: Sequence[Place], index: Mapping[Place, int]) -> MessageBatch:
     """Return Kafka's messages as columns."""
     count = len(messages)
     kinds, times = zip(*(message.timestamp() for message in messages), strict=True) if messages else ((), ())
@@ -183,7 +179,7 @@ def gather(messages: Sequence["Message"], places: Sequence[Place], index: Mappin
     )
 
 
-def in_blocks(messages: Sequence["Message"]) -> Iterator[Sequence["Message"]]:
+def in_blocks(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
     """Yield messages in runs that are no larger than a block should be, or are one message."""
     start = size = 0
     if sum(map(len, messages)) > _BLOCK_SIZE:
@@ -196,11 +192,11 @@ def in_blocks(messages: Sequence["Message"]) -> Iterator[Sequence["Message"]]:
         yield messages[start:]
 
 
-def _place(messages: Sequence["Message"], index: Mapping[Place, int]) -> NDArray[np.uint16]:
+def _place(messages: Sequence[Message], index: Mapping[Place, int]) -> NDArray[np.uint16]:
     return np.array([index[message.topic(), message.partition()] for message in messages], np.uint16)  # type: ignore[index]
 
 
-def _offsets(reader: "Reader", topics: Sequence[str], at_ms: int | None) -> dict[Place, int]:
+def _offsets(reader: Reader, topics: Sequence[str], at_ms: int | None) -> dict[Place, int]:
     """Return an offset of each partition: the next one (None), the oldest (0 or before), or the first at or after a time."""
     found: dict[Place, int] = {}
     for topic in topics:

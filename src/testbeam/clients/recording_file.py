@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+import numpy as np
+
 from testbeam.errors import RecordingError, SettingsError, WireError
 from testbeam.wire.recording.blocks import SIGNATURE, Block, Damage, Kind, block, scan
 from testbeam.wire.recording.facts import About, End, decode_about, decode_end, encode_about, encode_end
@@ -80,13 +82,17 @@ class Part:
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """What is in a recording; `end` is None where its recorder was killed or the file is cut."""
+    """What is in a recording.
+
+    `end` is None where its recorder was killed or the file is cut; `largest` has the bytes of each topic's largest message.
+    """
 
     path: Path
     about: About | None = None
     end: End | None = None
     damages: list[Damage] = field(default_factory=list)
     messages: Counter[Place] = field(default_factory=Counter)
+    largest: dict[str, int] = field(default_factory=dict)
     value_bytes: int = 0
     first_ms: int | None = None
     last_ms: int | None = None
@@ -113,8 +119,8 @@ class Summary:
         if self.end is not None:
             return f"ended in order: {self.end.reason}"
         cut = next((damage for damage in self.damages if damage.cut), None)
-        where = "" if cut is None else f"; the file is cut off: {cut}"
-        return f"has no end mark, its recorder was killed or the file is not all there: all {self.messages.total()} whole messages are read{where}"
+        where = "" if cut is None else f" ({cut})"
+        return f"has no end mark: its recorder was killed, or the file is cut off{where}; {self.messages.total()} messages are whole"
 
 
 def parts(path: Path) -> Iterator[Part]:
@@ -167,9 +173,13 @@ def summary(path: Path) -> Summary:
 def _count(told: Summary, batch: MessageBatch) -> None:
     if not len(batch):
         return
-    for place, count in Counter(batch.place.tolist()).items():
-        told.messages[batch.places[place]] += count
+    sizes = np.array([len(value or b"") + len(key or b"") for value, key in zip(batch.value, batch.key, strict=True)], np.int64)
     told.value_bytes += sum(len(value) for value in batch.value if value)
+    sizes += np.array([len(headers) for headers in batch.headers], np.int64)
+    for number in np.unique(batch.place).tolist():
+        place, chosen = batch.places[number], batch.place == number
+        told.messages[place] += int(chosen.sum())
+        told.largest[place[0]] = max(told.largest.get(place[0], 0), int(sizes[chosen].max()))
     first_ms, last_ms = int(batch.timestamp_ms.min()), int(batch.timestamp_ms.max())
     told.first_ms = first_ms if told.first_ms is None else min(told.first_ms, first_ms)
     told.last_ms = last_ms if told.last_ms is None else max(told.last_ms, last_ms)

@@ -238,7 +238,8 @@ class Topics:
     def _the_producer(self) -> Producer:
         with self._lock:
             if self._producer is None:
-                self._producer = self.kafka.producer(linger_ms=0)
+                # An idempotent producer waits 0.5 s for its number; a test sends one message at a time and waits for each.
+                self._producer = self.kafka.producer(linger_ms=0, enable_idempotence=False)
             return self._producer
 
     def _not_taken(self, topic: str, payload: bytes, why: str) -> TransportError:

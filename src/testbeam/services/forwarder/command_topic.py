@@ -13,7 +13,8 @@ from testbeam.services.forwarder.addresses import Address
 from testbeam.services.forwarder.problems import Problems
 from testbeam.transport.kafka import Reader
 
-_RETRY_S = 0.1
+_RETRY_S = 0.05
+_PATIENCE_S = 2.0  # for a broker and topics that come up together with the forwarder, before it is called a problem
 _ANSWER_S = 1.0  # while Kafka is asked, updates wait
 _MOST = 500
 
@@ -28,6 +29,7 @@ class CommandTopic:
     ready: bool = False
     _reader: Reader | None = field(default=None)
     _retry_s: float = float("-inf")
+    _trying_since_s: float | None = None
 
     def look(self, wait_s: float) -> list[bytes]:
         """Return the commands that came, waiting up to `wait_s` for the first; not ready, this tries to become so and does not wait."""
@@ -55,15 +57,18 @@ class CommandTopic:
         try:
             if self._reader is None:
                 self._reader = self.address.kafka.reader(reconnect_backoff_max_ms=100)
-            ends = self._reader.watermarks(topic, _ANSWER_S)
-            # Asked for after the ends: a command that comes between the two questions is at or behind its partition's end.
-            since = self._reader.offsets_at(topic, self.since_ms, _ANSWER_S)
-            self._reader.assign({(topic, p): min(since[p], high) for p, (_, high) in ends.items()})
+            starts = self._reader.offsets_at(topic, self.since_ms, _ANSWER_S)
+            self._reader.assign({(topic, p): offset for p, offset in starts.items()})
             self.ready = True
+            self._trying_since_s = None
         except TransportError as error:
             self._lost(error)
 
     def _lost(self, error: TransportError) -> None:
-        self.problems.note(f"no commands can be read yet: {error}")
+        now_s = time.monotonic()
+        if self._trying_since_s is None:
+            self._trying_since_s = now_s
+        elif now_s - self._trying_since_s > _PATIENCE_S:
+            self.problems.note(f"no commands can be read yet: {error}")
         self.ready = False
-        self._retry_s = time.monotonic() + _RETRY_S
+        self._retry_s = now_s + _RETRY_S

@@ -27,6 +27,14 @@ class Producer(Protocol):
     def produce(self, topic: str, value: bytes, key: bytes, *, timestamp: int) -> None:
         """Queue a message; raise BufferError when the queue is full, KafkaException when it can never be sent."""
 
+    def poll(self, timeout: float, /) -> int:
+        """Report failures."""
+
+    def flush(self, timeout: float, /) -> int:
+        """Wait until the queue is empty; return how many are still in it."""
+
+    def __len__(self) -> int: ...
+
 
 @dataclass(slots=True)
 class Outbox:
@@ -38,7 +46,8 @@ class Outbox:
     held: dict[Slot, Message] = field(default_factory=dict)
 
     def send(self, outgoing: Iterable[tuple[str, list[Message]]]) -> None:
-        """Produce the messages of each topic, after those held back before."""
+        """Produce the messages of each topic, after those held back before; never waits."""
+        self.producer.poll(0)
         if self.held:
             self._retry()
         for topic, messages in outgoing:
@@ -49,11 +58,20 @@ class Outbox:
         if error is not None:
             self._drop(str(error.str()), message.topic(), message.key())
 
-    def give_up(self, reason: str) -> None:
-        """Count all that is still held as dropped."""
-        if self.held:
-            self.drops.add(reason, n=len(self.held))
-            self.held.clear()
+    @property
+    def waiting(self) -> int:
+        """Return how many messages Kafka has not acknowledged."""
+        return len(self.producer) + len(self.held)
+
+    def finish(self, within_s: float, reason: str) -> None:
+        """Wait for Kafka to have all messages; those that it has not in time are counted as dropped."""
+        left = self.producer.flush(within_s)
+        if not left and self.held:
+            self._retry()
+            left = self.producer.flush(within_s)
+        if left or self.held:
+            self.drops.add(reason, n=left + len(self.held))
+        self.held.clear()
 
     def _send(self, topic: str, messages: Sequence[Message]) -> None:
         done = 0 if self.held else self._produce(topic, messages)

@@ -5,21 +5,23 @@ this program was loaded, is lost.
 """
 
 import logging
+import os
 import threading
 import time
+from functools import cached_property
 
 from testbeam.errors import WireError
 from testbeam.model import ConfigChange, ForwarderCommand, Protocol
 from testbeam.runtime.counters import Drops
 from testbeam.runtime.heartbeat import Heartbeat
-from testbeam.services.forwarder.addresses import Address
 from testbeam.services.forwarder.ages import Ages
+from testbeam.services.forwarder.announcer import Announcer
 from testbeam.services.forwarder.command_topic import CommandTopic
 from testbeam.services.forwarder.core import Core
 from testbeam.services.forwarder.outbox import Outbox
 from testbeam.services.forwarder.places import places
 from testbeam.services.forwarder.problems import Problems
-from testbeam.services.forwarder.producers import Producers
+from testbeam.services.forwarder.producers import data_producer
 from testbeam.services.forwarder.repeats import Repeats
 from testbeam.services.forwarder.settings import PROG, ForwarderSettings
 from testbeam.services.forwarder.status import Rate, status_json
@@ -36,6 +38,7 @@ NOT_DELIVERED = "not delivered before the end"
 
 _LOADED_MS = time.time_ns() // 1_000_000
 _TICK_S = 0.01
+_GOODBYE_S = 1.0
 _MS = 1_000_000  # ns
 _DAY_NS = 86_400_000 * _MS
 
@@ -44,7 +47,6 @@ def forward(settings: ForwarderSettings, stop: threading.Event) -> None:
     """Send what EPICS PVs say to Kafka topics, for the streams that commands ask for."""
     forwarder = Forwarder(settings)
     try:
-        forwarder.restore(stop)
         while not stop.is_set():
             forwarder.step(stop)
     finally:
@@ -64,53 +66,82 @@ class Forwarder:
         self._log = logging.getLogger(PROG)
         self._problems = Problems(self._log)
         self._drops = Drops(self._log)
-        self._producers = Producers(settings.queue_messages, settings.queue_megabytes, self._failed)
-        self._outbox = Outbox(self._producers.to(self._places.output), self._drops, self._problems)
         self._streams = StreamSet(None if settings.pv_update_period is None else Repeats(settings.pv_update_period))
         self._core = Core(settings.service_id, self._streams, self._drops, self._problems, _ages(settings))
         self._watchers = Watchers(self._open_client, self._problems)
         self._commands = CommandTopic(self._places.commands, self._problems, _LOADED_MS)
         self._heartbeat = Heartbeat(SOFTWARE, settings.service_id, settings.status_interval / 1000)
+        self._announcer = Announcer(self._drops, self._problems, settings.service_id.encode())
+        self._announcer.connect(self._places.status)
         self._rate = Rate()
         storage = self._places.storage
-        self._storage = storage and Storage(address=storage, problems=self._problems, log=self._log, produce=self._send)
+        self._storage = storage and Storage(address=storage, problems=self._problems, say=self._announcer.say)
+        self._payloads: list[bytes] = []  # commands that came and are not done yet
+        self._is_restored = False
+        self._is_ready = False
 
-    def restore(self, stop: threading.Event) -> None:
-        """Take up the streams of the time before, unless told not to."""
-        if self._storage and not self._settings.skip_retrieval:
-            streams = self._storage.read(stop)
-            self._apply(ForwarderCommand(change=ConfigChange.ADD, streams=streams))
+    @cached_property
+    def _outbox(self) -> Outbox:
+        """Return the way to Kafka, made with the first stream: most of a start is over then, and a new broker has settled."""
+        producer = data_producer(
+            self._places.output,
+            queue_messages=self._settings.queue_messages,
+            queue_megabytes=self._settings.queue_megabytes,
+            on_failure=lambda error, message: self._outbox.delivered(error, message),
+        )
+        return Outbox(producer, self._drops, self._problems)
 
     def step(self, stop: threading.Event) -> None:
         """Do one round: commands, updates, repeats, status. Waits about 10 ms, for commands if they can be had."""
-        payloads = self._commands.look(_TICK_S)
+        self._payloads += self._commands.look(_TICK_S)
         if not self._commands.ready:
             stop.wait(_TICK_S)
-        if [payload for payload in payloads if self._command(payload)]:
-            self._changed()
+        elif self._is_restored or self._restore():
+            self._do_commands()
         self._forward()
-        self._producers.serve()
-        if self._commands.ready and self._heartbeat.due(time.monotonic()):
-            self._beat()
+        self._announcer.serve()
+        if self._is_restored and self._commands.ready and self._heartbeat.due(time.monotonic()):
+            self._announcer.say(self._places.status, self._heartbeat.encode(self._status()))
+        if not self._is_ready and self._places.status.topic in self._announcer.heard:
+            self._note_ready()
 
     def close(self) -> None:
         """Send what has come, wait for Kafka to have it, and end every connection."""
         self._forward()
         self._watchers.close()
         self._commands.close()
-        left = self._producers.flush(self._settings.stop_timeout / 1000)
-        self._outbox.send(())
-        left += self._producers.flush(self._settings.stop_timeout / 1000) if not left else 0
-        self._outbox.give_up(NOT_DELIVERED)
-        if left:
-            self._drops.add(NOT_DELIVERED, n=left)
+        if self._streams.ever_used:
+            self._outbox.finish(self._settings.stop_timeout / 1000, NOT_DELIVERED)
+        self._announcer.flush(_GOODBYE_S)
         self._log.info("sent %d updates; dropped: %s", self._core.updates, dict(self._drops.counts) or "none")
 
     def _forward(self) -> None:
+        if not self._streams.ever_used:
+            return
         for batch in self._watchers.drain():
             self._core.take(batch, time.time_ns())
         self._core.repeat(time.time_ns() // _MS)
         self._outbox.send(self._streams.outgoing())
+
+    def _restore(self) -> bool:
+        """Take up the streams of the time before, unless told not to; before any command, after none can be missed any more."""
+        streams = self._storage.read() if self._storage and not self._settings.skip_retrieval else ()
+        if streams is None:
+            return False
+        if streams:
+            self._log.info("restoring %d streams", len(streams))
+            self._apply(ForwarderCommand(change=ConfigChange.ADD, streams=streams))
+        self._is_restored = True
+        return True
+
+    def _do_commands(self) -> None:
+        """Do the commands that came, and tell of the streams once, however many they were."""
+        payloads, self._payloads = self._payloads, []
+        if not [payload for payload in payloads if self._command(payload)]:
+            return
+        if self._storage:
+            self._storage.write(self._streams.specs)
+        self._heartbeat.soon()
 
     def _command(self, payload: bytes) -> bool:
         """Do a command; return whether it was one."""
@@ -130,38 +161,24 @@ class Forwarder:
             self._watchers.unsubscribe(number, spec)
         for number, spec in applied.added:
             self._watchers.subscribe(number, spec)
-        self._log.info(
-            "%s: %d streams added, %d removed, %d refused; now %d",
-            command.change.name,
-            len(applied.added),
-            len(applied.removed),
-            len(applied.refused),
-            len(self._streams.specs),
-        )
+        counts = len(applied.added), len(applied.removed), len(applied.refused), len(self._streams.specs)
+        self._log.info("%s: %d streams added, %d removed, %d refused; now %d", command.change.name, *counts)
 
-    def _changed(self) -> None:
-        """Tell of the streams after one or several commands; those that come together are told of once."""
-        if self._storage:
-            self._storage.write(self._streams.specs)
-        self._heartbeat.soon()
-
-    def _beat(self) -> None:
-        status = status_json(
+    def _status(self) -> str:
+        return status_json(
             self._streams.by_number.values(),
             updates=self._core.updates,
             updates_per_s=self._rate.look(self._core.updates, time.monotonic()),
             dropped=self._drops.counts,
-            waiting=self._producers.waiting + len(self._outbox.held),
+            waiting=self._outbox.waiting if self._streams.ever_used else 0,
             last_error=self._problems.last,
         )
-        self._send(self._places.status, self._heartbeat.encode(status))
 
-    def _send(self, address: Address, payload: bytes) -> None:
-        """Produce a message of our own to its topic, in order with the others but never held back for them."""
-        Outbox(self._producers.to(address), self._drops, self._problems).send([(address.topic, [(b"", payload, _now_ms())])])
-
-    def _failed(self, error: object, message: object) -> None:
-        self._outbox.delivered(error, message)
+    def _note_ready(self) -> None:
+        self._is_ready = True
+        self._log.info("ready: reading commands from topic %r", self._places.commands.topic)
+        if self._settings.ready_file is not None:
+            self._settings.ready_file.write_text(f"{os.getpid()}")
 
     def _open_client(self, protocol: Protocol) -> Monitors:
         return open_monitors(protocol, fake_period_ms=self._settings.fake_pv_period, fake_seed=self._settings.fake_pv_seed)
@@ -170,7 +187,3 @@ class Forwarder:
 def _ages(settings: ForwarderSettings) -> Ages:
     days = settings.first_value_max_age
     return Ages(first_ns=None if days is None else days * _DAY_NS)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // _MS

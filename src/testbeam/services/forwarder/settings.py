@@ -48,6 +48,7 @@ class ForwarderSettings(ProgramSettings):
     )
     queue_messages: int = option(default=1_000_000, help="most messages that wait for Kafka; beyond, the newest of each PV", parse=positive)
     queue_megabytes: int = option(default=256, help="most megabytes that wait for Kafka", parse=positive)
+    ready_file: Path | None = option(default=None, help="file to write the process id to, once Kafka has the first status")
     stop_timeout: int = option(default=5000, help="ms that messages under way have for delivery at the end", parse=positive)
     grafana_carbon_address: str | None = option(default=None, help="host:port of a Graphite server; not sent so far")
     statistics_update_interval: int = option(default=10, help="s between two sets of statistics for Graphite", parse=positive)

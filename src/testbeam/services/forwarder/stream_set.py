@@ -33,6 +33,11 @@ class StreamSet:
         """Return all streams, in the order in which they were added."""
         return tuple(self._numbers)
 
+    @property
+    def ever_used(self) -> bool:
+        """Return whether there ever was a stream."""
+        return self._next > 1
+
     def apply(self, command: ForwarderCommand) -> Applied:
         """Change the set. A stream whose `periodic` alone changes goes on under its number: its value is not sent again."""
         wanted = change(self._numbers.keys(), command, SERIALISERS.keys())

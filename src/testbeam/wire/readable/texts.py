@@ -8,7 +8,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def printable(text: str, most: int | None = None) -> str:
     """Return text without control characters (a payload must not steer the terminal), cut after `most` characters."""
     cut = text if most is None or len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
-    return cut if cut.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in cut)
+    return (
+        cut if cut.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in cut)
+    )
 
 
 def bytes_text(raw: bytes | None, most: int = 64) -> str:

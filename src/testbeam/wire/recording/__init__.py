@@ -3,8 +3,9 @@
 ::
 
     file    = signature block*
+    signature = 89 "TBR" 0D 0A, version u16
     block   = header body
-    header  = "\\xf5TBb" kind u8, flags u8, 0 u16, messages u32, stored size u32, plain size u32, place in the file u64,
+    header  = F5 "TBb" kind u8, flags u8, 0 u16, messages u32, stored size u32, plain size u32, place in the file u64,
               CRC-32 of the stored body u32, CRC-32 of the header so far u32; little-endian as all numbers are
     body    = as its kind says; deflated (zlib) where bit 0 of flags is set
 

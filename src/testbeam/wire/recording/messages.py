@@ -97,7 +97,7 @@ def decode_messages(body: bytes, messages: int) -> MessageBatch:
         raise WireError("recording", "the sizes of a block's messages do not add up to its own")
     for blob in filter(None, blobs["headers"]):
         decode_headers(blob)
-    return MessageBatch(places=places, **columns, **blobs)
+    return MessageBatch(places=places, **columns, **blobs)  # type: ignore[arg-type]  # by the names of the columns above
 
 
 def encode_headers(headers: Headers) -> bytes:

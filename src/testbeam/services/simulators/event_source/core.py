@@ -30,7 +30,7 @@ class Pulses:
     def on_grid(cls, rate: float, not_before_ns: int) -> "Pulses":
         """Return pulses that lie at whole multiples of the period since 1970, as those of a timing system do."""
         exact = exact_rate(rate)
-        index = -(-not_before_ns * exact // 1_000_000_000)
+        index = (not_before_ns - 1) * exact // 1_000_000_000 + 1  # the first that, in whole ns, is not before
         return cls(rate=exact, first_ns=-(-index * 1_000_000_000 // exact))
 
     @classmethod

@@ -1,0 +1,263 @@
+"""What does the way from Kafka into a NeXus file cost, beside reading from Kafka and appending to HDF5 alone? `python -m benchmarks.file_writer`.
+
+A broker is started, and the same messages are read again and again by contenders that take turns. Times are CPU µs per message, all threads
+of the process counted. The naive writer decodes with ess-streaming-data-types and appends each message with h5py.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import h5py
+import numpy as np
+from streaming_data_types.eventdata_ev44 import deserialise_ev44
+from streaming_data_types.logdata_f144 import deserialise_f144
+
+from benchmarks.harness import Result, at_least, at_most, table, write_results
+from testbeam.kit.spec import Stack
+from testbeam.model import Events
+from testbeam.nexus import compose
+from testbeam.nexus.structure import parse
+from testbeam.runtime.counters import Drops
+from testbeam.services.filewriter.columns import Column, ColumnSpec
+from testbeam.services.filewriter.intake import Intake, places_of
+from testbeam.services.filewriter.nexus_file import NexusFile
+from testbeam.services.filewriter.plan import plan
+from testbeam.services.filewriter.progress import Progress
+from testbeam.services.filewriter.router import Router
+from testbeam.stacks.roles.broker import broker
+from testbeam.transport.kafka import Kafka, Reader, create_topics
+from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns
+from testbeam.wire.flatbuffers.events_ev44 import encode_ev44
+from testbeam.wire.flatbuffers.template_f144 import F144Bank, F144Template
+
+SOURCES = 1_000
+LOGS = 400_000
+EVENT_MESSAGES = {100: 60_000, 1_000: 20_000, 10_000: 3_000}
+NAIVE = 400  # messages: so slow that fewer are enough
+ROUNDS = 5
+AT_ONCE = 1_000
+START_NS = 1_700_000_000_000_000_000
+BLOCK = 2**20  # values of one coalesced append
+
+Contender = Callable[[Path], int]
+"""Does its work with a file of this path; returns the number of messages."""
+
+
+def run() -> list[Result]:
+    """Return all figures; takes about 40 s."""
+    logging.getLogger("bench").setLevel(logging.ERROR)
+    with Stack(broker(heap_mb=512)).run() as stack, TemporaryDirectory() as folder:
+        kafka = Kafka(bootstrap=stack["broker"].endpoints["kafka"])
+        events = [result for count, messages in EVENT_MESSAGES.items() for result in _events(kafka, Path(folder), count, messages)]
+        return [*events, *_logs(kafka, Path(folder))]
+
+
+def main() -> int:
+    """Print and write the figures; return 0 if every target is reached."""
+    results = run()
+    sys.stdout.write(table(results) + "\n")
+    write_results(results)
+    return 0 if all(result.ok for result in results) else 1
+
+
+def _events(kafka: Kafka, folder: Path, count: int, messages: int) -> list[Result]:
+    topic = f"ev44_{count}"
+    pixels, offsets = np.arange(count, dtype=np.int32), np.arange(count, dtype=np.int32) * 7
+    distinct = [_event_message(START_NS + i, offsets, pixels) for i in range(min(messages, 200))]
+    _fill(kafka, topic, (distinct[i % len(distinct)] for i in range(messages)))
+    node = compose.group("panel", "NXdetector", compose.stream("ev44", topic=topic, source="panel"))
+    append = _append_alone(
+        {"event_id": np.tile(pixels, BLOCK // count + 1), "event_time_offset": np.tile(offsets, BLOCK // count + 1)}, count, messages
+    )
+    alone, appending, ours, naive = _measured(
+        folder, _consume(kafka, topic, messages), append, _ours(kafka, topic, messages, [node]), _naive_events(kafka, topic)
+    )
+    name = f"ev44 → HDF5, {count} events per message"
+    return [
+        at_most(f"{name}: to consume + append", value=ours, baseline=alone + appending, target=1.4, unit="µs"),
+        at_least(f"{name}: to naive", value=ours, baseline=naive, target=3),
+    ]
+
+
+def _logs(kafka: Kafka, folder: Path) -> list[Result]:
+    names = [f"TB:PV-{number:04}" for number in range(SOURCES)]
+    bank = F144Bank([F144Template(name, np.float64) for name in names])
+    sources = np.arange(SOURCES)
+    rounds = range(LOGS // SOURCES)
+    _fill(kafka, "f144", (message for i in rounds for message in bank.fill(sources, sources * 0.5, np.full(SOURCES, START_NS + i))))
+    nodes = [compose.group(f"log_{i}", "NXlog", compose.stream("f144", topic="f144", source=name)) for i, name in enumerate(names)]
+    decoding, ours, naive = _measured(
+        folder, _consume(kafka, "f144", LOGS, decode_f144_columns), _ours(kafka, "f144", LOGS, nodes), _naive_logs(kafka, "f144")
+    )
+    name = f"f144 → HDF5, {SOURCES} sources"
+    return [
+        at_most(f"{name}: to consume + decode", value=ours, baseline=decoding, target=2, unit="µs"),
+        at_least(f"{name}: to naive", value=ours, baseline=naive, target=30),
+    ]
+
+
+def _measured(folder: Path, *contenders: Contender) -> list[float]:
+    """Return the median CPU time of each in µs per message."""
+    samples: list[list[float]] = [[] for _ in contenders]
+    for _ in range(ROUNDS):
+        for contender, sample in zip(contenders, samples, strict=True):
+            path = folder / "out.nxs"
+            started_s = time.process_time()
+            messages = contender(path)
+            sample.append(1e6 * (time.process_time() - started_s) / messages)
+            path.unlink(missing_ok=True)
+    return [median(sample) for sample in samples]
+
+
+def _consume(kafka: Kafka, topic: str, messages: int, work: Callable[[Sequence[bytes]], Any] | None = None) -> Contender:
+    def contender(_path: Path) -> int:
+        with _from_start(kafka, topic) as reader:
+            done = 0
+            while done < messages:
+                portion = reader.read(AT_ONCE, 0.1)
+                done += len(portion)
+                if work and portion:
+                    work([message.value() or b"" for message in portion])
+        return messages
+
+    return contender
+
+
+def _append_alone(columns: dict[str, np.ndarray[Any, Any]], count: int, messages: int) -> Contender:
+    """Append the events, and a time and an index for each message, in blocks."""
+
+    def contender(path: Path) -> int:
+        with h5py.File(path, "w", libver=("v110", "v110")) as file:
+            for name, values in columns.items():
+                column, left = Column(ColumnSpec(name=name, dtype="i4", chunk=BLOCK).create(file)), count * messages
+                while left:
+                    column.append(values[: min(left, BLOCK)])
+                    column.flush()
+                    left -= min(left, BLOCK)
+            for name in ("event_time_zero", "event_index"):
+                column = Column(ColumnSpec(name=name, dtype="i8", chunk=16_384).create(file))
+                column.append(np.arange(messages))
+                column.flush()
+        return messages
+
+    return contender
+
+
+def _ours(kafka: Kafka, topic: str, messages: int, nodes: Sequence[compose.Node]) -> Contender:
+    """Read, verify, route and write with the file-writer's own parts, until the file is closed."""
+
+    def contender(path: Path) -> int:
+        root = parse(compose.structure(*nodes))
+        file = NexusFile(path, root, plan(root), datetime.now(UTC))
+        router = Router(start_ns=START_NS, stop_ns=2**62, drops=Drops(logging.getLogger("bench")))
+        router.open(file.routes, {topic: 1})
+        with kafka.reader() as reader:
+            intake = Intake(reader=reader, router=router, progress=Progress(leeway_ms=0), most=AT_ONCE)
+            intake.open(places_of({topic: reader.offsets_at(topic, 0)}))
+            while router.received < messages:
+                intake.read(0.1)
+                router.flush(only_full=True)
+        router.finish()
+        file.close()
+        assert router.written == messages, router.drops.counts
+        return messages
+
+    return contender
+
+
+def _naive_events(kafka: Kafka, topic: str) -> Contender:
+    def contender(path: Path) -> int:
+        with h5py.File(path, "w") as file:
+            columns = {
+                name: _growing(file, name, kind, BLOCK) for name, kind in (("id", "i4"), ("offset", "i4"), ("zero", "i8"), ("index", "i8"))
+            }
+            for buffer in _first(kafka, topic):
+                message = deserialise_ev44(buffer)
+                _extend(columns["index"], message.reference_time_index + len(columns["id"]))
+                _extend(columns["zero"], message.reference_time)
+                _extend(columns["id"], message.pixel_id)
+                _extend(columns["offset"], message.time_of_flight)
+        return NAIVE
+
+    return contender
+
+
+def _naive_logs(kafka: Kafka, topic: str) -> Contender:
+    def contender(path: Path) -> int:
+        with h5py.File(path, "w") as file:
+            columns: dict[str, list[Any]] = {}
+            for buffer in _first(kafka, topic):
+                message = deserialise_f144(buffer)
+                if message.source_name not in columns:
+                    group = file.create_group(message.source_name)
+                    columns[message.source_name] = [_growing(group, "time", "i8", 1024), _growing(group, "value", "f8", 1024)]
+                time_column, value_column = columns[message.source_name]
+                _extend(time_column, [message.timestamp_unix_ns])
+                _extend(value_column, [message.value])
+        return NAIVE
+
+    return contender
+
+
+def _growing(group: Any, name: str, kind: str, chunk: int) -> Any:
+    return group.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(chunk,))
+
+
+def _extend(dataset: Any, values: Any) -> None:
+    before = len(dataset)
+    dataset.resize(before + len(values), axis=0)
+    dataset[before:] = values
+
+
+def _first(kafka: Kafka, topic: str) -> Iterator[bytes]:
+    done = 0
+    with _from_start(kafka, topic) as reader:
+        while done < NAIVE:
+            for message in reader.read(NAIVE - done, 0.1):
+                done += 1
+                yield message.value() or b""
+
+
+@contextmanager
+def _from_start(kafka: Kafka, topic: str) -> Iterator[Reader]:
+    with kafka.reader() as reader:
+        reader.assign({(topic, 0): 0})
+        yield reader
+
+
+def _event_message(time_ns: int, offsets: np.ndarray[Any, Any], pixels: np.ndarray[Any, Any]) -> bytes:
+    events = Events(
+        source_name="panel",
+        message_id=1,
+        reference_time_ns=np.array([time_ns], np.int64),
+        reference_time_index=np.zeros(1, np.int32),
+        time_of_flight_ns=offsets,
+        pixel_id=pixels,
+    )
+    return encode_ev44(events)
+
+
+def _fill(kafka: Kafka, topic: str, messages: Iterator[bytes]) -> None:
+    create_topics(kafka, {topic: 1})
+    producer = kafka.producer(queue_buffering_max_kbytes=500_000)
+    for message in messages:
+        while True:
+            try:
+                producer.produce(topic, message)
+            except BufferError:
+                producer.poll(0.1)
+            else:
+                break
+    producer.flush(60)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""How a forwarder becomes part of a stack: ours, or the facility's own build of ess-dmsc/forwarder."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from testbeam.kit.handle import Handle
+from testbeam.kit.spec import Port, Service
+from testbeam.stacks.roles.filewriter import IdleStatus
+
+if TYPE_CHECKING:
+    from testbeam.clients.forwarder import ForwarderClient, ForwarderStatus
+    from testbeam.model import StreamSpec
+
+__all__ = ["ForwarderHandle", "forwarder"]
+
+_PROGRAM = ("${python}", "-m", "testbeam.services.forwarder")
+_READY_FILE = "${dir}/ready"
+
+
+class ForwarderHandle(Handle):
+    """A running forwarder: its streams."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._client: ForwarderClient | None = None
+
+    @property
+    def client(self) -> "ForwarderClient":
+        """Return the client of this forwarder's topics; it sees each status from the moment it is first asked for."""
+        if self._client is None:
+            from testbeam.clients.forwarder import ForwarderClient  # late: the client library is 70 ms of a start that may not need it
+            from testbeam.transport.kafka import Kafka
+
+            kafka = Kafka(bootstrap=self.fill(self.options["brokers"]))
+            self._client = ForwarderClient(kafka, self.options["config_topic"], self.options["status_topic"])
+        return self._client
+
+    def add(self, *streams: "StreamSpec", within: float = 10.0) -> "ForwarderStatus":
+        """Forward these streams too, and wait until the forwarder lists them; raise as `ForwarderClient`."""
+        client = self.client
+        client.add(*streams)
+        return client.wait_for_listed(streams, within)
+
+    def close(self) -> None:
+        """Leave the broker; called at the end of the run."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+def forwarder(
+    *,
+    name: str = "forwarder",
+    broker: str = "broker",
+    iocs: Iterable[str] = ("ioc",),
+    config_topic: str = "tb_forwarder_commands",
+    status_topic: str = "tb_forwarder_status",
+    storage_topic: str = "tb_forwarder_storage",
+    pv_update_period_ms: int | None = None,
+    ini: Mapping[str, Any] | None = None,
+    command: tuple[str, ...] = (),
+) -> Service:
+    """Return a forwarder of the PVs of these IOCs (services with endpoints `ca` and `pva`) and no others.
+
+    storage_topic: "" for none. pv_update_period_ms: how often streams that ask for it repeat their last value. ini: further options by
+    their long names. command: the facility's own build, up to its options; it gets the same ini file.
+    """
+    iocs = tuple(iocs)
+    brokers = f"${{{broker}.kafka}}"
+    settings = {
+        "config-topic": f"{brokers}/{config_topic}",
+        "status-topic": f"{brokers}/{status_topic}",
+        "output-broker": brokers,
+        **({"storage-topic": f"{brokers}/{storage_topic}"} if storage_topic else {}),
+        **({"pv-update-period": pv_update_period_ms} if pv_update_period_ms else {}),
+        "service-id": "${name}",
+    }
+    service = Service(
+        name,
+        role="forwarder",
+        command=(*(command or _PROGRAM), "-c", "${config_dir}/${name}.ini", *(() if command else ("--ready-file", _READY_FILE))),
+        needs=(broker, *iocs),
+        ports=(Port(name="repeater"),),
+        env=_epics(iocs),
+        eager=not command,  # a foreign one may give up where there is no broker
+        ready=IdleStatus("" if command else _READY_FILE),
+        handle=ForwarderHandle,
+        options={"brokers": brokers, "config_topic": config_topic, "status_topic": status_topic, "settings": settings},
+        configure=_configured,
+    )
+    return _configured(service, {"ini": ini or {}})
+
+
+def _epics(iocs: tuple[str, ...]) -> dict[str, str]:
+    """Return the client's side of the isolation: CA by UDP to each IOC, PVA by name server, nobody else.
+
+    Source: contracts/ioc.md, "Isolation".
+    """
+    return {
+        "EPICS_CA_ADDR_LIST": " ".join(f"${{{ioc}.ca}}" for ioc in iocs),
+        "EPICS_CA_AUTO_ADDR_LIST": "NO",
+        "EPICS_CA_REPEATER_PORT": "${port.repeater}",
+        "EPICS_PVA_NAME_SERVERS": " ".join(f"${{{ioc}.pva}}" for ioc in iocs),
+        "EPICS_PVA_ADDR_LIST": "",
+        "EPICS_PVA_AUTO_ADDR_LIST": "NO",
+    }
+
+
+def _configured(service: Service, changes: Mapping[str, Any]) -> Service:
+    """Return the service with more settings (`ini`), which are a file of the run."""
+    settings = dict(service.options["settings"]) | dict(changes.get("ini", {}))
+    lines = [f"[{service.name}]", *(f"{key}={value}" for key, value in settings.items())]
+    files = dict(service.files) | {f"config-files/{service.name}.ini": "\n".join(lines) + "\n"}
+    return replace(service, files=files, options={**service.options, "settings": settings})
