@@ -1,4 +1,4 @@
-"""What does the way from Kafka into a NeXus file cost, beside reading from Kafka and appending to HDF5 alone? `python -m benchmarks.file_writer`.
+"""What does the way from Kafka into a NeXus file cost, beside reading and appending alone? `python -m benchmarks.file_writer`.
 
 A broker is started, and the same messages are read again and again by contenders that take turns. Times are CPU µs per message, all threads
 of the process counted. The naive writer decodes with ess-streaming-data-types and appends each message with h5py.
@@ -47,8 +47,22 @@ AT_ONCE = 1_000
 START_NS = 1_700_000_000_000_000_000
 BLOCK = 2**20  # values of one coalesced append
 
-Contender = Callable[[Path], int]
-"""Does its work with a file of this path; returns the number of messages."""
+
+class Watch:
+    """CPU time of the whole process, from `start` (at first: when it was made)."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        self.started_s = time.process_time()
+
+    def us(self) -> float:
+        return 1e6 * (time.process_time() - self.started_s)
+
+
+Contender = Callable[[Path, Watch], int]
+"""Does its work with a file of this path; may start the watch anew when all is set up. Returns the number of messages."""
 
 
 def run() -> list[Result]:
@@ -110,15 +124,15 @@ def _measured(folder: Path, *contenders: Contender) -> list[float]:
     for _ in range(ROUNDS):
         for contender, sample in zip(contenders, samples, strict=True):
             path = folder / "out.nxs"
-            started_s = time.process_time()
-            messages = contender(path)
-            sample.append(1e6 * (time.process_time() - started_s) / messages)
+            watch = Watch()
+            messages = contender(path, watch)
+            sample.append(watch.us() / messages)
             path.unlink(missing_ok=True)
     return [median(sample) for sample in samples]
 
 
 def _consume(kafka: Kafka, topic: str, messages: int, work: Callable[[Sequence[bytes]], Any] | None = None) -> Contender:
-    def contender(_path: Path) -> int:
+    def contender(_path: Path, _watch: Watch) -> int:
         with _from_start(kafka, topic) as reader:
             done = 0
             while done < messages:
@@ -134,16 +148,16 @@ def _consume(kafka: Kafka, topic: str, messages: int, work: Callable[[Sequence[b
 def _append_alone(columns: dict[str, np.ndarray[Any, Any]], count: int, messages: int) -> Contender:
     """Append the events, and a time and an index for each message, in blocks."""
 
-    def contender(path: Path) -> int:
+    def contender(path: Path, _watch: Watch) -> int:
         with h5py.File(path, "w", libver=("v110", "v110")) as file:
             for name, values in columns.items():
-                column, left = Column(ColumnSpec(name=name, dtype="i4", chunk=BLOCK).create(file)), count * messages
+                column, left = Column(file, ColumnSpec(name=name, dtype="i4", chunk=BLOCK)), count * messages
                 while left:
                     column.append(values[: min(left, BLOCK)])
                     column.flush()
                     left -= min(left, BLOCK)
             for name in ("event_time_zero", "event_index"):
-                column = Column(ColumnSpec(name=name, dtype="i8", chunk=16_384).create(file))
+                column = Column(file, ColumnSpec(name=name, dtype="i8", chunk=16_384))
                 column.append(np.arange(messages))
                 column.flush()
         return messages
@@ -152,13 +166,14 @@ def _append_alone(columns: dict[str, np.ndarray[Any, Any]], count: int, messages
 
 
 def _ours(kafka: Kafka, topic: str, messages: int, nodes: Sequence[compose.Node]) -> Contender:
-    """Read, verify, route and write with the file-writer's own parts, until the file is closed."""
+    """Read, verify, route and write with the file-writer's own parts, until the file is closed; making it is not counted."""
 
-    def contender(path: Path) -> int:
+    def contender(path: Path, watch: Watch) -> int:
         root = parse(compose.structure(*nodes))
         file = NexusFile(path, root, plan(root), datetime.now(UTC))
         router = Router(start_ns=START_NS, stop_ns=2**62, drops=Drops(logging.getLogger("bench")))
         router.open(file.routes, {topic: 1})
+        watch.start()
         with kafka.reader() as reader:
             intake = Intake(reader=reader, router=router, progress=Progress(leeway_ms=0), most=AT_ONCE)
             intake.open(places_of({topic: reader.offsets_at(topic, 0)}))
@@ -174,7 +189,7 @@ def _ours(kafka: Kafka, topic: str, messages: int, nodes: Sequence[compose.Node]
 
 
 def _naive_events(kafka: Kafka, topic: str) -> Contender:
-    def contender(path: Path) -> int:
+    def contender(path: Path, _watch: Watch) -> int:
         with h5py.File(path, "w") as file:
             columns = {
                 name: _growing(file, name, kind, BLOCK) for name, kind in (("id", "i4"), ("offset", "i4"), ("zero", "i8"), ("index", "i8"))
@@ -191,7 +206,7 @@ def _naive_events(kafka: Kafka, topic: str) -> Contender:
 
 
 def _naive_logs(kafka: Kafka, topic: str) -> Contender:
-    def contender(path: Path) -> int:
+    def contender(path: Path, _watch: Watch) -> int:
         with h5py.File(path, "w") as file:
             columns: dict[str, list[Any]] = {}
             for buffer in _first(kafka, topic):

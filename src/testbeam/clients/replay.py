@@ -18,7 +18,8 @@ from testbeam.clients.replay_order import Run, in_file_order, in_time_order
 from testbeam.clients.replay_targets import prepare
 from testbeam.errors import RecordingError, SettingsError, TransportError
 from testbeam.transport.kafka import Kafka
-from testbeam.wire.recording.messages import Headers, MessageBatch, decode_headers
+from testbeam.wire.kafka_message import Headers
+from testbeam.wire.recording.messages import MessageBatch, decode_headers
 
 _QUEUE = {"queue_buffering_max_kbytes": 128 << 10, "queue_buffering_max_messages": 100_000}  # room for one message of 100 MB
 _FLUSH_S = 60.0
@@ -30,7 +31,7 @@ _NOW = 0  # what librdkafka takes for "the time of sending"
 class Replayed:
     """What was sent: messages by target topic as acknowledged, bytes of their values, and what was not, by reason.
 
-    `behind_ms` is how late the latest message was, with a given speed.
+    `behind_ms` is how late the latest message was, with a given speed; `notes` say what the user should know beside.
     """
 
     messages: Mapping[str, int]
@@ -39,7 +40,7 @@ class Replayed:
     failed: Mapping[str, int]
     behind_ms: int = 0
     stopped: bool = False
-    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -81,7 +82,7 @@ def replay(
     sender = _Sender(kafka, targets, keep_times, ready.batch_size)
     runs = in_file_order(path) if speed is None else in_time_order(path)
     stopped = sender.send_all(runs, speed, stop or threading.Event(), lambda sent: on_progress(sent, told.messages.total()))
-    return sender.result(stopped, ready.warnings)
+    return sender.result(stopped, (*ready.warnings, *_notes(told)))
 
 
 class _Sender:
@@ -173,7 +174,7 @@ class _Sender:
         self.lost[topic] += 1
         self.failed[f"{topic}: {error.str()}"] += 1
 
-    def result(self, stopped: bool, warnings: tuple[str, ...]) -> Replayed:
+    def result(self, stopped: bool, notes: tuple[str, ...]) -> Replayed:
         """Wait for what is on its way, and return what arrived."""
         left = self.producer.flush(_FLUSH_S)
         if left:
@@ -185,8 +186,13 @@ class _Sender:
             failed=dict(self.failed),
             behind_ms=self.behind_ms,
             stopped=stopped,
-            warnings=warnings,
+            notes=notes,
         )
+
+
+def _notes(told: Summary) -> list[str]:
+    damages = [f"left out: {damage}" for damage in told.harm]
+    return damages if told.end is not None else [*damages, f"the recording {told.how_it_ends()}"]
 
 
 def _more(told: Summary) -> str:

@@ -106,18 +106,22 @@ class Reader:
         Raises:
             TransportError: the broker says the partition, its data or our rights are gone; passing faults are librdkafka's to mend.
         """
-        good: list[Message] = []
-        for message in self.consumer.consume(most, wait_s):
-            error = message.error()
-            if error is None:
-                good.append(message)
-                if self.at_end:
-                    self.at_end.discard((message.topic(), message.partition()))
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 — the name the library gives it
-                self.at_end.add((message.topic(), message.partition()))
-            elif error.fatal() or (not error.retriable() and error.code() not in _PASSING):
-                raise TransportError(f"{self.bootstrap}: reading {message.topic()}: {error.str()}")
-        return good
+        messages = self.consumer.consume(most, wait_s)
+        errors = [message.error() for message in messages]
+        if self.at_end or any(errors):
+            return [message for message in messages if self._is_data(message)]
+        return messages
+
+    def _is_data(self, message: Message) -> bool:
+        error, place = message.error(), (message.topic(), message.partition())
+        if error is None:
+            self.at_end.discard(place)
+            return True
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 — the name the library gives it
+            self.at_end.add(place)
+        elif error.fatal() or (not error.retriable() and error.code() not in _PASSING):
+            raise TransportError(f"{self.bootstrap}: reading {message.topic()}: {error.str()}")
+        return False
 
     def close(self) -> None:
         """Leave; the reader can't be used after."""

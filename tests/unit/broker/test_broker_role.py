@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from testbeam.errors import StackError
@@ -13,7 +15,7 @@ def _no_kafka_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def words_after(command: tuple[str, ...], flag: str) -> list[str]:
-    return [word for before, word in zip(command, command[1:], strict=False) if before == flag]
+    return [word for before, word in itertools.pairwise(command) if before == flag]
 
 
 def test_the_broker_listens_on_ports_that_the_run_holds_for_it() -> None:

@@ -6,6 +6,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,21 @@ from tests.unit.wire.values import GOLDEN, same
 CORRUPTIONS = 10_000 if os.environ.get("TESTBEAM_SOAK") == "1" else 1_000
 BYTES_PER_BYTE = 40  # a stream of nothing but defaults is 8 bytes on the wire and some 200 in memory
 SMALL_CHANGE = 20_000  # layouts that are compiled, error messages
+
+
+def _batches(schema: str) -> list[list[bytes]]:
+    """Return the hostile messages, and corruptions of a valid one in every layout: names and arrays of several lengths."""
+    golden = GOLDEN[schema]
+    change = {
+        "f144": ("value", (np.int8(-7), np.float32(0.5), np.float64(2))),
+        "ev44": ("pixel_id", (np.empty(0, np.int32), np.arange(5, dtype=np.int32))),
+    }
+    field, values = change[schema]
+    valid = [VALID[schema]]
+    valid += [ENCODERS[schema](replace(golden, source_name=name, **{field: value})) for name in ("", "ABC", "ABCD") for value in values]
+    batches = [[message, *corruptions(message, seed=seed, n=CORRUPTIONS // 4), message] for seed, message in enumerate(valid)]
+    return [[payload for _, payload in HOSTILE if len(payload) < 10_000], *batches]
+
 
 every_schema = pytest.mark.parametrize("schema", sorted(VALID))
 
@@ -92,17 +108,17 @@ def test_corrupted_messages_are_read_at_the_speed_of_valid_ones(schema: str) -> 
 
 
 def test_the_fast_reader_of_f144_agrees_with_the_table_driven_one() -> None:
-    for payload in _corruptions_and_hostile("f144"):
+    for payload in chain(*_batches("f144")):
         assert _agree(_outcome_of(log_value_f144.decode_f144, payload), _outcome_of(log_value_f144._decode_any, payload)), payload.hex()
 
 
 def test_the_fast_reader_of_ev44_agrees_with_the_table_driven_one() -> None:
-    for payload in _corruptions_and_hostile("ev44"):
+    for payload in chain(*_batches("ev44")):
         assert _agree(_outcome_of(events_ev44.decode_ev44, payload), _outcome_of(events_ev44._decode_any, payload)), payload.hex()
 
 
-def test_a_batch_of_f144_holds_what_each_message_holds() -> None:
-    payloads = list(_corruptions_and_hostile("f144"))
+@pytest.mark.parametrize("payloads", _batches("f144"))
+def test_a_batch_of_f144_holds_what_each_message_holds(payloads: list[bytes]) -> None:
     batch = decode_f144_columns(payloads)
 
     found: dict[int, Any] = dict(batch.arrays) | dict(batch.rejected)
@@ -114,8 +130,8 @@ def test_a_batch_of_f144_holds_what_each_message_holds() -> None:
     assert all(_agree(found[row], _outcome_of(log_value_f144.decode_f144, payload)) for row, payload in enumerate(payloads))
 
 
-def test_a_batch_of_ev44_holds_what_each_message_holds() -> None:
-    payloads = list(_corruptions_and_hostile("ev44"))
+@pytest.mark.parametrize("payloads", _batches("ev44"))
+def test_a_batch_of_ev44_holds_what_each_message_holds(payloads: list[bytes]) -> None:
     batch = decode_ev44_columns(payloads)
 
     found: dict[int, Any] = dict(batch.rejected)
@@ -123,23 +139,6 @@ def test_a_batch_of_ev44_holds_what_each_message_holds() -> None:
         found |= _messages(columns)
     assert sorted(found) == list(range(len(payloads)))
     assert all(_agree(found[row], _outcome_of(events_ev44.decode_ev44, payload)) for row, payload in enumerate(payloads))
-
-
-def _corruptions_and_hostile(schema: str) -> Iterator[bytes]:
-    """Yield hostile messages, and corruptions of valid ones in every layout: names and arrays of several lengths."""
-    yield from (payload for _, payload in HOSTILE if len(payload) < 10_000)
-    golden = GOLDEN[schema]
-    variants = [VALID[schema]]
-    for name in ("", "ABC", "ABCD"):
-        variants.append(ENCODERS[schema](replace(golden, source_name=name)))
-        if schema == "f144":
-            variants += [ENCODERS[schema](replace(golden, source_name=name, value=np.int8(-7)))]
-            variants += [ENCODERS[schema](replace(golden, source_name=name, value=np.float32(0.5)))]
-        else:
-            variants += [ENCODERS[schema](replace(golden, source_name=name, pixel_id=np.empty(0, np.int32)))]
-    for seed, message in enumerate(variants):
-        yield from corruptions(message, seed=seed, n=CORRUPTIONS // 4)
-        yield message
 
 
 def _outcome(payload: bytes) -> Any:

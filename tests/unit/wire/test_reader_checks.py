@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from testbeam.errors import WireError
-from testbeam.model import Events
+from testbeam.model import Events, LogValue
+from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns
 from testbeam.wire.flatbuffers.events_ev44 import decode_ev44, encode_ev44
+from testbeam.wire.flatbuffers.log_value_f144 import decode_f144, encode_f144
 from testbeam.wire.flatbuffers.reader import read
 from testbeam.wire.flatbuffers.tables import Nested, Scalar, String, Table, Vector
 from tests.hostile.anatomy import Anatomy
@@ -101,3 +103,15 @@ def test_a_name_at_an_odd_place_is_refused() -> None:
 
     with pytest.raises(WireError, match="outside the buffer, or unaligned"):
         decode_ev44(sound.with_u32(sound.cell(0), sound.u32(sound.cell(0)) + 1))
+
+
+@pytest.mark.parametrize("offset", [0, 5, 8, 0x7FFF_FFFF, 0x8000_0000])
+def test_an_f144_value_with_another_offset_to_its_vtable_is_refused(offset: int) -> None:
+    sound = Anatomy(encode_f144(LogValue(source_name="ABC", value=np.int8(-7), timestamp_ns=1)))
+    broken = sound.with_u32(sound.target(3), offset)
+
+    with pytest.raises(WireError, match="vtable of value"):
+        decode_f144(broken)
+    batch = decode_f144_columns([sound.message, broken, sound.message])
+    assert [row for row, _ in batch.rejected] == [1]
+    assert batch.columns[0].row.tolist() == [0, 2]

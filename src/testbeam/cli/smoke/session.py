@@ -107,8 +107,8 @@ class Session:
 
 
 def _services(run: Run) -> tuple[ServiceLine, ...]:
-    spans = kit_timeline.spans(run.journal.events)
+    spans = {span.service: span for span in kit_timeline.spans(run.journal.events)}
     return tuple(
-        ServiceLine(name=span.service, spawned_s=span.spawned_s or 0.0, ready_s=span.ready_s or 0.0, detail=span.last_seen)
-        for span in spans
+        ServiceLine(name=name, spawned_s=spans[name].spawned_s or 0.0, ready_s=spans[name].ready_s or 0.0, detail=spans[name].last_seen)
+        for name in run
     )

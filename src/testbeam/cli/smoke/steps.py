@@ -30,6 +30,7 @@ class Steps:
         """Go through the whole run and return the closed file."""
         self._forward()
         writer = cast(FileWriterHandle, self.run["filewriter"])
+        first_pulse = self._topic(self.plan.topics.detector).count()
         start_ms, stop_ms = self.plan.window_ms(time.time_ns() // 1_000_000)
         job = writer.client.start(
             self.plan.nexus_structure(),
@@ -41,7 +42,7 @@ class Steps:
         )
         answer = job.wait_started(within=10)
         self.say(f"{answer.service_id} writes smoke.nxs: {self.plan.pulses} pulses of {self.plan.events_per_pulse:,} events")
-        self._sweep()
+        self._sweep(first_pulse)
         finished = job.wait_written(within=60)
         self.say("file closed")
         return Path(finished.file_name)
@@ -56,16 +57,16 @@ class Steps:
             motion.expect(source=stream.channel, where=lambda record: record.schema == "f144", within=10)
         self.say(f"{len(streams)} PVs forwarded over PVA and CA")
 
-    def _sweep(self) -> None:
+    def _sweep(self, first_pulse: int) -> None:
         """Put a pair of set points, VOLT over PVA and TEMP over CA, each time a share of the pulses has passed."""
         ioc, pulses = cast(IocHandle, self.run["ioc"]), self._topic(self.plan.topics.detector)
         volt = ioc.pv(f"{self.plan.pv_prefix}VOLT")
         temp = ioc.pv(f"{self.plan.pv_prefix}TEMP", protocol="ca")
         mode, cycles = ioc.pv(f"{self.plan.pv_prefix}MODE"), ioc.pv(f"{self.plan.pv_prefix}CYCLES", protocol="ca")
         power = ioc.pv(f"{self.plan.pv_prefix}POWER")
-        share, first = self.plan.pulses / (self.plan.steps + 1), pulses.count()
+        share = self.plan.pulses / (self.plan.steps + 2)
         for step, (volts, kelvins) in enumerate(self.plan.set_points(), start=1):
-            wanted = first + round(step * share)
+            wanted = first_pulse + round(step * share)
             wait_for_condition(lambda wanted=wanted: pulses.count() >= wanted, within=30, what=f"pulse {wanted} on {pulses.name}")  # type: ignore[misc]
             volt.put(volts)
             temp.put(kelvins)

@@ -78,6 +78,7 @@ def name(installation: Installation) -> str:
     """Return the file name, which is a digest of all that the cache depends on."""
     folders = {os.path.dirname(path): None for path in installation.class_path}
     facts = {entry[0]: entry for folder in folders for entry in jars.listing(folder)}
-    used = [str(facts.get(os.path.basename(path))) for path in installation.class_path]
+    names = [os.path.basename(path) for path in installation.class_path]
+    used = [str(facts.get(name, name)) for name in names]
     told = [_TRAINING, installation.java.release, *java.flags(installation.java), *used]
     return f"{crc32(chr(10).join(told).encode()):08x}.aot"

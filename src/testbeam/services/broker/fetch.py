@@ -96,13 +96,13 @@ def _download(jar: Jar, repository: Path, arrived: "_Arrived") -> Path:
     from jgo.maven import MavenContext, PythonResolver
 
     resolver = PythonResolver(progress_callback=arrived.watch)
-    context = MavenContext(resolver=resolver, repo_cache=repository, remote_repos=_repositories(), timeout=_TIMEOUT_S)
+    context = MavenContext(resolver=resolver, repo_cache=repository, remote_repos=repositories(), timeout=_TIMEOUT_S)
     artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
     return Path(artifact.resolve())
 
 
 @cache
-def _repositories() -> dict[str, str]:
+def repositories() -> dict[str, str]:
     """Return where jgo looks: first the repositories of the user's own jgo settings, then Maven Central."""
     from jgo.config import GlobalSettings
     from jgo.maven import MavenContext

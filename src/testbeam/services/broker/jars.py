@@ -30,7 +30,7 @@ class Jar:
 
 def pinned() -> list[Jar]:
     """Return all jars of this version of Kafka, in the order of the class path."""
-    with open(os.path.join(os.path.dirname(__file__), f"kafka-{KAFKA_VERSION}.tsv"), encoding="ascii") as file:
+    with open(os.path.join(os.path.dirname(__file__), f"kafka-{KAFKA_VERSION}.tsv"), encoding="utf-8") as file:
         return [Jar(line) for line in file.read().splitlines()[1:]]
 
 

@@ -77,5 +77,5 @@ def _where(options: LaunchOptions) -> str:
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:
+    with open(path, "w", encoding="utf-8") as file:
         file.write(text)

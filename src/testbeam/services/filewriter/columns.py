@@ -3,13 +3,15 @@
 One h5py append costs tens of µs however short it is, so nothing is ever written per message (contracts/performance.md, "HDF5").
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5s
+from h5py import h5d, h5i
 from numpy.typing import NDArray
+
+from testbeam.services.filewriter import hdf5
 
 _LARGE = 65_536  # rows of a part from which on copying it into a longer one costs more than a write of its own
 
@@ -24,28 +26,35 @@ class ColumnSpec:
     width: int = 0
     attributes: tuple[tuple[str, str], ...] = ()
 
-    def create(self, group: h5py.Group) -> h5py.Dataset:
-        """Make the empty dataset."""
-        inner = (self.width,) if self.width else ()
-        dataset = group.create_dataset(self.name, (0, *inner), self.dtype, maxshape=(None, *inner), chunks=(self.chunk, *inner))
-        for name, value in self.attributes:
-            dataset.attrs[name] = value
-        return dataset
 
-
-@dataclass(slots=True)
 class Column:
-    """One growing dataset and what waits to be appended to it."""
+    """One growing dataset and what waits to be appended to it.
 
-    dataset: h5py.Dataset
-    length: int = 0  # rows in the file
-    waiting: int = 0  # rows in memory
-    _parts: list[NDArray[Any]] = field(default_factory=list)
+    The dataset is opened with its first rows: thousands that stay empty would make the start of SWMR and the close of the file slow.
+    """
+
+    __slots__ = ("_file", "_id", "_parts", "_path", "length", "waiting")
+
+    def __init__(self, group: h5py.Group, spec: ColumnSpec) -> None:
+        made = hdf5.make_growing(group.id, spec.name, spec.dtype, spec.chunk, spec.width)
+        for name, text in spec.attributes:
+            hdf5.set_text(made, name, text)
+        self._file = h5i.get_file_id(group.id)
+        self._path = f"{group.name}/{spec.name}"
+        self._id: Any = None
+        self._parts: list[NDArray[Any]] = []
+        self.length = 0  # rows in the file
+        self.waiting = 0  # rows in memory
 
     @property
     def rows(self) -> int:
         """Return how many rows there are, in the file and in memory."""
         return self.length + self.waiting
+
+    @property
+    def dataset(self) -> h5py.Dataset:
+        """Return the dataset to read from or to mend."""
+        return h5py.Dataset(self._opened())
 
     def append(self, values: NDArray[Any]) -> None:
         """Keep rows for the next write; the array may be a view, which keeps its message alive."""
@@ -60,9 +69,10 @@ class Column:
             return
         start = self.length
         self.length += self.waiting
-        self.dataset.id.set_extent((self.length, *self.dataset.shape[1:]))
+        dataset = self._opened()
+        dataset.set_extent((self.length, *self._parts[0].shape[1:]))
         for data in self._gathered():
-            self._write(start, data)
+            hdf5.append(dataset, start, data)
             start += len(data)
         self.waiting = 0
         self._parts.clear()
@@ -71,24 +81,20 @@ class Column:
         """Of the rows in the file from `first` on, keep those of the mask."""
         if not mask.all():
             same = int(np.argmin(mask))
-            first += same
-            kept = self.dataset[first:][mask[same:]]
-            self.length = first
-            self.dataset.id.set_extent((first, *self.dataset.shape[1:]))
+            dataset = self.dataset
+            kept = dataset[first + same :][mask[same:]]
+            self.length = first + same
+            dataset.id.set_extent((self.length, *dataset.shape[1:]))
             self.append(kept)
             self.flush()
+
+    def _opened(self) -> Any:
+        if self._id is None:
+            self._id = h5d.open(self._file, self._path.encode())
+        return self._id
 
     def _gathered(self) -> list[NDArray[Any]]:
         """Return what waits in pieces worth a write each."""
         if len(self._parts) == 1 or self.waiting >= _LARGE * len(self._parts):
             return self._parts
         return [np.concatenate(self._parts)]
-
-    def _write(self, start: int, data: NDArray[Any]) -> None:
-        data = np.ascontiguousarray(data)
-        space = self.dataset.id.get_space()
-        space.select_hyperslab((start, *(0 for _ in data.shape[1:])), data.shape)
-        self.dataset.id.write(h5s.create_simple(data.shape), space, data, self._string_type(data))
-
-    def _string_type(self, data: NDArray[Any]) -> Any:
-        return self.dataset.id.get_type() if data.dtype.kind == "S" else None  # HDF5 does not turn numpy's ASCII into UTF-8

@@ -1,6 +1,7 @@
 """How a job's messages come in from Kafka: which partitions from which offsets, in which portions, and when all is read."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,11 +42,11 @@ class Intake:
         """
         messages = self.reader.read(self._portion, wait_s)
         size = 0
-        for place, group in _by_place(messages).items():
+        for place, run in itertools.groupby(messages, _place_of):
+            group = list(run)
             if place in self.progress.open:  # else it ended, with messages of it still on their way
-                values = [message.value() for message in group]
-                size += sum(len(value) for value in values if value)
-                self.router.take(*place, values)
+                topic, partition = place
+                size += self.router.take(topic, partition, [message.value() for message in group])
                 self.progress.read(place, int(group[-1].offset() or 0), group[-1].timestamp()[1])
         if size:
             self._portion = max(_FEWEST, min(self.most, _PORTION_BYTES * len(messages) // size))
@@ -84,9 +85,5 @@ def missing_sources(topic: str, sources: Iterable[str]) -> str:
     return f"topic {topic!r} is missing, so nothing was written for {', '.join(sorted(set(sources)))}"
 
 
-def _by_place(messages: Sequence[Message]) -> dict[Place, list[Message]]:
-    groups: dict[Place, list[Message]] = {}
-    for message in messages:
-        place: Any = (message.topic(), message.partition())
-        groups.setdefault(place, []).append(message)
-    return groups
+def _place_of(message: Message) -> Any:
+    return message.topic(), message.partition()

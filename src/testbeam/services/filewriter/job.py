@@ -163,7 +163,6 @@ class RunningJob:
             return
         self.router.set_stop(_stop_ns(self.job))
         self.env.feedback.answer(self.job.start.control_topic, answer, time.monotonic())
-        self.env.feedback.beat_soon()
 
     @property
     def _has_data(self) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from testbeam import __version__
 from testbeam.errors import NexusError
 from testbeam.nexus.structure import Attribute, Dataset, Group, Link, Stream
+from testbeam.services.filewriter import hdf5
 from testbeam.services.filewriter.plan import Planned
 from testbeam.services.filewriter.router import Route
 
@@ -97,8 +98,7 @@ class NexusFile:
         if item.explicit:
             words = {"topic": item.topic, "source": item.source, "writer_module": item.name, "NX_class": item.kind.nx_class}
             for name, word in words.items():
-                if name not in group.attrs:
-                    group.attrs[name] = word
+                hdf5.set_text(group.id, name, word)
         return Route(topic=item.topic, source=item.source, module=item.kind(group, item.config))
 
     def _link(self, root: Group) -> None:
@@ -128,6 +128,9 @@ def _make_dataset(group: h5py.Group, dataset: Dataset) -> None:
 
 def _set_attributes(item: h5py.HLObject, attributes: Sequence[Attribute]) -> None:
     for attribute in attributes:
+        if attribute.value.dtype == object and not attribute.value.ndim:
+            hdf5.set_text(item.id, attribute.name, attribute.value.item())
+            continue
         kind = _TEXT if attribute.value.dtype == object else attribute.value.dtype
         item.attrs.create(attribute.name, _plain(attribute.value), dtype=kind)
 

@@ -51,10 +51,11 @@ class Router:
         """Return how many messages are in the file or wait for it: what was received and not dropped."""
         return sum(lane.accepted for lane in self._all())
 
-    def take(self, topic: str, partition: int, buffers: Sequence[bytes | None]) -> None:
-        """Bring messages of one partition, in order, on their way."""
+    def take(self, topic: str, partition: int, buffers: Sequence[bytes | None]) -> int:
+        """Bring messages of one partition, in order, on their way; return how many bytes they have."""
         self.received += len(buffers)
-        for schema, group in _by_schema(buffers).items():
+        messages = [buffer or b"" for buffer in buffers]  # a message may have no value at all
+        for schema, group in _by_schema(messages).items():
             lanes = self._lanes[topic].get(schema)
             if lanes:
                 decoded = decode(schema, group)
@@ -68,6 +69,7 @@ class Router:
             else:
                 reason = reasons.UNKNOWN_SCHEMA if len(schema) == 4 else reasons.FAILED_VERIFICATION
                 self._drop(reason, f"{schema!r} on {topic}", len(group))
+        return sum(map(len, messages))
 
     def flush(self, *, only_full: bool = False) -> None:
         """Write what waits; `only_full`: only the lanes with enough for a long write."""
@@ -137,9 +139,11 @@ def _numbered(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(names)}
 
 
-def _by_schema(buffers: Sequence[bytes | None]) -> dict[bytes, list[bytes]]:
-    groups: dict[bytes, list[bytes]] = {}
-    for buffer in buffers:
-        message = buffer or b""
-        groups.setdefault(message[4:8], []).append(message)
+def _by_schema(messages: Sequence[bytes]) -> dict[bytes, Sequence[bytes]]:
+    schemas = [message[4:8] for message in messages]
+    if schemas and schemas.count(schemas[0]) == len(schemas):
+        return {schemas[0]: messages}
+    groups: dict[bytes, Any] = {}
+    for schema, message in zip(schemas, messages, strict=True):
+        groups.setdefault(schema, []).append(message)
     return groups

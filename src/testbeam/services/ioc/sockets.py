@@ -5,6 +5,7 @@ Source: Linux proc(5) on /proc/net/tcp; socket(7) on SO_BINDTODEVICE, open to an
 
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -73,9 +74,12 @@ def keep_on_loopback() -> list[str]:
 def own_sockets() -> Iterator[socket.socket]:
     """Yield a duplicate of each internet socket of this process; each is closed when the next is asked for."""
     for fd in os.listdir("/proc/self/fd"):  # noqa: PTH208 — numbers, not paths
-        with suppress(OSError), socket.socket(fileno=os.dup(int(fd))) as sock:
-            if sock.family in (socket.AF_INET, socket.AF_INET6):
-                yield sock
+        with suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(int(fd)).st_mode):
+                continue  # a socket object that can't be made of it would leave the duplicate open
+            with socket.socket(fileno=os.dup(int(fd))) as sock:
+                if sock.family in (socket.AF_INET, socket.AF_INET6):
+                    yield sock
 
 
 def _listens(sock: socket.socket) -> bool:

@@ -13,7 +13,7 @@ from testbeam.wire.flatbuffers.schema_f144 import F144, SCALAR_CODES, SCALAR_TYP
 
 TIMESTAMP_AT = 24
 STRUCTURE = slice(32, 56)  # union type, offsets of value and name, vtable of the value: tells the layouts apart
-SHORTEST = 65  # bytes of the shortest message up to the zero after an empty name
+SHORTEST = 72  # bytes of a message with an empty name; no layout unpacks more
 
 
 class ScalarLayout(NamedTuple):

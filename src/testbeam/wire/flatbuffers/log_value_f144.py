@@ -27,7 +27,7 @@ def decode_f144(buffer: bytes) -> LogValue:
         WireError: the buffer is not a valid f144, or has no value.
     """
     layout = SCALAR_LAYOUTS.get(buffer[STRUCTURE])
-    if layout is None or len(buffer) < SHORTEST + 8:
+    if layout is None or len(buffer) < SHORTEST:
         return _decode_any(buffer)
     head, timestamp_ns, rest, value, length = layout.unpack(buffer)
     end = layout.name_at + length

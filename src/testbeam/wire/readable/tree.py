@@ -1,5 +1,6 @@
 """What is a value as JSON: everything in it, or with long arrays and texts shortened?"""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -12,6 +13,14 @@ from testbeam.wire.readable.texts import hex_head
 
 _SHORT = 8  # elements at each end of a shortened array
 _TEXT = 400  # characters of a shortened text
+
+
+def dumps(tree: Any, indent: int | None = None) -> str:
+    """Return JSON in which nothing can steer a terminal: whatever is not printable is escaped, all else is as it is."""
+    text = json.dumps(tree, indent=indent, ensure_ascii=False, allow_nan=False)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def as_json(value: Any, *, full: bool = False) -> Any:

@@ -4,15 +4,15 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from testbeam.errors import WireError
+from testbeam.wire.kafka_message import Headers, KafkaMessage
 
 Place: TypeAlias = tuple[str, int]  # topic, partition
-Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 
 MAX_PLACES = 1 << 16
 
@@ -21,19 +21,6 @@ _NONE = -1
 _COLUMNS = (("place", "<u2"), ("timestamp_type", "u1"), ("offset", "<i8"), ("timestamp_ms", "<i8"))
 _SIZES = (("key", "<i4"), ("value", "<i4"), ("headers", "<u4"))
 _ROW_SIZE = sum(np.dtype(code).itemsize for _, code in (*_COLUMNS, *_SIZES))
-
-
-class Row(NamedTuple):
-    """One message as it was on Kafka."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp_type: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +39,12 @@ class MessageBatch:
     def __len__(self) -> int:
         return len(self.value)
 
-    def rows(self) -> Iterator[Row]:
+    def messages(self) -> Iterator[KafkaMessage]:
         """Yield one message after the other."""
         columns = (self.place.tolist(), self.offset.tolist(), self.timestamp_type.tolist(), self.timestamp_ms.tolist())
         for place, offset, kind, at_ms, key, value, headers in zip(*columns, self.key, self.value, self.headers, strict=True):
             topic, partition = self.places[place]
-            yield Row(topic, partition, offset, kind, at_ms, key, value, decode_headers(headers) if headers else ())
+            yield KafkaMessage(topic, partition, offset, kind, at_ms, key, value, decode_headers(headers) if headers else ())
 
 
 def encode_messages(batch: MessageBatch) -> bytes:

@@ -51,9 +51,8 @@ class WriterModule(ABC, Generic[R]):
         return ()
 
     def __init__(self, group: h5py.Group, config: Config) -> None:
-        self.group = group
         self.config = config
-        self.columns = {spec.name: Column(spec.create(group)) for spec in self.specs(config)}
+        self.columns = {spec.name: Column(group, spec) for spec in self.specs(config)}
         self.written = 0
         self._latest_ns = 0
         self.misfits = 0  # rows that can't go into these datasets

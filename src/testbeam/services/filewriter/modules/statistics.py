@@ -4,7 +4,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5d, h5i, h5s
 from numpy.typing import NDArray
+
+from testbeam.services.filewriter import hdf5
 
 NAMES = ("minimum_value", "maximum_value", "average_value")
 _BLOCK = 1_000_000
@@ -14,9 +17,9 @@ class Statistics:
     """Counts as values come; NaN values are left out."""
 
     def __init__(self, group: h5py.Group, units: str) -> None:
-        self._datasets = [group.create_dataset(name, data=np.nan) for name in NAMES]
-        for dataset in self._datasets:
-            dataset.attrs["units"] = units
+        self._file, self._path = h5i.get_file_id(group.id), group.name
+        for name in NAMES:
+            hdf5.set_text(hdf5.make_scalar(group.id, name, np.nan), "units", units)
         self._reset()
 
     def _reset(self) -> None:
@@ -41,5 +44,5 @@ class Statistics:
     def write(self) -> None:
         """Put the scalars into the file."""
         if self._count:
-            for dataset, value in zip(self._datasets, (self._minimum, self._maximum, self._sum / self._count), strict=True):
-                dataset[()] = value
+            for name, value in zip(NAMES, (self._minimum, self._maximum, self._sum / self._count), strict=True):
+                h5d.open(self._file, f"{self._path}/{name}".encode()).write(h5s.ALL, h5s.ALL, np.array(value))

@@ -27,11 +27,11 @@ class Pulses:
     first_ns: int
 
     @classmethod
-    def on_grid(cls, rate: float, not_before_ns: int) -> "Pulses":
-        """Return pulses that lie at whole multiples of the period since 1970, as those of a timing system do."""
+    def on_grid(cls, rate: float, now_ns: int) -> "Pulses":
+        """Return pulses at whole multiples of the period since 1970, as those of a timing system, from the one that has just been."""
         exact = exact_rate(rate)
-        index = (not_before_ns - 1) * exact // 1_000_000_000 + 1  # the first that, in whole ns, is not before
-        return cls(rate=exact, first_ns=-(-index * 1_000_000_000 // exact))
+        index = now_ns * exact // 1_000_000_000
+        return cls(rate=exact, first_ns=int(index * 1_000_000_000 / exact))
 
     @classmethod
     def from_start(cls, rate: float, first_ns: int) -> "Pulses":

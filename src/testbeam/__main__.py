@@ -1,0 +1,5 @@
+"""`python -m testbeam` is `testbeam`."""
+
+from testbeam.cli.main import main
+
+main()

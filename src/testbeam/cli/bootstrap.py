@@ -1,0 +1,65 @@
+"""Which Kafka does a command mean, and how does it log in there?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from testbeam.errors import SettingsError
+
+if TYPE_CHECKING:
+    from testbeam.transport.kafka import Kafka
+
+BootstrapOption: TypeAlias = Annotated[
+    str, typer.Option("--bootstrap", "-b", metavar="HOST:PORT", help="The broker. Default: that of the running stack.", show_default=False)
+]
+PropertyOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--kafka-property", "-X", metavar="KEY=VALUE", help="Client option by librdkafka's name; may be given more than once."),
+]
+ConfigOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--kafka-config", "-F", metavar="FILE", help="File of such options, one key=value a line: the place for passwords."),
+]
+
+_WAYS = "HOST:PORT of a broker with --bootstrap, or start a stack first: no stack of yours is running"
+
+
+def bootstrap_of(option: str) -> str:
+    """Return the broker to talk to: the one that was given, else that of the running stack.
+
+    Raises:
+        SettingsError: it is not of the form HOST:PORT, or none was given and no stack is running.
+    """
+    if not option:
+        raise SettingsError("--bootstrap", option, _WAYS)
+    for one in option.split(","):
+        host, _, port = one.strip().rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+            raise SettingsError("--bootstrap", option, "HOST:PORT, such as localhost:9092; several are separated by commas")
+    return option
+
+
+def kafka_of(bootstrap: str, properties: Sequence[str] | None, config: Path | None) -> "Kafka":
+    """Return the cluster that the three options name; raise SettingsError for what can't be used."""
+    from testbeam.transport.kafka import Kafka  # late: --help must not wait for the Kafka client
+
+    options: dict[str, str] = {}
+    for where, entry in (*_lines(config), *(("--kafka-property", entry) for entry in properties or ())):
+        key, equals, value = entry.partition("=")
+        if not equals or not key.strip():
+            raise SettingsError(where, entry, "KEY=VALUE, such as security.protocol=SASL_SSL")
+        options[key.strip()] = value.strip()
+    bootstrap = bootstrap or options.pop("bootstrap.servers", "")
+    return Kafka(bootstrap=bootstrap_of(bootstrap), options=options)
+
+
+def _lines(config: Path | None) -> list[tuple[str, str]]:
+    if config is None:
+        return []
+    try:
+        lines = config.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError("--kafka-config", str(config), f"a text file that can be read ({error})") from None
+    return [(f"{config}:{number}", line) for number, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]

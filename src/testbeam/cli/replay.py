@@ -1,0 +1,129 @@
+"""`testbeam replay FILE`: a recording back onto Kafka, byte for byte."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
+from testbeam.cli.output import StatusLine, stop_on_signals, write
+from testbeam.errors import SettingsError
+from testbeam.runtime import exit_codes
+
+if TYPE_CHECKING:
+    from testbeam.clients.recording_file import Summary
+    from testbeam.clients.replay import Replayed
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `testbeam record` has written.")],
+    bootstrap: BootstrapOption = "",
+    topic_prefix: Annotated[str, typer.Option(metavar="P", help="Send topic T to PT.")] = "",
+    renames: Annotated[list[str] | None, typer.Option("--map", metavar="OLD=NEW", help="Send topic OLD to NEW.")] = None,
+    only: Annotated[list[str] | None, typer.Option("--topic", metavar="TOPIC", help="Send only this topic.")] = None,
+    speed: Annotated[str, typer.Option(metavar="X", help="1: as it came; 2: twice as fast; max: as fast as can be.")] = "1",
+    keep_times: Annotated[
+        bool, typer.Option("--keep-times/--now", help="Kafka timestamps as recorded, or of now; payloads stay as they are.")
+    ] = True,
+    create: Annotated[bool, typer.Option(help="Create missing topics, with as many partitions.")] = False,
+    same_topics: Annotated[bool, typer.Option(help="Send into the very topics it was recorded from: doubles their messages.")] = False,
+    skip_damaged: Annotated[bool, typer.Option(help="Replay what is whole of a damaged file.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Say what is in the file and send nothing.")] = False,
+    show: Annotated[bool, typer.Option(help="Show every message, one line each, and send nothing.")] = False,
+    properties: PropertyOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Send a recording to Kafka; the order within each partition is kept. Exit code 3 where a message was not taken."""
+    if show:
+        _show(file)
+        return
+    if list_:
+        _list(file)
+        return
+    factor = _speed(speed)
+    pairs = dict(_pair(entry) for entry in renames or ())
+    kafka = kafka_of(bootstrap, properties, config)
+    from testbeam.clients import replay as replaying
+    from testbeam.clients.replay_names import Names
+
+    status = StatusLine()
+    with stop_on_signals() as stop:
+        done = replaying.replay(
+            kafka,
+            file,
+            names=Names(prefix=topic_prefix, renames=pairs, only=tuple(only or ())),
+            speed=factor,
+            keep_times=keep_times,
+            create=create,
+            same_topics=same_topics,
+            skip_damaged=skip_damaged,
+            stop=stop,
+            on_progress=lambda sent, total: status(f"{sent} of {total} messages; Ctrl-C ends"),
+        )
+    status.clear()
+    write([_told(done, file)])
+    raise typer.Exit(exit_codes.FAILED if done.failed else exit_codes.OK)
+
+
+def _told(done: "Replayed", file: Path) -> list[str]:
+    from testbeam.wire.readable.texts import size
+
+    lines = [f"{topic}  {messages} messages" for topic, messages in done.messages.items()]
+    rate = done.total / done.seconds if done.seconds else 0.0
+    how = ", stopped before its end" if done.stopped else ""
+    behind = f", up to {done.behind_ms} ms late" if done.behind_ms >= 100 else ""
+    lines.append(f"{file}  {done.total} messages, {size(done.value_bytes)}, {done.seconds:.1f} s, {rate:.0f} messages/s{behind}{how}")
+    lines += [f"NOT TAKEN  {count} × {reason}" for reason, count in done.failed.items()]
+    lines += [f"NOTE  {note}" for note in done.notes]
+    return lines
+
+
+def _list(file: Path) -> None:
+    from testbeam.clients.recording_file import summary
+
+    write([_listed(summary(file))])
+
+
+def _listed(told: "Summary") -> list[str]:
+    from testbeam.wire.readable.texts import printable, size, time_ms
+
+    lines = [f"{printable(topic)}  {partitions} partitions, {told.count(topic)} messages" for topic, partitions in told.topics.items()]
+    span = f", {time_ms(told.first_ms)} to {time_ms(told.last_ms)}" if told.first_ms is not None and told.last_ms is not None else ""
+    lines.append(f"{told.path}  {told.messages.total()} messages, {size(told.value_bytes)}{span}")
+    if told.about is not None:
+        lines.append(printable(f"recorded {time_ms(told.about.started_ms)} from {told.about.bootstrap} by {told.about.software}"))
+    return [*lines, *(f"DAMAGED  {damage}" for damage in told.harm), printable(told.how_it_ends())]
+
+
+def _show(file: Path) -> None:
+    from testbeam.clients.recording_file import parts
+    from testbeam.wire.readable.message import line
+    from testbeam.wire.recording.blocks import Damage
+    from testbeam.wire.recording.messages import MessageBatch
+
+    def bursts() -> Iterator[list[str]]:
+        for part in parts(file):
+            if isinstance(part.content, MessageBatch):
+                yield [line(message, topic=True) for message in part.content.messages()]
+            elif isinstance(part.content, Damage):
+                yield [f"DAMAGED  {part.content}"]
+
+    write(bursts())
+
+
+def _speed(text: str) -> float | None:
+    try:
+        return None if text == "max" else float(text)
+    except ValueError:
+        raise SettingsError("--speed", text, "a number such as 1 or 2.5, or max") from None
+
+
+def _pair(entry: str) -> tuple[str, str]:
+    old, equals, new = entry.partition("=")
+    if not equals or not old or not new:
+        raise SettingsError("--map", entry, "OLD=NEW, two names of topics")
+    return old, new

@@ -1,0 +1,1 @@
+"""Looking at what is on Kafka, without touching it."""

@@ -1,0 +1,58 @@
+"""What came last on a topic, and what comes now?"""
+
+import threading
+from collections.abc import Iterable, Iterator
+
+from confluent_kafka import Message
+
+from testbeam.clients.looking.history import between, bounds, newest
+from testbeam.clients.looking.message import Wanted, plain
+from testbeam.transport.kafka import Kafka
+from testbeam.wire.kafka_message import KafkaMessage
+
+_FOLLOW_MOST = 1_000
+_FOLLOW_WAIT_S = 0.05
+
+
+def tail(
+    kafka: Kafka,
+    topic: str,
+    *,
+    count: int | None = 10,
+    since_ms: int | None = None,
+    wanted: Wanted = Wanted(),
+    follow: bool = False,
+    stop: threading.Event | None = None,
+) -> Iterator[list[KafkaMessage]]:
+    """Yield the newest messages of a topic in the order of time, then, with `follow`, what comes, until `stop` is set.
+
+    count None: all from `since_ms` on, as they come. Between what was there and what comes, nothing is missed or shown twice.
+
+    Raises:
+        TopicMissing: the topic is not on the broker; near names are given.
+        TransportError: the broker does not answer.
+        SettingsError: the topic has no such partition.
+    """
+    stop = stop or threading.Event()
+    with kafka.reader() as reader:
+        limits = bounds(reader, topic, wanted)
+        ends = {partition: high for partition, (_, high) in limits.items()}
+        if since_ms is not None:
+            later = reader.offsets_at(topic, since_ms)
+            limits = {partition: (min(max(low, later[partition]), high), high) for partition, (low, high) in limits.items()}
+        if count is None:
+            starts = {partition: low for partition, (low, _) in limits.items()}
+            for messages in between(reader, topic, starts, ends):
+                yield _chosen(messages, wanted)
+                if stop.is_set():
+                    return
+        elif count:
+            yield [plain(message) for message in newest(reader, topic, limits, wanted, count)]
+        if follow:
+            reader.assign({(topic, partition): end for partition, end in ends.items()})
+        while follow and not stop.is_set():
+            yield _chosen(reader.read(_FOLLOW_MOST, _FOLLOW_WAIT_S), wanted)
+
+
+def _chosen(messages: Iterable[Message], wanted: Wanted) -> list[KafkaMessage]:
+    return [plain(message) for message in messages if wanted.is_all or wanted.fits(message)]

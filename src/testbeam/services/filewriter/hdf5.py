@@ -1,0 +1,58 @@
+"""How datasets and attributes are made by the thousand: HDF5's own calls, a tenth of the cost of h5py's comfortable ones."""
+
+from functools import lru_cache
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5a, h5d, h5p, h5s, h5t
+from numpy.typing import NDArray
+
+_TEXT_DTYPE = h5py.string_dtype()
+_TEXT = h5t.py_create(_TEXT_DTYPE, logical=True)
+_SCALAR = h5s.create(h5s.SCALAR)
+
+
+def set_text(item: Any, name: str, text: str) -> None:
+    """Give an object (by its id) a text attribute; one that is there already is kept."""
+    key = name.encode()
+    if not h5a.exists(item, key):
+        h5a.create(item, key, _TEXT, _SCALAR).write(np.array(text, dtype=_TEXT_DTYPE))
+
+
+def make_growing(group: Any, name: str, dtype: Any, chunk: int, width: int) -> Any:
+    """Make an empty dataset below a group (by its id) and return its id; `width` > 0 makes rows of that many values."""
+    return h5d.create(group, name.encode(), _type(dtype), _space(width), _chunked(chunk, width))
+
+
+def make_scalar(group: Any, name: str, value: float) -> Any:
+    """Make a dataset of one double and return its id."""
+    dataset = h5d.create(group, name.encode(), h5t.NATIVE_DOUBLE, _SCALAR)
+    dataset.write(h5s.ALL, h5s.ALL, np.array(value))
+    return dataset
+
+
+def append(dataset: Any, start: int, data: NDArray[Any]) -> None:
+    """Write rows at `start` of a dataset (by its id) that has room for them; HDF5 converts to its type."""
+    data = np.ascontiguousarray(data)
+    space = dataset.get_space()
+    space.select_hyperslab((start, *(0 for _ in data.shape[1:])), data.shape)
+    kind = dataset.get_type() if data.dtype.kind == "S" else None  # HDF5 does not turn numpy's ASCII into UTF-8
+    dataset.write(h5s.create_simple(data.shape), space, data, kind)
+
+
+def _type(dtype: Any) -> Any:
+    return h5t.py_create(np.dtype(dtype), logical=True)
+
+
+@lru_cache
+def _space(width: int) -> Any:
+    inner = (width,) if width else ()
+    return h5s.create_simple((0, *inner), (h5s.UNLIMITED, *inner))
+
+
+@lru_cache
+def _chunked(chunk: int, width: int) -> Any:
+    layout = h5p.create(h5p.DATASET_CREATE)
+    layout.set_chunk((chunk, width) if width else (chunk,))
+    return layout

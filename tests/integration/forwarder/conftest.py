@@ -1,0 +1,52 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbeam.clients.forwarder import ForwarderClient
+from testbeam.clients.topics import Tail, TopicHandle
+from testbeam.kit.run import Run
+from testbeam.kit.spec import Stack
+from testbeam.stacks.roles.broker import broker
+from testbeam.stacks.roles.forwarder import forwarder
+from testbeam.stacks.roles.ioc import ioc
+from tests.integration.forwarder.chains import COUNTING, PERIOD_MS, TOPICS, Chain
+
+
+@pytest.fixture(scope="session")
+def forwarding_run() -> Iterator[Run]:
+    types = Path(__file__).parent / "types.db"
+    stack = Stack(
+        broker(topics=TOPICS),
+        ioc(types, prefix="T:", counting=COUNTING),
+        ioc(name="other", prefix="O:"),
+        forwarder(iocs=("ioc", "other"), pv_update_period_ms=PERIOD_MS),
+    )
+    with stack.run("/tmp/h6/run", keep=True) as run:
+        yield run
+
+
+@pytest.fixture
+def chain(forwarding_run: Run) -> Chain:
+    """The chain, forwarding nothing yet."""
+    chain = Chain(forwarding_run)
+    chain.forwarder.client.remove_all()
+    chain.forwarder.client.wait_for_streams([], within=20)
+    return chain
+
+
+@pytest.fixture
+def client(chain: Chain) -> ForwarderClient:
+    return chain.forwarder.client
+
+
+@pytest.fixture
+def topic(chain: Chain) -> TopicHandle:
+    """A topic that nobody else uses."""
+    return chain.new_topic()
+
+
+@pytest.fixture
+def tail(topic: TopicHandle) -> Iterator[Tail]:
+    with topic.tail() as tail:
+        yield tail

@@ -1,0 +1,77 @@
+import pytest
+
+from testbeam.clients.forwarder import ForwarderClient
+from testbeam.clients.topics import TopicHandle
+from testbeam.kit.spec import Service
+from testbeam.model import LogValue
+from testbeam.stacks.roles.forwarder import ForwarderHandle, forwarder
+from tests.integration.forwarder.chains import Chain, stream
+
+
+@pytest.fixture
+def own(chain: Chain, request: pytest.FixtureRequest) -> Service:
+    """A forwarder with topics of its own, to be started by the test."""
+    name = f"fw{abs(hash(request.node.name)) % 10**8}"
+    topics = {f"{word}_topic": f"{name}_{word}" for word in ("config", "status", "storage")}
+    chain.broker.create_topics(*topics.values())
+    return forwarder(name=name, **topics)  # type: ignore[arg-type]
+
+
+def handle_of(started: object) -> ForwarderHandle:
+    assert isinstance(started, ForwarderHandle)
+    return started
+
+
+def client_of(chain: Chain, service: Service) -> ForwarderClient:
+    return ForwarderClient(chain.broker.kafka, service.options["config_topic"], service.options["status_topic"])
+
+
+def test_a_command_sent_while_it_starts_is_done(chain: Chain, own: Service, topic: TopicHandle) -> None:
+    with client_of(chain, own) as client, chain.run.add(own):
+        client.add(stream("T:LONG", topic))  # it is ready: this may not be lost
+        client.wait_for_streams([stream("T:LONG", topic)])
+
+
+def test_the_streams_of_before_are_restored_and_skipped_if_asked(chain: Chain, own: Service, topic: TopicHandle) -> None:
+    wanted = [stream("T:LONG", topic), stream("T:ENUM", topic)]
+    with chain.run.add(own) as started:
+        client = handle_of(started).client
+        client.add(wanted[0], stream("T:DOUBLE", topic), wanted[1])
+        client.remove("T:DOUBLE")
+        client.wait_for_streams(wanted)
+        chain.broker.topic(own.options["storage_topic"]).produce(b"rubbish")
+        started.restart()
+        client.wait_for_streams(wanted)
+        started.stop()
+    with client_of(chain, own) as client, chain.run.add(own.configured(name=f"{own.name}b", ini={"skip-retrieval": "true"})):
+        client.wait_for_streams([])
+
+
+def test_stopping_it_sends_what_is_under_way(chain: Chain, own: Service, topic: TopicHandle) -> None:
+    with chain.run.add(own.configured(ini={"fake-pv-period": 1})) as started:
+        handle_of(started).add(stream("A", topic, 2))  # type: ignore[arg-type]
+        topic.expect(source="A", where=lambda r: isinstance(r.value, LogValue))
+        started.stop()
+        log = started.get_stderr()
+
+    sent = [r for r in topic.messages() if isinstance(r.value, LogValue)]
+
+    assert f"sent {len(sent)} updates; dropped: none" in log
+
+
+def test_without_its_topics_it_waits_says_so_and_goes_on(chain: Chain) -> None:
+    service = forwarder(name="lost", config_topic="lost_commands", status_topic="lost_status", storage_topic="lost_storage")
+    service = service.configured(ready=None)
+    with chain.run.add(service) as started:
+        assert_logged(started, "lost_commands' is not on")
+        chain.broker.create_topics("lost_commands", "lost_status")
+        assert_logged(started, "no streams are restored: topic 'lost_storage'")
+        handle_of(started).add(stream("A", "lost_status"))
+        assert started.is_running()
+
+
+def assert_logged(started: object, text: str) -> None:
+    from testbeam.clients.waiting import wait_for_condition
+
+    handle = handle_of(started)
+    wait_for_condition(lambda: text in handle.get_stderr(), within=20, what=f"{text!r} in the log")
