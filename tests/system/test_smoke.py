@@ -18,7 +18,7 @@ def smoke(tmp_path: Path) -> Iterator[Callable[..., Smoke]]:
     started: list[Smoke] = []
 
     def start(name: str, *words: str) -> Smoke:
-        started.append(Smoke(tmp_path / name, *([words] if words else [])))
+        started.append(Smoke(tmp_path / name, words) if words else Smoke(tmp_path / name))
         return started[-1]
 
     yield start

@@ -30,24 +30,27 @@ def stop_on_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def write(bursts: Iterable[Iterable[str]]) -> None:
-    """Write lines, each burst at once; a reader that went away (`| head`) ends the program quietly, with success.
+def write(bursts: Iterable[Iterable[str]]) -> int:
+    """Write lines, each burst at once, and return how many characters they had; a reader that went away (`| head`) ends the program quietly, with success.
 
     Raises:
         SystemExit: nobody reads any more.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal of another encoding than UTF-8 gets \\u2026 for …
+    written = 0
     try:
         for burst in bursts:
             text = "".join(f"{line}\n" for line in burst)
             if text:
                 sys.stdout.write(text)
                 sys.stdout.flush()
+                written += len(text)
     except BrokenPipeError:
         # Python flushes stdout once more at its end, and would complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(exit_codes.OK) from None
+    return written
 
 
 class StatusLine:
@@ -58,6 +61,7 @@ class StatusLine:
         self._width = 0
 
     def __call__(self, text: str) -> None:
+        """Write `text` in the place of what stands there."""
         if self._is_terminal:
             sys.stderr.write(f"\r{text:<{self._width}}")
             sys.stderr.flush()

@@ -23,8 +23,8 @@ def record(
     for_: Annotated[str, typer.Option("--for", metavar="SPAN", help="For so long: 10s, 5m.")] = "",
     until_idle: Annotated[str, typer.Option(metavar="SPAN", help="Until nothing has come for so long.")] = "",
     count: Annotated[int | None, typer.Option("-n", help="So many messages.")] = None,
-    compress: Annotated[bool, typer.Option(help="Deflate (zlib): smaller, and more CPU.")] = False,
-    force: Annotated[bool, typer.Option(help="Replace the file if it is there.")] = False,
+    compress: Annotated[bool, typer.Option("--compress", help="Deflate (zlib): smaller, and more CPU.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
     properties: PropertyOption = None,
     config: ConfigOption = None,
 ) -> None:

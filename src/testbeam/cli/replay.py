@@ -29,9 +29,11 @@ def replay(
     keep_times: Annotated[
         bool, typer.Option("--keep-times/--now", help="Kafka timestamps as recorded, or of now; payloads stay as they are.")
     ] = True,
-    create: Annotated[bool, typer.Option(help="Create missing topics, with as many partitions.")] = False,
-    same_topics: Annotated[bool, typer.Option(help="Send into the very topics it was recorded from: doubles their messages.")] = False,
-    skip_damaged: Annotated[bool, typer.Option(help="Replay what is whole of a damaged file.")] = False,
+    create: Annotated[bool, typer.Option("--create", help="Create missing topics, with as many partitions.")] = False,
+    same_topics: Annotated[
+        bool, typer.Option("--same-topics", help="Send into the very topics it was recorded from: doubles their messages.")
+    ] = False,
+    skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Replay what is whole of a damaged file.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="Say what is in the file and send nothing.")] = False,
     show: Annotated[bool, typer.Option(help="Show every message, one line each, and send nothing.")] = False,
     properties: PropertyOption = None,

@@ -12,6 +12,7 @@ from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption
 from testbeam.cli.output import stop_on_signals, write
 from testbeam.cli.times import moment_ms
 from testbeam.errors import SettingsError
+from testbeam.runtime import exit_codes
 
 if TYPE_CHECKING:
     from testbeam.clients.looking.listing import TopicFacts
@@ -54,7 +55,7 @@ def tail(
     key: Annotated[str | None, typer.Option(help="Only messages with this key, written as shown.")] = None,
     source: Annotated[str | None, typer.Option(help="Only messages of this source name.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    full: Annotated[bool, typer.Option(help="With --json: whole arrays and texts.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="With --json: whole arrays and texts.")] = False,
     properties: PropertyOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -68,21 +69,23 @@ def tail(
     most = count if count is not None or since_ms is not None else 10
     with stop_on_signals() as stop:
         bursts = looking.tail(kafka, topic, count=most, since_ms=since_ms, wanted=wanted, follow=follow, stop=stop)
-        write(_shown(bursts, as_json, full))
+        shown = write(_shown(bursts, as_json, full))
+        if not shown and most != 0 and not stop.is_set():
+            print(looking.why_nothing(kafka, topic, wanted), file=sys.stderr)
 
 
 @app.command()
 def decode(
     what: Annotated[str, typer.Argument(metavar="TOPIC|FILE|-", help="A topic with --offset, or a file with one payload, or stdin.")],
     offset: Annotated[str, typer.Option(metavar="P@O", help="Partition and offset; 0@-1 is the newest of partition 0.")] = "",
-    full: Annotated[bool, typer.Option(help="Whole arrays and texts.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Whole arrays and texts.")] = False,
     bootstrap: BootstrapOption = "",
     properties: PropertyOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Show all that one message says, as JSON; long arrays are shortened unless --full. Exit code 1 for junk."""
+    """Show all that one message says, as JSON; long arrays are shortened unless --full. Exit code 3 for junk."""
     from testbeam.wire.readable.message import payload_tree, tree
-    from testbeam.wire.readable.tree import dumps
+    from testbeam.wire.readable.tree import dumps_lines
 
     if offset:
         partition, at = _place(offset)
@@ -92,8 +95,8 @@ def decode(
         shown = tree(message_at(kafka, what, partition, at), full=full)
     else:
         shown = payload_tree(_payload(what), full=full)
-    write([[dumps(shown, indent=2)]])
-    raise typer.Exit(1 if "problem" in shown else 0)
+    write([[dumps_lines(shown)]])
+    raise typer.Exit(exit_codes.FAILED if "problem" in shown else exit_codes.OK)
 
 
 def _table(topics: "list[TopicFacts]") -> Iterable[str]:

@@ -108,5 +108,5 @@ def _templates(service: "Service") -> Iterable[tuple[str, str]]:
     yield from (("command", word) for word in service.command)
     yield from (("prepare", word) for argv in service.prepare for word in argv)
     yield from ((f"env {name}", value) for name, value in service.env.items())
-    yield from ((f"file {path}", text) for path, text in service.files.items())
+    yield from ((f"file {path}", part) for path, text in service.files.items() for part in (path, text))
     yield from ((f"endpoint {name}", value) for name, value in service.endpoints.items())

@@ -50,7 +50,6 @@ class Lifecycle:
         self.ready_ns: int | None = None
         self.memory: dict[str, Any] = {}  # what a probe remembers between two looks at one start
         self.log_start = 0
-        self._spawned_s = 0.0
         self._expected_exits = 0
         self._cancelled = False
         self._wake = threading.Event()
@@ -61,16 +60,23 @@ class Lifecycle:
     # --- up ---
 
     def spawn(self) -> None:
-        """Order the process; its end is reported from now on."""
-        self._move(State.STARTING)
-        self.memory.clear()
-        self._wake.clear()
-        self.error = None
-        self._cancelled, self.ready_ns, self.last_seen = False, None, Seen(ready=False, detail="")
-        self._spawned_s = time.monotonic()
-        self.log_start = self.place.log_path.stat().st_size if self.place.log_path.exists() else 0
-        if not self.service.external:
-            self.process = self.context.guard.spawn(self.place.command_line(), self._heard)
+        """Order the process; its end is reported from now on.
+
+        Raises:
+            Cancelled: the start was given up meanwhile.
+        """
+        with self._lock:  # whoever stops the run sees it either not spawned, and never to be, or with its process
+            if self._cancelled:
+                raise Cancelled(f"the start of service {self.service.name!r} was given up")
+            self._move(State.STARTING, record=False)
+            self.memory.clear()
+            self._wake.clear()
+            self.error, self.ready_ns, self.last_seen = None, None, Seen(ready=False, detail="")
+            self.log_start = self.place.log_path.stat().st_size if self.place.log_path.exists() else 0
+            at_ns = time.monotonic_ns()
+            if not self.service.external:
+                self.process = self.context.guard.spawn(self.place.command_line(), self._heard)
+        self.context.journal.record("starting", self.service.name, at_ns=at_ns)
 
     def become_ready(self, handle: "Handle") -> None:
         """Ask the probe until the service is ready, then do what its role does first.
@@ -125,8 +131,9 @@ class Lifecycle:
             raise self.died()
 
     def cancel(self) -> None:
-        """Give up waiting for readiness; the service itself is left as it is."""
-        self._cancelled = True
+        """Give up the start for good: nobody spawns it or waits for it any more; a process that it has is left as it is."""
+        with self._lock:
+            self._cancelled = True
         self._wake.set()
 
     # --- what the guard says ---
@@ -158,12 +165,14 @@ class Lifecycle:
 
     def begin_stop(self, on_gone: Callable[[str], None], *, kill: bool = False) -> None:
         """Ask the service to end, or kill it; on_gone is called, perhaps at once, when nothing of it is left."""
-        process = self.process
-        self._on_gone = on_gone
         with self._lock:
-            stopping = self.state in state.RUNNING
-            if stopping and process is not None:
-                self._move(State.STOPPING)
+            process = self.process
+            self._on_gone = on_gone
+            stopping = process is not None and self.state in state.RUNNING
+            if stopping:
+                self._move(State.STOPPING, record=False)
+        if stopping:
+            self.context.journal.record("stopping", self.service.name)
         if process is None or process.is_gone():
             self.finish_stop()
             on_gone(self.service.name)

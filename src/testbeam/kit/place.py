@@ -126,7 +126,7 @@ class Place:
         try:
             self.folder.mkdir(exist_ok=True)
             for path, text in self.service.files.items():
-                target = self.layout.folder / path
+                target = self.layout.folder / self.fill(path, f"file {path}")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(self.fill(text, f"file {path}"), encoding="utf-8")
         except OSError as error:

@@ -53,6 +53,7 @@ class Run:
         self._on_crash = on_crash
         self._owned = ExitStack()  # what is given back at the end, in reverse order
         self._news: SimpleQueue[News] | None = None  # while something starts: who is ready, what went wrong
+        self._interrupted = threading.Event()  # Ctrl-C during the last start
         self._crashes: list[StackError] = []
         self._crew: Crew | None = None
         self._running: Crew | None = None  # the same, until it is stopped
@@ -139,13 +140,16 @@ class Run:
         """
         if self._crew is not None:
             raise StackError("a run starts once; call stack.run() again for another one")
-        try:
-            with self._starting():
+        with self._starting():
+            try:
                 self._open()
                 self._bring_up(self.stack.services)
-        except BaseException as error:
-            self._give_up(error)
-            raise
+            except BaseException as error:
+                self._give_up(error)
+                raise
+        if self._interrupted.is_set():  # between the last look at it and here
+            self._give_up(KeyboardInterrupt())
+            raise KeyboardInterrupt
         self.ready_s = (time.monotonic_ns() - self._started_ns) / 1e9
         self.journal.record("run_ready", elapsed_s=round(self.ready_s, 6))
 
@@ -171,19 +175,16 @@ class Run:
     def _starting(self) -> Iterator[None]:
         """Collect news for the time of a start; Ctrl-C is a piece of news, too."""
         news: SimpleQueue[News] = SimpleQueue()
-        interrupted = threading.Event()
+        self._interrupted.clear()
 
         def interrupt() -> None:
-            interrupted.set()
+            self._interrupted.set()
             news.put(("", KeyboardInterrupt()))
 
         self._news = news
         try:
             with interrupts.held(interrupt):
                 yield
-                if interrupted.is_set():  # between the last readiness and here
-                    raise KeyboardInterrupt
-            self.check()  # whoever ended between the last readiness and here
         finally:
             self._news = None
 
@@ -194,6 +195,9 @@ class Run:
         bring_up = BringUp(new, self.crew.handles, self._news)
         try:
             bring_up.run()
+            if self._interrupted.is_set():
+                raise KeyboardInterrupt
+            self.check()  # whoever ended after the last piece of news was read
         except BaseException:
             bring_up.cancel()
             self._down(new)  # first, so that whoever asks them is answered
@@ -244,9 +248,15 @@ class Run:
         self.check()
         service = service.configured(**changes)
         service = service.configured(name=self.crew.free_name(service.name))
-        try:
-            with self._starting():
+        with self._starting():
+            try:
                 self._bring_up((service,))
+            except BaseException:
+                self._remove(service.name)
+                raise
+        try:
+            if self._interrupted.is_set():
+                raise KeyboardInterrupt
             yield self[service.name]
         finally:
             self._remove(service.name)

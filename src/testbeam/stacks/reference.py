@@ -10,12 +10,14 @@ from testbeam.stacks.roles.forwarder import forwarder
 from testbeam.stacks.roles.ioc import ioc
 from testbeam.stacks.topics import Topics
 
+TIME_AFTER_STOP_S = 1.0  # how long the file-writer waits for late data
+
 
 def light_chain(
     topics: Topics | None = None,
     *,
     prefix: str = "",
-    output: Path | str = "",
+    output: Path | str = "${dir}",
     bootstrap: str = "",
     events_per_pulse: int = 1000,
     seed: int = 0,
@@ -38,7 +40,8 @@ def light_chain(
             pool_topic=topics.pool,
             status_topic=topics.writer_status,
             control_topic=topics.control,
-            output=str(output),
+            output=output,
+            time_after_stop_s=TIME_AFTER_STOP_S,
         ),
         event_source(
             detector_topic=topics.detector,

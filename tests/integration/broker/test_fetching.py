@@ -30,10 +30,12 @@ class Lines:
 
     @contextmanager
     def bar(self, text: str, total: int) -> Iterator[Callable[[int], None]]:
+        self.said.append(f"{text} {total}")
         yield lambda _size: None
 
     @contextmanager
     def busy(self, text: str) -> Iterator[None]:
+        self.said.append(text)
         yield
 
 

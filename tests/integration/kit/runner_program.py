@@ -20,7 +20,6 @@ KINDS = {
 
 def main(folder: Path, kind: str) -> None:
     """Run until somebody ends it."""
-    import faulthandler; faulthandler.dump_traceback_later(6)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with KINDS[kind].run(folder) as run:
         said = {"guard": run.guard_pid, "watcher": run.watcher_pid, "run_id": run.id}

@@ -9,6 +9,8 @@ from testbeam.wire.flatbuffers import columns_f144
 from testbeam.wire.flatbuffers.columns_ev44 import decode_ev44_columns
 from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns
 from testbeam.wire.flatbuffers.events_ev44 import encode_ev44
+from testbeam.wire.flatbuffers.layouts_ev44 import locate
+from testbeam.wire.flatbuffers.layouts_f144 import SCALAR_LAYOUTS, SHORTEST, STRUCTURE
 from testbeam.wire.flatbuffers.log_value_f144 import encode_f144
 from tests.hostile.corpus import HOSTILE, VALID
 from tests.unit.wire.library import LIBRARY
@@ -164,3 +166,12 @@ def test_what_is_no_ev44_comes_with_its_row() -> None:
     batch = decode_ev44_columns(payloads)
 
     assert [row for row, _ in batch.rejected] + batch.columns[0].row.tolist() == [*range(1, len(payloads) - 1), 0, len(payloads) - 1]
+
+
+def test_messages_of_every_layout_take_the_fast_way() -> None:
+    names = ["ABCDEFGH"[:size] for size in range(9)]
+    scalars = [_number(name, 1, 5, dtype) for dtype in F144_TYPES for name in names]
+    events = [_events(name, 1, count, pixels=pixels) for name in names for count in range(4) for pixels in (True, False)]
+
+    assert all(len(message) >= SHORTEST and message[STRUCTURE] in SCALAR_LAYOUTS for message in scalars)
+    assert all(locate(message) is not None for message in events)

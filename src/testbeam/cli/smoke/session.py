@@ -10,7 +10,7 @@ from typing import Self, cast
 
 from rich.console import Console
 
-from testbeam.audit.run import audit, find_job
+from testbeam.audit.run import Leeway, audit, find_job
 from testbeam.cli.smoke import pictures, timeline
 from testbeam.cli.smoke.outcome import Outcome, ServiceLine
 from testbeam.cli.smoke.page import page
@@ -18,7 +18,7 @@ from testbeam.cli.smoke.plan import Plan
 from testbeam.cli.smoke.steps import Steps
 from testbeam.kit import timeline as kit_timeline
 from testbeam.kit.run import Run
-from testbeam.stacks.reference import light_chain
+from testbeam.stacks.reference import TIME_AFTER_STOP_S, light_chain
 from testbeam.stacks.roles.broker import BrokerHandle
 
 
@@ -90,7 +90,8 @@ class Session:
 
     def _judged(self, file: Path) -> Outcome:
         broker = cast(BrokerHandle, self._run["broker"])
-        result = audit(broker.kafka, find_job(broker.kafka, [self.plan.topics.pool], job_id=self.plan.job_id), file)
+        job = find_job(broker.kafka, [self.plan.topics.pool], job_id=self.plan.job_id)
+        result = audit(broker.kafka, job, file, Leeway(after_s=TIME_AFTER_STOP_S))
         self.say("audited from Kafka alone")
         return Outcome(
             plan=self.plan,

@@ -35,13 +35,19 @@ class Wanted:
 
     def fits(self, message: Message) -> bool:
         """Return whether a message is wanted; junk has no source."""
-        if self.key is not None and bytes_text(message.key(), 1 << 20) != self.key:
+        if self.key is not None and key_of(message) != self.key:
             return False
-        return self.source is None or _source(message.value()) == self.source
+        return self.source is None or sender_of(message) == self.source
 
 
-def _source(payload: bytes | None) -> str:
+def key_of(message: Message) -> str:
+    """Return a message's key as it is shown."""
+    return bytes_text(message.key(), 1 << 20)
+
+
+def sender_of(message: Message) -> str:
+    """Return the source that a message names; "" for junk."""
     try:
-        return source_of(decode(payload or b""))
+        return source_of(decode(message.value() or b""))
     except WireError:
         return ""

@@ -1,17 +1,20 @@
 """What came last on a topic, and what comes now?"""
 
+import difflib
 import threading
 from collections.abc import Iterable, Iterator
 
 from confluent_kafka import Message
 
 from testbeam.clients.looking.history import between, bounds, newest
-from testbeam.clients.looking.message import Wanted, plain
+from testbeam.clients.looking.message import Wanted, key_of, plain, sender_of
 from testbeam.transport.kafka import Kafka
 from testbeam.wire.kafka_message import KafkaMessage
+from testbeam.wire.readable.texts import time_ms
 
 _FOLLOW_MOST = 1_000
 _FOLLOW_WAIT_S = 0.05
+_LOOKED_AT = 1_000
 
 
 def tail(
@@ -52,6 +55,22 @@ def tail(
             reader.assign({(topic, partition): end for partition, end in ends.items()})
         while follow and not stop.is_set():
             yield _chosen(reader.read(_FOLLOW_MOST, _FOLLOW_WAIT_S), wanted)
+
+
+def why_nothing(kafka: Kafka, topic: str, wanted: Wanted) -> str:
+    """Say why nothing was shown: the topic is empty, or nothing fits; then with the sources or keys that are nearest."""
+    with kafka.reader() as reader:
+        last = newest(reader, topic, bounds(reader, topic, Wanted(partition=wanted.partition)), Wanted(), _LOOKED_AT)
+    if not last:
+        return f"topic {topic!r} is empty"
+    asked, kind, there = (
+        (wanted.key, "key", map(key_of, last)) if wanted.source is None else (wanted.source, "source", map(sender_of, last))
+    )
+    if asked is None:
+        return f"nothing is that new; the newest message of {topic!r} is of {time_ms(last[-1].timestamp()[1])}"
+    names = sorted(set(there) - {""})
+    near = difflib.get_close_matches(asked, names) or names
+    return f"no message of {kind} {asked!r} on {topic!r}; the newest are of {', '.join(near[:5]) or 'none'}"
 
 
 def _chosen(messages: Iterable[Message], wanted: Wanted) -> list[KafkaMessage]:

@@ -1,8 +1,10 @@
 """How an event source becomes part of a stack: seeded neutron events on the detector's and the monitor's topic."""
 
-from testbeam.kit.probes.file import FileExists
+from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.spec import Service
 from testbeam.nexus.demo_instrument import DETECTOR_SOURCE, MONITOR_SOURCE
+
+READY = "Kafka has acknowledged the first events"  # what the program says of it in its log
 
 
 def event_source(
@@ -41,7 +43,6 @@ def event_source(
         "pulses": pulses,
         "start-time": start_time_ms,
         "service-id": name,
-        "ready-file": "${dir}/ready",
     }
     flags = ("--stay", *(("--as-fast-as-possible",) if as_fast_as_possible else ()))
     return Service(
@@ -56,5 +57,5 @@ def event_source(
         ),
         needs=(broker,),
         eager=True,
-        ready=FileExists("ready"),
+        ready=LogLine(READY),
     )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["FileWriterHandle", "IdleStatus", "filewriter"]
 
 _PROGRAM = ("${python}", "-m", "testbeam.services.filewriter")
+_INI = "config-files/${name}.ini"
+_COMMAND = "config-files/${name}-command.json"
 _READY_FILE = "${dir}/ready"
 _LOOK_S = 0.2
 _NEWEST = 100  # messages of the status topic in which the status of this start is looked for at first
@@ -109,7 +111,7 @@ def filewriter(
     service = Service(
         name,
         role="filewriter",
-        command=(*(command or _PROGRAM), "-c", "${config_dir}/${name}.ini", *(() if command else ("--ready-file", _READY_FILE))),
+        command=(*(command or _PROGRAM), "-c", f"${{run_dir}}/{_INI}", *(() if command else ("--ready-file", _READY_FILE))),
         needs=(broker,),
         eager=not command,  # a foreign one may give up where there is no broker
         ready=IdleStatus("" if command else _READY_FILE),
@@ -126,11 +128,10 @@ def _configured(service: Service, changes: Mapping[str, Any]) -> Service:
     settings = dict(service.options["settings"]) | dict(changes.get("ini", {}))
     files = dict(service.files)
     if "startup_command" in changes:
-        file = f"config-files/{service.name}-command.json"
-        files[file] = json.dumps(changes["startup_command"]).replace("$", "$$")
-        settings["start-command"] = f"${{run_dir}}/{file}"
-    lines = [f"[{service.name}]", *(f"{key}={value}" for key, value in settings.items())]
-    files[f"config-files/{service.name}.ini"] = "\n".join(lines) + "\n"
+        files[_COMMAND] = json.dumps(changes["startup_command"]).replace("$", "$$")
+        settings["start-command"] = f"${{run_dir}}/{_COMMAND}"
+    lines = ["[filewriter]", *(f"{key}={value}" for key, value in settings.items())]
+    files[_INI] = "\n".join(lines) + "\n"
     return replace(service, files=files, options={**service.options, "settings": settings})
 
 

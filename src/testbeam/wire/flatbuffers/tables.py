@@ -15,7 +15,7 @@ import numpy as np
 SCALAR_WIDTH = {"?": 1, "b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8, "d": 8}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scalar:
     """A number kept inside the table; `code` is its letter in `struct`."""
 
@@ -25,7 +25,7 @@ class Scalar:
     default: Any = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class String:
     """UTF-8 text; a missing one reads as ""."""
 
@@ -34,7 +34,7 @@ class String:
     default: Any = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Vector:
     """A 1-D array of numbers, read as a view; a missing one reads as an empty array."""
 
@@ -48,7 +48,7 @@ class Vector:
         return np.empty(0, self.dtype)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Nested:
     """Another table; a missing one reads as None."""
 
@@ -58,7 +58,7 @@ class Nested:
     default: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class NestedVector:
     """A vector of tables, read as a tuple; a missing one reads as ()."""
 
@@ -68,7 +68,7 @@ class NestedVector:
     default: Any = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Union:
     """One table out of several; its type is a byte in the slot before. Reads and writes as (type, values of the table)."""
 

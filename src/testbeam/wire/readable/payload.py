@@ -53,7 +53,7 @@ def schema_of(payload: bytes) -> str:
 
 def _no_schema(name: str, payload: bytes) -> str:
     if len(payload) < 8:
-        return f"{len(payload)} bytes are too short for a message"
+        return "too short for a message" if payload else "empty"
     return "no schema id" if name == "-" else f"unknown schema {name!r}"
 
 
@@ -63,4 +63,5 @@ def _junk(schema: str, payload: bytes, problem: str) -> Payload:
     except UnicodeDecodeError:
         text = ""
     shown = f'"{printable(text)}"' if text and all(c.isprintable() or c in "\n\r\t" for c in text) else hex_head(payload)
-    return Payload(schema=schema, text=f"{problem}; {size(len(payload))}: {shown}", problem=problem)
+    head = f": {shown}" if payload else ""
+    return Payload(schema=schema, text=f"{problem}; {size(len(payload))}{head}", problem=problem)

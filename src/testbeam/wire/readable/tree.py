@@ -15,12 +15,21 @@ _SHORT = 8  # elements at each end of a shortened array
 _TEXT = 400  # characters of a shortened text
 
 
-def dumps(tree: Any, indent: int | None = None) -> str:
-    """Return JSON in which nothing can steer a terminal: whatever is not printable is escaped, all else is as it is."""
-    text = json.dumps(tree, indent=indent, ensure_ascii=False, allow_nan=False)
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+def dumps(tree: Any) -> str:
+    """Return JSON on one line in which nothing can steer a terminal: whatever is not printable is escaped, all else is as it is."""
+    text = json.dumps(tree, ensure_ascii=False, allow_nan=False)
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def dumps_lines(tree: Any, indent: str = "") -> str:
+    """Return JSON with a line for each key, and lists of numbers and texts in one."""
+    inner = f"{indent}  "
+    if isinstance(tree, dict) and tree:
+        items = [f"{inner}{dumps(key)}: {dumps_lines(value, inner)}" for key, value in tree.items()]
+        return "{\n" + ",\n".join(items) + f"\n{indent}}}"
+    if isinstance(tree, list) and any(isinstance(item, dict) for item in tree):
+        return "[\n" + ",\n".join(f"{inner}{dumps_lines(item, inner)}" for item in tree) + f"\n{indent}]"
+    return dumps(tree)
 
 
 def as_json(value: Any, *, full: bool = False) -> Any:

@@ -2,23 +2,23 @@
 
 import logging
 import threading
-from pathlib import Path
 from typing import Any
 
 from testbeam.runtime.counters import Drops
 
+READY = "Kafka has acknowledged the first events"
 _WAIT_S = 0.1
 
 
 class Outlet:
-    """A producer whose every message is accounted for; makes `ready_file` when the first data message is acknowledged."""
+    """A producer whose every message is accounted for; says READY in the log when the first data message is acknowledged."""
 
-    def __init__(self, producer: Any, stop: threading.Event, log: logging.Logger, ready_file: Path | None = None) -> None:
+    def __init__(self, producer: Any, stop: threading.Event, log: logging.Logger) -> None:
         self.delivered = 0
         self.drops = Drops(log)
         self._producer = producer
         self._stop = stop
-        self._ready_file = ready_file
+        self._log = log
 
     def send(self, topic: str, payload: bytes, *, key: str, timestamp_ms: int) -> None:
         """Hand over a message; wait while the producer's queue is full, unless told to stop."""
@@ -59,5 +59,5 @@ class Outlet:
             self.drops.add(f"broker: {error.name()}", f"{message.topic()}: {error.str()}")
             return
         self.delivered += 1
-        if self._ready_file is not None and self.delivered == 1:
-            self._ready_file.touch()
+        if self.delivered == 1:
+            self._log.info(READY)

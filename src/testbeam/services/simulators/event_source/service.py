@@ -26,13 +26,11 @@ _LEAVE_WITHIN_S = 5.0
 
 def serve(settings: EventSourceSettings, stop: threading.Event) -> None:
     """Send seeded neutron events (ev44) of the shipped panel and monitor, pulse by pulse, until told to stop."""
-    if settings.ready_file:
-        settings.ready_file.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
     check(settings)
     beam = Beam(geometry.shipped(), settings.seed)
     kafka = Kafka(bootstrap=settings.bootstrap)
     wait_for_topics(kafka, [t for t in (settings.detector_topic, settings.monitor_topic, settings.status_topic) if t], settings, stop)
-    outlet = Outlet(kafka.producer(queue_buffering_max_kbytes=65536), stop, log, settings.ready_file)
+    outlet = Outlet(kafka.producer(queue_buffering_max_kbytes=65536), stop, log)
     try:
         EventSource(settings, beam, outlet).run(stop)
     finally:

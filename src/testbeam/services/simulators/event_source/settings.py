@@ -1,7 +1,6 @@
 """Which options the event source has."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from testbeam.nexus.demo_instrument import DETECTOR_SOURCE, MONITOR_SOURCE
 from testbeam.runtime.settings import ProgramSettings, option
@@ -30,4 +29,3 @@ class EventSourceSettings(ProgramSettings):
     status_interval: float = option(default=2.0, help="seconds between two heartbeats")
     service_id: str = option(default="", help="name in the heartbeat; default event-source and the process id")
     topic_timeout: float = option(default=30.0, help="seconds to wait for the broker and its topics")
-    ready_file: Path | None = option(default=None, help="file that is made once Kafka has acknowledged the first pulse")

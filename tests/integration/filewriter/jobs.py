@@ -1,0 +1,127 @@
+"""What a test of the file-writer holds in hand: a writer on the shared broker, topics of its own, and data to send."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from testbeam.clients.file_writer import FileWriterClient, Job
+from testbeam.clients.topics import TopicHandle
+from testbeam.model import Alarm, Events, LogValue, Severity
+from testbeam.nexus import compose
+from testbeam.stacks.roles.broker import BrokerHandle
+from testbeam.stacks.roles.filewriter import FileWriterHandle
+
+LEEWAY_S = 0.3
+STATUS_S = 0.3
+SPEED, PANEL = "TB:SPEED", "panel"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def log(time_ms: int, value: float = 1.5, source: str = SPEED) -> LogValue:
+    return LogValue(source_name=source, value=np.float64(value), timestamp_ns=time_ms * 1_000_000)
+
+
+def alarm(time_ms: int, message: str = "HIHI", source: str = SPEED) -> Alarm:
+    return Alarm(source_name=source, timestamp_ns=time_ms * 1_000_000, severity=Severity.MAJOR, message=message)
+
+
+def events(time_ms: int, offsets: Sequence[int], source: str = PANEL) -> Events:
+    return Events(
+        source_name=source,
+        message_id=1,
+        reference_time_ns=np.array([time_ms * 1_000_000], np.int64),
+        reference_time_index=np.zeros(1, np.int32),
+        time_of_flight_ns=np.array(offsets, np.int32),
+        pixel_id=np.array(offsets, np.int32) + 1,
+    )
+
+
+@dataclass
+class Writing:
+    """One test's writer and topics; the control topic is the test's own."""
+
+    broker: BrokerHandle
+    writer: FileWriterHandle
+    prefix: str = field(default_factory=lambda: f"w{uuid.uuid4().hex[:10]}")
+
+    def __post_init__(self) -> None:
+        self.control = self.new_topic("control")
+        self.data = self.new_topic("data")
+
+    @property
+    def client(self) -> FileWriterClient:
+        return self.writer.client
+
+    @property
+    def status(self) -> TopicHandle:
+        return self.broker.topic(self.client.status_topic)
+
+    def new_topic(self, name: str, partitions: int = 1) -> TopicHandle:
+        self.broker.create_topics({f"{self.prefix}.{name}": partitions})
+        return self.broker.topic(f"{self.prefix}.{name}")
+
+    def speed(self, **config: Any) -> compose.Node:
+        return compose.group("speed", "NXlog", compose.stream("f144", topic=self.data.name, source=SPEED, **config))
+
+    def panel(self) -> compose.Node:
+        return compose.group("panel", "NXdetector", compose.stream("ev44", topic=self.data.name, source=PANEL))
+
+    def start(self, *nodes: compose.Node, name: str = "a", **more: Any) -> Job:
+        """Send a start command; the structure has these nodes below an NXentry."""
+        structure = compose.structure(compose.group("entry", "NXentry", *nodes))
+        return self.client.start(structure, f"{self.prefix}-{name}.nxs", control_topic=self.control.name, **more)
+
+    def write(self, *nodes: compose.Node, **more: Any) -> Job:
+        """Run a job whose stop time is given to its end."""
+        job = self.start(*nodes, **more)
+        job.wait_started()
+        job.wait_written()
+        return job
+
+    def send(self, *values: Any, topic: TopicHandle | None = None) -> None:
+        for value in values:
+            (topic or self.data).produce(value)
+
+    def said(self, topic: TopicHandle | None = None) -> list[Any]:
+        """Return what is on the control topic (or another), oldest first."""
+        return (topic or self.control).messages()
+
+    def schemas(self) -> list[str]:
+        """Return the schemas of what is on the control topic, repeated ones once."""
+        schemas = [record.schema for record in self.said()]
+        return [schema for before, schema in zip(["", *schemas], schemas, strict=False) if schema != before]
+
+    def path(self, name: str = "a") -> Path:
+        return self.writer.output / f"{self.prefix}-{name}.nxs"
+
+
+@contextmanager
+def entry_of(job: Job) -> Iterator[h5py.Group]:
+    """Open the finished file of a job, as any reader would, at its entry."""
+    assert job.finished is not None
+    with h5py.File(job.finished.file_name) as file:
+        yield file["entry"]
+
+
+def read(entry: h5py.Group, *paths: str) -> list[list[Any]]:
+    return [entry[path][:].tolist() for path in paths]
+
+
+def ns(*times_ms: int) -> list[int]:
+    return [time_ms * 1_000_000 for time_ms in times_ms]
+
+
+def status_of(record: Any) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(record.value.status_json)
+    return parsed
