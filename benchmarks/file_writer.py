@@ -39,7 +39,7 @@ from testbeam.wire.flatbuffers.events_ev44 import encode_ev44
 from testbeam.wire.flatbuffers.template_f144 import F144Bank, F144Template
 
 SOURCES = 1_000
-LOGS = 400_000
+LOGS = 1_000_000
 EVENT_MESSAGES = {100: 60_000, 1_000: 20_000, 10_000: 3_000}
 NAIVE = 400  # messages: so slow that fewer are enough
 ROUNDS = 5
@@ -55,9 +55,11 @@ class Watch:
         self.start()
 
     def start(self) -> None:
+        """Begin anew."""
         self.started_s = time.process_time()
 
     def us(self) -> float:
+        """Return µs since the start."""
         return 1e6 * (time.process_time() - self.started_s)
 
 

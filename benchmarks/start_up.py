@@ -120,6 +120,6 @@ def _cpu_s(pid: int) -> float:
 
 def _words(starts: Sequence[Start]) -> str:
     def middle(name: str) -> float:
-        return statistics.median(getattr(start, name) for start in starts)
+        return float(statistics.median(getattr(start, name) for start in starts))
 
     return f"answers after {middle('answer_s'):.3f} s, usable after {middle('usable_s'):.3f} s, {middle('cpu_s'):.2f} s of CPU"

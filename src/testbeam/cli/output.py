@@ -31,7 +31,9 @@ def stop_on_signals() -> Iterator[threading.Event]:
 
 
 def write(bursts: Iterable[Iterable[str]]) -> int:
-    """Write lines, each burst at once, and return how many characters they had; a reader that went away (`| head`) ends the program quietly, with success.
+    """Write lines, each burst at once, and return how many characters they had.
+
+    A reader that went away (`| head`) ends the program quietly, with success.
 
     Raises:
         SystemExit: nobody reads any more.

@@ -31,7 +31,7 @@ def replay(
     ] = True,
     create: Annotated[bool, typer.Option("--create", help="Create missing topics, with as many partitions.")] = False,
     same_topics: Annotated[
-        bool, typer.Option("--same-topics", help="Send into the very topics it was recorded from: doubles their messages.")
+        bool, typer.Option("--same-topics", help="Send into the topics it was recorded from: doubles their messages.")
     ] = False,
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Replay what is whole of a damaged file.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="Say what is in the file and send nothing.")] = False,

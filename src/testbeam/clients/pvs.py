@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias
 from testbeam.errors import PvMissing, SettingsError, TransportError, WaitTimeout
 from testbeam.transport.ca.pv_client import CaPvClient
 from testbeam.transport.deadline import Deadline
+from testbeam.transport.epics_environment import CA_PORT, PVA_PORT
 from testbeam.transport.pva import PvaClient
 from testbeam.wire.pv_reading import PvValue, Reading, Scalar
 
@@ -36,16 +37,16 @@ class PvClient(Protocol):
         """End connections."""
 
 
-def open_client(address: str, protocol: PvProtocol) -> PvClient:
-    """Return a client of the IOC at `address`, on the protocol's default port; nothing is connected yet.
+def open_client(address: str, protocol: PvProtocol, port: int | None = None) -> PvClient:
+    """Return a client of the IOC at `address`, on the protocol's default port unless told another; nothing is connected yet.
 
     Raises:
         SettingsError: the protocol is neither "pva" nor "ca".
     """
     if protocol == "pva":
-        return PvaClient(address)
+        return PvaClient(address, port or PVA_PORT)
     if protocol == "ca":
-        return CaPvClient(address)
+        return CaPvClient(address, port or CA_PORT)
     raise SettingsError("protocol", protocol, '"pva" or "ca"')
 
 

@@ -72,7 +72,7 @@ def replay(
         TransportError: a topic can't take the messages, or the broker did not acknowledge them in time.
         SettingsError: the speed or a name can't be used.
     """
-    if speed is not None and speed <= 0:
+    if speed is not None and not speed > 0:  # nor NaN
         raise SettingsError("--speed", speed, "a number above 0, or max")
     told = summary(path)
     if told.harm and not skip_damaged:

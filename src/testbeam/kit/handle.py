@@ -1,6 +1,6 @@
 """What a user or a test holds in hand of one service on a running stack."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,8 @@ from testbeam.kit.state import State
 from testbeam.kit.tail import tail
 
 if TYPE_CHECKING:
+    from testbeam.kit.evidence import Evidence
+    from testbeam.kit.journal import Event
     from testbeam.kit.lifecycle import Lifecycle
     from testbeam.kit.run import Run
     from testbeam.kit.spec import Service
@@ -182,6 +184,10 @@ class Handle:
         if process.exit_code is None:
             raise ServiceDied(f"service {self.name!r} {process.ending()}")
         return process.exit_code
+
+    def evidence(self, begin: "Event") -> "Sequence[Evidence]":  # noqa: ARG002 — for roles to use
+        """Return what the service can say of the time since `begin`, when a test has failed; roles add their own."""
+        return ()
 
     def close(self) -> None:
         """Let go of clients that a role's handle holds; called by the run before it stops the service."""

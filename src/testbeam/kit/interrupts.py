@@ -4,28 +4,45 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-_reactions: list[Callable[[], None]] = []  # the innermost block's reaction counts
+
+@dataclass(slots=True)
+class Held:
+    """Whether Ctrl-C was pressed within a block, and what it is to do there.
+
+    `react` runs in the signal handler, which the next Ctrl-C interrupts in its turn: it may put into a SimpleQueue, which is made
+    for that, but take no lock, as threading.Event.set does.
+    """
+
+    react: Callable[[], None]
+    pressed: bool = False
 
 
-def _react(_number: int, _frame: object) -> None:
-    _reactions[-1]()
+_held: list[Held] = []  # the innermost block counts
+
+
+def _press(_number: int, _frame: object) -> None:
+    innermost = _held[-1]
+    innermost.pressed = True
+    innermost.react()
 
 
 @contextmanager
-def held(react: Callable[[], None]) -> Iterator[None]:
-    """Call `react` on SIGINT instead of raising KeyboardInterrupt; blocks may be nested.
+def held(react: Callable[[], None] = lambda: None) -> Iterator[Held]:
+    """Note SIGINT instead of raising KeyboardInterrupt; blocks may be nested.
 
     Only in the main thread and only where Python's own handler is installed: a program that has its own knows better.
     """
+    block = Held(react)
     before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before not in {signal.default_int_handler, _react}:
-        yield
+    if threading.current_thread() is not threading.main_thread() or before not in {signal.default_int_handler, _press}:
+        yield block
         return
-    _reactions.append(react)
-    signal.signal(signal.SIGINT, _react)
+    _held.append(block)
+    signal.signal(signal.SIGINT, _press)
     try:
-        yield
+        yield block
     finally:
         signal.signal(signal.SIGINT, before)
-        _reactions.pop()
+        _held.pop()

@@ -1,7 +1,6 @@
 """How a declared stack becomes a running one, stays watched, and leaves nothing behind."""
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -53,7 +52,6 @@ class Run:
         self._on_crash = on_crash
         self._owned = ExitStack()  # what is given back at the end, in reverse order
         self._news: SimpleQueue[News] | None = None  # while something starts: who is ready, what went wrong
-        self._interrupted = threading.Event()  # Ctrl-C during the last start
         self._crashes: list[StackError] = []
         self._crew: Crew | None = None
         self._running: Crew | None = None  # the same, until it is stopped
@@ -140,14 +138,14 @@ class Run:
         """
         if self._crew is not None:
             raise StackError("a run starts once; call stack.run() again for another one")
-        with self._starting():
+        with self._starting() as interrupt:
             try:
                 self._open()
                 self._bring_up(self.stack.services)
             except BaseException as error:
                 self._give_up(error)
                 raise
-        if self._interrupted.is_set():  # between the last look at it and here
+        if interrupt.pressed:  # after the last piece of news was read
             self._give_up(KeyboardInterrupt())
             raise KeyboardInterrupt
         self.ready_s = (time.monotonic_ns() - self._started_ns) / 1e9
@@ -172,19 +170,13 @@ class Run:
         self._owned.callback(self._crew.dissolve)
 
     @contextmanager
-    def _starting(self) -> Iterator[None]:
+    def _starting(self) -> Iterator[interrupts.Held]:
         """Collect news for the time of a start; Ctrl-C is a piece of news, too."""
         news: SimpleQueue[News] = SimpleQueue()
-        self._interrupted.clear()
-
-        def interrupt() -> None:
-            self._interrupted.set()
-            news.put(("", KeyboardInterrupt()))
-
         self._news = news
         try:
-            with interrupts.held(interrupt):
-                yield
+            with interrupts.held(lambda: news.put(("", KeyboardInterrupt()))) as interrupt:
+                yield interrupt
         finally:
             self._news = None
 
@@ -195,8 +187,6 @@ class Run:
         bring_up = BringUp(new, self.crew.handles, self._news)
         try:
             bring_up.run()
-            if self._interrupted.is_set():
-                raise KeyboardInterrupt
             self.check()  # whoever ended after the last piece of news was read
         except BaseException:
             bring_up.cancel()
@@ -248,14 +238,14 @@ class Run:
         self.check()
         service = service.configured(**changes)
         service = service.configured(name=self.crew.free_name(service.name))
-        with self._starting():
+        with self._starting() as interrupt:
             try:
                 self._bring_up((service,))
             except BaseException:
                 self._remove(service.name)
                 raise
         try:
-            if self._interrupted.is_set():
+            if interrupt.pressed:  # after the last piece of news was read
                 raise KeyboardInterrupt
             yield self[service.name]
         finally:
@@ -282,31 +272,24 @@ class Run:
 
         Ctrl-C meanwhile kills what is left and is raised at the end.
         """
-        interrupted = threading.Event()
-        with interrupts.held(interrupted.set), self._owned.pop_all():
+        interrupted = False
+        with interrupts.held() as interrupt, self._owned.pop_all():
             crew, self._running = self._running, None
             if crew is not None:
                 self.journal.record("run_stopping")
-                if self._down(crew.lifecycles):
-                    interrupted.set()
+                interrupted = self._down(crew.lifecycles)
                 self.journal.record("run_stopped")
-        if interrupted.is_set():
+        if interrupted or interrupt.pressed:
             raise KeyboardInterrupt
 
     def _down(self, lifecycles: Mapping[str, Lifecycle]) -> bool:
         news: SimpleQueue[str] = SimpleQueue()
-        interrupted = threading.Event()
-
-        def hurry() -> None:
-            interrupted.set()
-            news.put(HURRY)
-
-        with interrupts.held(hurry):
+        with interrupts.held(lambda: news.put(HURRY)) as interrupt:
             for name in lifecycles:
                 self._close(self.crew.handles[name])
             for name in bring_down(lifecycles, news):
                 self.journal.record("trouble", name, detail="did not end in time; the guard kills it at its own end")
-        return interrupted.is_set()
+        return interrupt.pressed
 
     def _close(self, handle: Handle) -> None:
         try:

@@ -5,7 +5,7 @@ Columns rather than one object an update: a beamline sends tens of thousands a s
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ Column = Sequence[Any] | NDArray[Any]  # a client in Python fills lists, one in 
 _WORDS = {"U": "text", "?": "bool", "O": "something else"}
 
 
-class Form(Enum):
+class Form(StrEnum):
     """What a value is, apart from the type of its elements."""
 
     SCALAR = "scalar"

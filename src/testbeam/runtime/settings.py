@@ -30,13 +30,15 @@ def option(
     env: str | None = None,
     parse: Callable[[str], Any] | None = None,
     choices: Sequence[str] | None = None,
+    words: int | None = None,
 ) -> Any:
     """Declare one option of a settings class.
 
     `flags` adds short or older names; `env` names a variable other than the derived one; `parse` turns text into the value and raises
-    ValueError with the expected form. An option without a default is required; `tuple[str, ...]` fields may be given more than once.
+    ValueError with the expected form. An option without a default is required; `tuple[str, ...]` fields may be given more than once,
+    and with `words` as so many arguments each time: then they are a `tuple[tuple[str, ...], ...]`.
     """
-    metadata = {"help": help, "flags": tuple(flags), "env": env, "parse": parse, "choices": choices}
+    metadata = {"help": help, "flags": tuple(flags), "env": env, "parse": parse, "choices": choices, "words": words}
     return field(default=default, metadata=metadata)
 
 
@@ -98,14 +100,14 @@ def _add(parser: configargparse.ArgParser, spec: Field[Any], hint: Any) -> None:
     else:
         arguments |= {"required": spec.default is MISSING, "type": meta["parse"] or _reader(kind), "choices": meta["choices"]}
         if typing.get_origin(hint) is tuple:
-            arguments |= {"action": "append", "default": None}  # argparse would add to a default, not replace it
+            arguments |= {"action": "append", "default": None, "nargs": meta["words"]}  # argparse would add to a default, not replace it
     parser.add_argument(f"--{spec.name.replace('_', '-')}", *meta["flags"], **arguments)
 
 
 def _plain_type(hint: Any) -> Any:
     """Return the type of one value: `X | None` and `tuple[X, ...]` give X."""
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) in (tuple, typing.Union):
-        return next(a for a in typing.get_args(hint) if a not in (type(None), ...))
+        return _plain_type(next(a for a in typing.get_args(hint) if a not in (type(None), ...)))
     return hint
 
 
@@ -118,7 +120,11 @@ def _reader(kind: Any) -> Callable[[str], Any]:
 def _value(spec: Field[Any], value: Any) -> Any:
     if value is None and spec.default is not MISSING:
         return spec.default
-    return tuple(value) if isinstance(value, list) else value
+    return _frozen(value)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _check_file(argv: Sequence[str]) -> None:

@@ -151,7 +151,7 @@ _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIM
 
 
 def create_topics(kafka: Kafka, topics: Mapping[str, int], *, config: Mapping[str, str] | None = None, within_s: float = 10) -> None:
-    """Create `topics` (name → number of partitions); those that exist are left as they are.
+    """Create `topics` (name → number of partitions), those that exist are left as they are, and wait until they can be used.
 
     Raises:
         TransportError: the broker refused one, or did not answer in time.
@@ -164,3 +164,13 @@ def create_topics(kafka: Kafka, topics: Mapping[str, int], *, config: Mapping[st
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise TransportError(f"{kafka.bootstrap}: topic {name!r} was not created: {error.args[0].str()}") from error
+    end_s = time.monotonic() + within_s
+    while waiting := _without_leader(admin, topics, within_s):
+        if time.monotonic() > end_s:
+            raise TransportError(f"{kafka.bootstrap}: no leader within {within_s} s for {', '.join(waiting)}; is the broker overloaded?")
+        time.sleep(_RETRY_S)
+
+
+def _without_leader(admin: AdminClient, topics: Iterable[str], within_s: float) -> list[str]:
+    known = admin.list_topics(timeout=within_s).topics
+    return [name for name in topics if name not in known or any(p.leader < 0 for p in known[name].partitions.values())]

@@ -12,7 +12,7 @@ from testbeam.wire.kafka_requests import ClusterMetadata, TopicSpec
 # As the broker would create it for the first group, which then waits for it: up to 1 s in a client's retries.
 GROUP_OFFSETS = TopicSpec("__consumer_offsets", config={"cleanup.policy": "compact", "segment.bytes": "104857600"})
 _GROUP = "testbeam"
-_PAUSE_S = 0.005
+_PAUSE_S = 0.01
 
 
 class PlainConnection:

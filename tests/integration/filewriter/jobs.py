@@ -90,8 +90,10 @@ class Writing:
         return job
 
     def send(self, *values: Any, topic: TopicHandle | None = None) -> None:
+        """Send values; Kafka's time of a message is its payload time, as where a producer sends at once."""
         for value in values:
-            (topic or self.data).produce(value)
+            time_ns = value.reference_time_ns[0] if isinstance(value, Events) else value.timestamp_ns
+            (topic or self.data).produce(value, timestamp_ms=int(time_ns) // 1_000_000)
 
     def said(self, topic: TopicHandle | None = None) -> list[Any]:
         """Return what is on the control topic (or another), oldest first."""

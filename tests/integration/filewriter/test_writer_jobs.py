@@ -7,6 +7,7 @@ import h5py
 import pytest
 
 from testbeam.clients.file_writer import JobState
+from testbeam.clients.records import Record
 from testbeam.errors import JobRefused, WaitTimeout
 from testbeam.model import ActionOutcome, RunStart
 from testbeam.nexus import compose
@@ -16,7 +17,8 @@ from tests.integration.filewriter.jobs import STATUS_S, Writing, now_ms, status_
 
 def test_an_idle_writer_tells_its_status_at_its_interval(writing: Writing) -> None:
     with writing.status.tail() as tail:
-        deadline_s, statuses = time.monotonic() + 10 * STATUS_S, []
+        deadline_s = time.monotonic() + 10 * STATUS_S
+        statuses: list[Record] = []
         while len(statuses) < 3 and time.monotonic() < deadline_s:
             statuses += [record for record in tail.read() if record.schema == "x5f2"]
 
@@ -127,7 +129,7 @@ def test_a_start_that_cant_be_obeyed_is_echoed_and_refused_on_the_status_topic(
     )
     with writing.status.tail() as tail:
         writing.client.send(writing.client.pool_topic, encode_pl72(start))
-        said = []
+        said: list[Record] = []
         deadline_s = time.monotonic() + 10
         while "answ" not in [record.schema for record in said] and time.monotonic() < deadline_s:
             said += [record for record in tail.read() if record.schema != "x5f2"]

@@ -1,34 +1,117 @@
 """How writers share a pool, are stopped, lose Kafka, and start with a command."""
 
 import time
-from pathlib import Path
-from typing import cast
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, cast
 
 import pytest
 
+from testbeam.clients.file_writer import FileWriterClient, JobState
 from testbeam.errors import JobFailed
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Stack
 from testbeam.nexus import compose
 from testbeam.stacks.roles.broker import BrokerHandle, broker
 from testbeam.stacks.roles.filewriter import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics
-from tests.integration.filewriter.jobs import LEEWAY_S, STATUS_S, Writing, entry_of, log, now_ms, read
+from tests.integration.filewriter.jobs import LEEWAY_S, STATUS_S, Writing, entry_of, events, log, now_ms, read
 
-POOL = Topics(prefix="lives")
-
-
-@pytest.fixture(scope="module")
-def lives_run(shared_broker: BrokerHandle, writer_service: Service) -> "Run":
-    raise NotImplementedError
+StartWriter = Callable[..., Writing]
 
 
-def writer_of_pool(**more: object) -> Service:
-    return filewriter(
-        pool_topic=POOL.pool,
-        status_topic=POOL.writer_status,
-        control_topic=POOL.control,
-        time_after_stop_s=LEEWAY_S,
-        status_interval_s=STATUS_S,
-        **more,  # type: ignore[arg-type]
-    )
+@pytest.fixture
+def start_writer(writing_run: Run) -> Iterator[StartWriter]:
+    """Start one more writer, in a pool of the test's own."""
+    topics = Topics(prefix=f"p{uuid.uuid4().hex[:8]}")
+    kafka = cast("BrokerHandle", writing_run["broker"])
+    kafka.create_topics(topics.pool, topics.writer_status, topics.control)
+    with ExitStack() as stack:
+
+        def start(**more: Any) -> Writing:
+            words = {"time_after_stop_s": LEEWAY_S, "status_interval_s": STATUS_S, **more}
+            service = filewriter(pool_topic=topics.pool, status_topic=topics.writer_status, control_topic=topics.control, **words)
+            return Writing(broker=kafka, writer=cast("FileWriterHandle", stack.enter_context(writing_run.add(service))))
+
+        yield start
+
+
+def test_two_writers_share_three_jobs(start_writer: StartWriter) -> None:
+    first, second = start_writer(), start_writer()
+    jobs = [first.start(name=name, start_time_ms=now_ms()) for name in "abc"]
+    writers = {job.wait_started().service_id for job in jobs[:2]}
+    jobs[2].look(0.5)
+    waiting = jobs[2].state
+    for job in jobs:
+        job.send_stop()
+    for job in jobs:
+        job.wait_written()
+
+    assert len(writers) == 2
+    assert waiting is JobState.WAITING
+    in_folders = [{path.name for path in writing.writer.output.glob("*.nxs")} for writing in (first, second)]
+    assert sorted(len(names) for names in in_folders) == [1, 2]
+
+
+def test_a_writer_that_is_stopped_in_mid_job_finishes_the_file_and_says_so(writing_run: Run, writing: Writing) -> None:
+    kafka, t = writing.broker, now_ms()
+    topics = Topics(prefix=f"s{uuid.uuid4().hex[:8]}")
+    kafka.create_topics(topics.pool, topics.writer_status, topics.control)
+    service = filewriter(pool_topic=topics.pool, status_topic=topics.writer_status, control_topic=topics.control, flush_interval_s=60)
+    with writing_run.add(service) as handle:
+        own = Writing(broker=kafka, writer=cast("FileWriterHandle", handle))
+        client = FileWriterClient(
+            kafka=kafka.kafka, pool_topic=topics.pool, status_topic=topics.writer_status, control_topic=topics.control
+        )
+        node = compose.group("entry", "NXentry", own.speed(), own.panel())
+        job = client.start(compose.structure(node), "a.nxs", start_time_ms=t)
+        job.wait_started()
+        own.send(log(t + 1, 5), events(t + 1, [7]))
+        deadline_s = time.monotonic() + 10
+        while job.wait_status()["written"] < 2:
+            assert time.monotonic() < deadline_s
+        output = own.writer.output
+
+    with client, pytest.raises(JobFailed, match="stopped before the job's end"):
+        job.wait_written()
+    assert (output / "a.nxs").stat().st_mode & 0o777 == 0o444
+    with entry_of(job) as entry:
+        assert read(entry, "speed/value", "panel/event_time_offset") == [[5], [7]]
+
+
+def test_a_start_up_command_needs_nothing_over_kafka(start_writer: StartWriter) -> None:
+    command = {"filename": "at-start.nxs", "nexus_structure": {"children": []}, "start_time": now_ms() - 1000, "stop_time": now_ms()}
+    own = start_writer(startup_command=command)
+
+    job_of_file = own.status.expect(where=lambda record: record.schema == "wrdn", within=10)
+    assert job_of_file.value.file_name == str((own.writer.output / "at-start.nxs").resolve())
+    assert not job_of_file.value.error_encountered
+
+
+def test_options_of_an_ini_are_those_the_writer_uses(start_writer: StartWriter) -> None:
+    own = start_writer(ini={"service-name": "my-writer"})
+
+    status = own.status.expect(where=lambda record: record.schema == "x5f2")
+    assert status.value.service_id.startswith("my-writer--")
+    assert status.value.process_id == own.writer.pid
+
+
+def test_a_job_whose_kafka_falls_silent_ends_with_an_error() -> None:
+    topics = Topics()
+    kafka = broker(topics=(topics.pool, topics.writer_status, topics.control))
+    with Stack(kafka, filewriter(status_interval_s=STATUS_S, ini={"kafka-error-timeout": "1s"})).run() as run:
+        writer = cast("FileWriterHandle", run["filewriter"])
+        job = writer.start_job(compose.structure(), "a.nxs", start_time_ms=now_ms())
+        job.wait_started()
+        run["broker"].pause()
+        deadline_s = time.monotonic() + 10
+        while "Kafka did not answer for 1.0 s" not in writer.get_stderr():
+            assert time.monotonic() < deadline_s
+        run["broker"].resume()
+
+        with pytest.raises(JobFailed, match=r"Kafka did not answer for 1\.0 s"):
+            job.wait_written()
+        again = writer.start_job(compose.structure(), "b.nxs", start_time_ms=now_ms() - 10, stop_time_ms=now_ms())
+        again.wait_started(within=20)
+        again.wait_written()

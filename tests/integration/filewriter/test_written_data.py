@@ -38,7 +38,9 @@ def test_live_events_and_logs_are_written_exactly(writing: Writing) -> None:
 def test_start_and_stop_in_the_past_give_the_exact_window_with_alarms(writing: Writing) -> None:
     t = now_ms() - 20_000
     empty = writing.new_topic("empty", partitions=3)
-    writing.send(*(log(t + i * 100, i) for i in range(10)), *(alarm(t + i * 100) for i in range(3, 6)), *(events(t + i, [i]) for i in (0, 250, 950)))
+    writing.send(
+        *(log(t + i * 100, i) for i in range(10)), *(alarm(t + i * 100) for i in range(3, 6)), *(events(t + i, [i]) for i in (0, 250, 950))
+    )
     other = compose.log("other", topic=empty.name, source="nobody")
     job = writing.write(writing.speed(), writing.panel(), other, start_time_ms=t + 250, stop_time_ms=t + 700)
 
@@ -88,7 +90,7 @@ def test_a_source_may_live_in_any_partition(writing: Writing) -> None:
     t = now_ms() - 5_000
     topic = writing.new_topic("wide", partitions=3)
     for i in range(12):
-        topic.produce(log(t + i, i), key=f"key-{i}")
+        topic.produce(log(t + i, i), key=f"key-{i}", timestamp_ms=t + i)
     node = compose.log("speed", topic=topic.name, source=SPEED)
     job = writing.write(node, start_time_ms=t, stop_time_ms=t + 1_000)
 
@@ -173,7 +175,7 @@ def test_many_sources_are_written_each_into_its_group(writing: Writing) -> None:
     producer = writing.broker.kafka.producer()
     for i in range(20):
         for number, name in enumerate(names):
-            producer.produce(writing.data.name, ENCODERS["f144"](log(t + i, i * 1000 + number, name)))
+            producer.produce(writing.data.name, ENCODERS["f144"](log(t + i, i * 1000 + number, name)), timestamp=t + i)
     producer.flush(10)
     nodes = [compose.log(f"pv_{number}", topic=writing.data.name, source=name) for number, name in enumerate(names)]
     job = writing.write(*nodes, start_time_ms=t, stop_time_ms=t + 1_000)

@@ -20,9 +20,9 @@ def forwarding_run() -> Iterator[Run]:
         broker(topics=TOPICS),
         ioc(types, prefix="T:", counting=COUNTING),
         ioc(name="other", prefix="O:"),
-        forwarder(iocs=("ioc", "other"), pv_update_period_ms=PERIOD_MS),
+        forwarder(iocs=("ioc", "other"), pv_update_period_ms=PERIOD_MS, ini={"status-interval": 500}),
     )
-    with stack.run("/tmp/h6/run", keep=True) as run:
+    with stack.run() as run:
         yield run
 
 

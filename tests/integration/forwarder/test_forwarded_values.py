@@ -71,13 +71,13 @@ def test_text_is_counted_and_its_alarm_and_connection_are_sent(chain: Chain, top
 
 @BOTH
 def test_alarms_are_sent_when_they_change_and_only_then(chain: Chain, topic: TopicHandle, protocol: Protocol) -> None:
-    pv = chain.ioc().pv("T:DOUBLE")
+    pv = chain.ioc().pv("T:ALARMED")
     pv.put(1.0)
-    chain.forwarder.add(stream("T:DOUBLE", topic, protocol))
-    topic.expect(source="T:DOUBLE", value=1.0, within=10)
+    chain.forwarder.add(stream("T:ALARMED", topic, protocol))
+    topic.expect(source="T:ALARMED", value=1.0, within=10)
     for value in (2.0, 85.0, 86.0, 95.0, 96.0, 3.0, 4.0):
         pv.put(value)
-        topic.expect(source="T:DOUBLE", value=value)
+        topic.expect(source="T:ALARMED", value=value)
 
     alarms = [(r.value.severity, r.value.message) for r in topic.messages() if isinstance(r.value, Alarm)]
 

@@ -1,6 +1,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,14 +9,16 @@ import pytest
 from testbeam.kit.journal import read
 from testbeam.kit.spec import Stack
 from testbeam.kit.state import State
-from tests.integration.kit.runners import Runner, start, until, until_gone
+from tests.integration.kit.runners import Runner, until, until_gone
 from tests.integration.kit.small_services import is_alive, listener, sleeper, stubborn
+
+StartRunner = Callable[[str], Runner]
 
 INTERRUPTED = -signal.SIGINT  # Python re-raises an uncaught KeyboardInterrupt as its signal
 
 
-def test_ctrl_c_on_a_running_stack_stops_it_in_order(tmp_path: Path) -> None:
-    runner = start(tmp_path, "plain")
+def test_ctrl_c_on_a_running_stack_stops_it_in_order(tmp_path: Path, start_runner: StartRunner) -> None:
+    runner = start_runner("plain")
     runner.said()
     pids = runner.pids()
 
@@ -28,8 +31,8 @@ def test_ctrl_c_on_a_running_stack_stops_it_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", ["run_started", "starting", "spawned", "seen", "ready"])
-def test_ctrl_c_during_the_start_leaves_no_process(tmp_path: Path, moment: str) -> None:
-    runner = start(tmp_path, "plain")
+def test_ctrl_c_during_the_start_leaves_no_process(tmp_path: Path, start_runner: StartRunner, moment: str) -> None:
+    runner = start_runner("plain")
     _until_event(runner, moment)
     pids = runner.pids()
 
@@ -41,8 +44,8 @@ def test_ctrl_c_during_the_start_leaves_no_process(tmp_path: Path, moment: str) 
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.05, 0.08, 0.12, 0.16, 0.2, 0.25])
-def test_ctrl_c_at_any_moment_leaves_no_process(tmp_path: Path, delay_s: float) -> None:
-    runner = start(tmp_path, "plain")
+def test_ctrl_c_at_any_moment_leaves_no_process(tmp_path: Path, start_runner: StartRunner, delay_s: float) -> None:
+    runner = start_runner("plain")
     until(lambda: runner.process.poll() is not None or (tmp_path / "events.jsonl").exists(), 25)
     time.sleep(delay_s)  # no synchronisation: the moment is what is tried out
     pids = runner.pids()
@@ -55,8 +58,22 @@ def test_ctrl_c_at_any_moment_leaves_no_process(tmp_path: Path, delay_s: float) 
     until_gone([*pids, runner.process.pid, *runner.pids()], 1.0)
 
 
-def test_ctrl_c_twice_does_not_wait_for_a_service_that_ignores_its_signal(tmp_path: Path) -> None:
-    runner = start(tmp_path, "stubborn")  # it may take 60 s to stop
+@pytest.mark.parametrize("moment", ["run_started", "spawned", "run_ready"])
+def test_a_storm_of_ctrl_c_leaves_no_process_and_hangs_nowhere(tmp_path: Path, start_runner: StartRunner, moment: str) -> None:
+    runner = start_runner("plain")
+    _until_event(runner, moment)
+    pids = runner.pids()
+
+    deadline_s = time.monotonic() + 10
+    while runner.process.poll() is None and time.monotonic() < deadline_s:
+        runner.interrupt()
+
+    assert runner.process.poll() is not None
+    until_gone([*pids, runner.process.pid, *runner.pids()], 1.0)
+
+
+def test_ctrl_c_twice_does_not_wait_for_a_service_that_ignores_its_signal(tmp_path: Path, start_runner: StartRunner) -> None:
+    runner = start_runner("stubborn")  # it may take 60 s to stop
     runner.said()
     pids = runner.pids()
 

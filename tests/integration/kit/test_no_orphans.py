@@ -1,6 +1,6 @@
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,15 +11,13 @@ from testbeam.kit.handle import Handle
 from testbeam.kit.probes.file import FileExists
 from testbeam.kit.spec import Stack
 from testbeam.kit.state import State
-from tests.integration.kit.runners import Runner, poisoned, start, until, until_gone
+from tests.integration.kit.runners import Runner, poisoned, until, until_gone
 from tests.integration.kit.small_services import is_alive, listener, pids_of, python, sleeper, stubborn
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> Iterator[Runner]:
-    it = start(tmp_path, "stubborn")
-    yield it
-    it.close()
+def runner(start_runner: Callable[[str], Runner]) -> Runner:
+    return start_runner("stubborn")
 
 
 @pytest.mark.parametrize(
@@ -44,8 +42,8 @@ def test_whoever_is_killed_every_process_is_gone_within_a_second(runner: Runner,
     until_gone(pids, 1.0)
 
 
-def test_a_runner_that_is_killed_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
-    runner = start(tmp_path, "plain")
+def test_a_runner_that_is_killed_while_it_starts_leaves_nothing(tmp_path: Path, start_runner: Callable[[str], Runner]) -> None:
+    runner = start_runner("plain")
     journal = tmp_path / "events.jsonl"
     until(lambda: journal.exists() and '"spawned"' in journal.read_text(), 25)
     pids = runner.pids()
@@ -54,7 +52,6 @@ def test_a_runner_that_is_killed_while_it_starts_leaves_nothing(tmp_path: Path) 
     runner.process.wait()
 
     until_gone(pids, 1.0)
-    runner.close()
 
 
 def test_a_dead_guard_is_an_error_that_names_it_and_not_a_hang() -> None:

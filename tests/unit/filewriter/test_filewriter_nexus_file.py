@@ -1,13 +1,17 @@
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from testbeam.errors import NexusError
 from testbeam.nexus import compose
 from testbeam.nexus.files import opened, streams, walk
-from testbeam.services.filewriter.nexus_file import path_below
+from testbeam.nexus.structure import parse
+from testbeam.services.filewriter.nexus_file import NexusFile, path_below, template_of
+from testbeam.services.filewriter.plan import plan
 from tests.unit.filewriter.writing import Writing
 
 Write = Callable[..., Writing]
@@ -146,3 +150,38 @@ def test_a_file_that_is_no_hdf5_is_named_in_the_error(tmp_path: Path) -> None:
 
     with pytest.raises(NexusError, match=r"a\.nxs: can't be read"), opened(tmp_path / "a.nxs"):
         pass
+
+
+def test_a_template_is_copied_and_only_what_is_missing_is_added(tmp_path: Path) -> None:
+    folder = tmp_path / "TBL"
+    folder.mkdir()
+    with h5py.File(folder / "TBL.hdf", "w", libver="v110") as template:
+        template["entry/title"] = "from the template"
+        template["entry"].attrs["NX_class"] = "NXentry"
+    title, speed = compose.dataset("title", "from the start command"), compose.log("speed", topic="motion", source="a")
+    root = parse(compose.structure(compose.group("entry", "NXother", title, speed)))
+
+    file = NexusFile(tmp_path / "a.nxs", root, plan(root), datetime.now(UTC), template_of(tmp_path, "TBL"))
+    file.close()
+
+    with h5py.File(tmp_path / "a.nxs") as written:
+        assert written["entry/title"].asstr()[()] == "from the template"
+        assert written["entry"].attrs["NX_class"] == "NXentry"
+        assert "value" in written["entry/speed"]
+    assert file.warnings == []
+
+
+def test_a_template_in_an_older_format_is_used_with_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "TBL").mkdir()
+    h5py.File(tmp_path / "TBL/TBL.hdf", "w", libver="earliest").close()
+    root = parse("{}")
+
+    file = NexusFile(tmp_path / "a.nxs", root, plan(root), datetime.now(UTC), template_of(tmp_path, "TBL"))
+    file.close()
+    assert "readers can't follow" in file.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["missing", "../TBL", "/etc"])
+def test_a_template_that_is_not_there_is_refused_with_the_way_out(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NexusError, match="leave the instrument name out"):
+        template_of(tmp_path, name)

@@ -38,13 +38,13 @@ def test_the_end_is_asked_for_once_and_only_when_nothing_more_can_belong_to_the_
     assert p.to_ask(1_000, 1_100) == []
     assert p.to_ask(1_000, 1_101) == [PLACE]
 
-    p.answered(PLACE, 8, 1_101)
+    p.answered(PLACE, 8)
     assert p.to_ask(1_000, 1_102) == []
 
 
 def test_a_partition_ends_when_all_up_to_its_end_was_read() -> None:
     p = progress()
-    p.answered(PLACE, 8, 1_101)
+    p.answered(PLACE, 8)
     assert not ended(p, 1_000, 1_102)
 
     p.read(PLACE, 7, kafka_ms=900)
@@ -53,14 +53,15 @@ def test_a_partition_ends_when_all_up_to_its_end_was_read() -> None:
 
 def test_an_empty_partition_is_harmless() -> None:
     p = progress()
-    p.answered(PLACE, 5, 1_101)
+    p.answered(PLACE, 5)
 
     assert ended(p, 1_000, 1_102)
 
 
 def test_a_partition_that_ends_in_transaction_marks_ends_when_kafka_says_so() -> None:
     p = progress()
-    p.answered(PLACE, 6, 1_101)
+    p.to_ask(1_000, 1_101)
+    p.answered(PLACE, 6)
 
     assert not ended(p, 1_000, 2_000, at_end=True)
     assert ended(p, 1_000, 2_102, at_end=True)
@@ -68,7 +69,16 @@ def test_a_partition_that_ends_in_transaction_marks_ends_when_kafka_says_so() ->
 
 def test_a_partition_that_is_never_read_to_its_end_is_named() -> None:
     p = progress()
-    p.answered(PLACE, 9, 1_101)
+    p.to_ask(1_000, 1_101)
+    p.answered(PLACE, 9)
 
     assert p.stuck(30_000, 31_101) == []
     assert p.stuck(30_000, 31_102) == ["motion[0] was read to 5 of 9"]
+
+
+def test_a_partition_whose_end_nobody_tells_is_named_too() -> None:
+    p = progress()
+    p.to_ask(1_000, 1_101)
+    p.to_ask(1_000, 20_000)
+
+    assert p.stuck(30_000, 31_102) == ["motion[0] was read to 5 of nobody knows how many"]

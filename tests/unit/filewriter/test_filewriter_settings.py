@@ -45,6 +45,12 @@ def test_every_option_may_stand_in_an_ini_file(tmp_path: Path) -> None:
     assert (settings.brokers, settings.time_after_stop, settings.hdf_output_prefix) == ("b:1", 0.5, Path("/data"))
 
 
+def test_settings_of_librdkafka_are_given_as_key_and_value() -> None:
+    settings = parse(FileWriterSettings, PROG, [*REQUIRED, "-X", "sasl.mechanism", "PLAIN", "-X", "socket.timeout.ms", "5000"])
+
+    assert dict(settings.kafka_option) == {"sasl.mechanism": "PLAIN", "socket.timeout.ms": "5000"}
+
+
 def write(path: Path, content: object) -> Path:
     path.write_text(json.dumps(content))
     return path

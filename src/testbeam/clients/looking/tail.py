@@ -69,7 +69,7 @@ def why_nothing(kafka: Kafka, topic: str, wanted: Wanted) -> str:
     if asked is None:
         return f"nothing is that new; the newest message of {topic!r} is of {time_ms(last[-1].timestamp()[1])}"
     names = sorted(set(there) - {""})
-    near = difflib.get_close_matches(asked, names) or names
+    near = difflib.get_close_matches(asked or "", names) or names
     return f"no message of {kind} {asked!r} on {topic!r}; the newest are of {', '.join(near[:5]) or 'none'}"
 
 

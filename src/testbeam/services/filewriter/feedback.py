@@ -39,7 +39,11 @@ class Feedback:
         self._heartbeat = Heartbeat("testbeam-filewriter", service_id, interval_s)
         self._drops = drops
         self._waiting_since_s: float | None = None
-        self.heard = False  # whether Kafka ever acknowledged anything
+        self._heard = False
+
+    def is_heard(self) -> bool:
+        """Tell whether Kafka ever acknowledged anything."""
+        return self._heard
 
     def say(self, topic: str, payload: bytes, now_s: float) -> None:
         """Send a message; whether it arrived shows in `silent_s`."""
@@ -82,6 +86,6 @@ class Feedback:
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
-            self.heard = True
+            self._heard = True
         else:
             self._drops.add("not delivered", f"to {message.topic()}: {error.str()}")

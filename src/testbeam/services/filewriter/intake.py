@@ -2,18 +2,19 @@
 
 import itertools
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import KafkaException, Message, TopicPartition
 
-from testbeam.errors import TransportError
 from testbeam.services.filewriter.progress import Partition, Place, Progress
 from testbeam.services.filewriter.router import Router
 from testbeam.transport.kafka import Reader
 
 _PORTION_BYTES = 4_000_000  # read at once: larger portions only push data out of the processor's cache
 _FEWEST = 10
+_ASK_S = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,14 +53,10 @@ class Intake:
             self._portion = max(_FEWEST, min(self.most, _PORTION_BYTES * len(messages) // size))
         return len(messages)
 
-    def end_partitions(self, stop_ms: int | None, now_ms: int, within_s: float) -> bool:
-        """Stop reading partitions that have given all; tell whether none is left.
-
-        Raises:
-            TransportError: Kafka did not say in time where a partition ends.
-        """
+    def end_partitions(self, stop_ms: int | None, now_ms: int) -> bool:
+        """Stop reading partitions that have given all; tell whether none is left."""
         for place in self.progress.to_ask(stop_ms, now_ms):
-            self.progress.answered(place, self._end_of(place, within_s), now_ms)
+            self._ask_end(place)
         for place in list(self.progress.open):
             done = self.router.done(*place)
             if self.progress.ended(place, stop_ms, now_ms, sources_done=done, at_end=place in self.reader.at_end):
@@ -67,12 +64,10 @@ class Intake:
                 self.reader.consumer.incremental_unassign([TopicPartition(*place)])
         return not self.progress.open
 
-    def _end_of(self, place: Place, within_s: float) -> int:
-        try:
-            _low, high = self.reader.consumer.get_watermark_offsets(TopicPartition(*place), timeout=within_s)
-        except Exception as error:
-            raise TransportError(f"{self.reader.bootstrap}: {place[0]}[{place[1]}]: no end offset within {within_s} s: {error}") from error
-        return int(high)
+    def _ask_end(self, place: Place) -> None:
+        with suppress(KafkaException):  # asked again in the next round; `Progress.stuck` says when it takes too long
+            _low, high = self.reader.consumer.get_watermark_offsets(TopicPartition(*place), timeout=_ASK_S)
+            self.progress.answered(place, int(high))
 
 
 def places_of(offsets: Mapping[str, Mapping[int, int]]) -> dict[Place, int]:

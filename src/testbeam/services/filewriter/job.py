@@ -15,7 +15,7 @@ from testbeam.services.filewriter import core
 from testbeam.services.filewriter.core import Job
 from testbeam.services.filewriter.feedback import Feedback
 from testbeam.services.filewriter.intake import Intake, missing_sources, places_of
-from testbeam.services.filewriter.nexus_file import NexusFile, path_below
+from testbeam.services.filewriter.nexus_file import NexusFile, path_below, template_of
 from testbeam.services.filewriter.plan import plan
 from testbeam.services.filewriter.progress import Progress
 from testbeam.services.filewriter.router import Router
@@ -64,11 +64,12 @@ class RunningJob:
         root = parse(job.start.nexus_structure)
         planned = plan(root)
         path = path_below(env.settings.hdf_output_prefix, job.start.filename)
+        template = template_of(env.settings.hdf_template_prefix, job.start.instrument_name)
         control = env.kafka.reader()
         try:
             topic, within_s = job.start.control_topic, env.settings.kafka_metadata_max_timeout
             control.assign(places_of({topic: control.offsets_at(topic, min(sent_ms, job.start_ms), within_s)}))
-            file = NexusFile(path, root, planned, datetime.fromtimestamp(env.now_ms() / 1000, UTC))
+            file = NexusFile(path, root, planned, datetime.fromtimestamp(env.now_ms() / 1000, UTC), template)
         except BaseException:
             control.close()
             raise
@@ -108,8 +109,11 @@ class RunningJob:
                 self.finish()
             elif self.env.feedback.silent_s(time.monotonic()) > self.env.settings.kafka_error_timeout:
                 self.finish(f"Kafka did not answer for {self.env.settings.kafka_error_timeout} s")
-        except (TransportError, OSError) as error:
+        except TransportError as error:
             self.finish(str(error))
+        except (OSError, RuntimeError, ValueError) as error:  # as HDF5 raises them: a full disk, a file that is gone
+            self.env.log.exception("job %s", self.job.job_id)
+            self.finish(f"{self.file.path}: {error}")
 
     def counts(self) -> dict[str, Any]:
         """Return what was received, written and dropped so far."""
@@ -180,13 +184,13 @@ class RunningJob:
             self._flushed_s = time.monotonic()
 
     def _all_read(self) -> bool:
-        now_ms, within_s = self.env.now_ms(), self.env.settings.kafka_metadata_max_timeout
+        now_ms = self.env.now_ms()
         if self.intake is None or not self._has_data:
             return self.job.passed(now_ms)
         stuck = self.intake.progress.stuck(self.env.settings.kafka_error_timeout * 1000, now_ms)
         if stuck:
             raise TransportError(f"{'; '.join(stuck)} within {self.env.settings.kafka_error_timeout} s")
-        return self.intake.end_partitions(self.job.stop_ms, now_ms, within_s)
+        return self.intake.end_partitions(self.job.stop_ms, now_ms)
 
 
 def _stop_ns(job: Job) -> int:

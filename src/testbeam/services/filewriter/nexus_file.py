@@ -4,6 +4,7 @@ Source: contracts/filewriter.md, "Files".
 """
 
 import posixpath
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,20 @@ from testbeam.services.filewriter.router import Route
 _TEXT = h5py.string_dtype()
 _LIBRARY = ("v110", "v110")  # SWMR needs 1.10; newer formats would shut out readers with older libraries
 _READ_ONLY = 0o444
+
+
+def template_of(prefix: Path, instrument_name: str) -> Path | None:
+    """Return the file that an instrument's files begin as a copy of; none without an instrument's name.
+
+    Raises:
+        NexusError: there is no such file.
+    """
+    if not instrument_name:
+        return None
+    path = prefix.resolve() / instrument_name / f"{instrument_name}.hdf"
+    if Path(instrument_name).name != instrument_name or not path.is_file():
+        raise NexusError(instrument_name, f"there is no template {path}; leave the instrument name out to start from an empty file")
+    return path
 
 
 def path_below(prefix: Path, filename: str) -> Path:
@@ -45,22 +60,24 @@ def path_below(prefix: Path, filename: str) -> Path:
 class NexusFile:
     """A file being written; `routes` are its writer modules, `warnings` what is not as asked for.
 
+    It begins empty, or as a copy of `template`, to which only what is missing is added.
+
     Raises:
         NexusError: the file can't be made; none is left behind then.
     """
 
-    def __init__(self, path: Path, root: Group, planned: Sequence[Planned], now: datetime) -> None:
+    def __init__(self, path: Path, root: Group, planned: Sequence[Planned], now: datetime, template: Path | None = None) -> None:
         self.path = path
         self.warnings: list[str] = []
         try:
-            self._file = h5py.File(path, "x", libver=_LIBRARY)
+            self._file = _new(path, template)
         except OSError as error:
             raise NexusError(str(path), f"can't be made: {error}") from error
         try:
             self._write_structure(root, now)
             self.routes = [self._route(item) for item in planned]
             self._link(root)
-            self._file.swmr_mode = True
+            self._let_readers_follow()
         except BaseException as error:
             self._file.close()
             path.unlink()
@@ -88,7 +105,7 @@ class NexusFile:
             made = self._file.require_group(group.path)
             _set_attributes(made, group.attributes)
             for child in group.children:
-                if isinstance(child, Dataset):
+                if isinstance(child, Dataset) and child.name not in made:
                     _make_dataset(made, child)
                 elif isinstance(child, Stream):
                     _set_attributes(made, child.attributes)
@@ -110,11 +127,27 @@ class NexusFile:
                 return
             waiting = missing
 
+    def _let_readers_follow(self) -> None:
+        try:
+            self._file.swmr_mode = True
+        except RuntimeError as error:
+            self.warnings.append(f"readers can't follow the file (SWMR) as it is written: {error}")
+
     def _try_link(self, path: str, link: Link) -> bool:
+        if link.name in self._file[path]:
+            return True
         target = self._file.get(posixpath.normpath(posixpath.join(path, link.source)))
         if target is not None:
             self._file[path][link.name] = target
         return target is not None
+
+
+def _new(path: Path, template: Path | None) -> h5py.File:
+    if template is None:
+        return h5py.File(path, "x", libver=_LIBRARY)
+    with template.open("rb") as source, path.open("xb") as copy:
+        shutil.copyfileobj(source, copy)
+    return h5py.File(path, "r+", libver=_LIBRARY)
 
 
 def _make_dataset(group: h5py.Group, dataset: Dataset) -> None:
@@ -127,7 +160,7 @@ def _make_dataset(group: h5py.Group, dataset: Dataset) -> None:
 
 
 def _set_attributes(item: h5py.HLObject, attributes: Sequence[Attribute]) -> None:
-    for attribute in attributes:
+    for attribute in [attribute for attribute in attributes if attribute.name not in item.attrs]:
         if attribute.value.dtype == object and not attribute.value.ndim:
             hdf5.set_text(item.id, attribute.name, attribute.value.item())
             continue

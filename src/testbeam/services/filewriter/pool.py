@@ -29,12 +29,16 @@ class Pool:
         self._consumer: Consumer | None = None
         self._last_error: Any = None
 
-    def poll(self, wait_s: float) -> Message | None:
-        """Return the next message of the pool, joining first where needed; none within `wait_s` or where Kafka has a passing fault."""
+    def join(self) -> Consumer:
+        """Begin to join the group, unless that was done already; `poll` goes on with it."""
         if self._consumer is None:
             self._consumer = Consumer(self._kafka.config() | _GROUP | {"group.id": self._group})
             self._consumer.subscribe([self._topic])
-        message = self._consumer.poll(wait_s)
+        return self._consumer
+
+    def poll(self, wait_s: float) -> Message | None:
+        """Return the next message of the pool; none within `wait_s`, or where Kafka has a passing fault."""
+        message = self.join().poll(wait_s)
         error = None if message is None else message.error()
         if error is None:
             return message

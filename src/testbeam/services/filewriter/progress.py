@@ -12,7 +12,7 @@ _MARKS_MS = 1000
 
 @dataclass(slots=True)
 class Partition:
-    """How far one partition was read; `end_offset` is asked for, at `asked_ms`, once the stop and its leeway are over."""
+    """How far one partition was read; `end_offset` is asked for, from `asked_ms` on, once the stop and its leeway are over."""
 
     next_offset: int
     kafka_ms: int = 0
@@ -37,19 +37,21 @@ class Progress:
         """Return the partitions whose end must be asked for now: nothing that comes later belongs to the job."""
         if stop_ms is None or now_ms <= stop_ms + self.leeway_ms:
             return []
-        return [place for place, partition in self.open.items() if partition.end_offset is None]
+        places = [place for place, partition in self.open.items() if partition.end_offset is None]
+        for place in places:
+            self.open[place].asked_ms = self.open[place].asked_ms or now_ms
+        return places
 
-    def answered(self, place: Place, end_offset: int, now_ms: int) -> None:
+    def answered(self, place: Place, end_offset: int) -> None:
         """Note the end of a partition."""
         self.open[place].end_offset = end_offset
-        self.open[place].asked_ms = now_ms
 
     def stuck(self, timeout_ms: float, now_ms: int) -> list[str]:
         """Return, in words, the partitions that were not read to their end in time."""
         return [
-            f"{topic}[{number}] was read to {partition.next_offset} of {partition.end_offset}"
+            f"{topic}[{number}] was read to {partition.next_offset} of {partition.end_offset or 'nobody knows how many'}"
             for (topic, number), partition in self.open.items()
-            if partition.end_offset is not None and now_ms > partition.asked_ms + timeout_ms
+            if partition.asked_ms and now_ms > partition.asked_ms + timeout_ms
         ]
 
     def ended(self, place: Place, stop_ms: int | None, now_ms: int, *, sources_done: bool, at_end: bool) -> bool:

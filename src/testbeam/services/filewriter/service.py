@@ -5,11 +5,12 @@ import os
 import threading
 import time
 from collections import deque
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Message
 
-from testbeam.errors import NexusError, SettingsError, TransportError, WireError
+from testbeam.errors import NexusError, TransportError, WireError
 from testbeam.model import RunStart, RunStop
 from testbeam.runtime.counters import Drops
 from testbeam.services.filewriter import core, start_command
@@ -43,7 +44,7 @@ class FileWriter:
         self._settings = settings
         self._log = logging.getLogger(PROG)
         self._drops = Drops(self._log)
-        self._kafka = Kafka(bootstrap=settings.brokers, options=_options(settings.kafka_option))
+        self._kafka = Kafka(bootstrap=settings.brokers, options=dict(settings.kafka_option))
         service_id = new_service_id(settings.service_name)
         self._feedback = Feedback(self._kafka, service_id, settings.status_master_interval, self._drops)
         self._pool = Pool(self._kafka, settings.job_pool_topic, settings.job_pool_group, self._log)
@@ -51,6 +52,8 @@ class FileWriter:
         self._commands: deque[Command] = deque(start_command.read(settings.start_command, topic) if settings.start_command else ())
         self._job: RunningJob | None = None
         self.done = False
+        if settings.metric_server_port or settings.grafana_carbon_address:
+            self._log.warning("metric-server-port and grafana-carbon-address are understood, but no metrics are given yet")
 
     def step(self) -> None:
         """Do one round of whatever there is to do."""
@@ -70,7 +73,7 @@ class FileWriter:
         if self._job is not None:
             self._job.finish("the file-writer was stopped before the job's end")
         self._pool.leave()
-        self._feedback.close(_GOODBYE_S if self._feedback.heard else 0)
+        self._feedback.close(_GOODBYE_S if self._feedback.is_heard() else 0)
 
     def _status(self) -> dict[str, Any]:
         if self._job is None:
@@ -79,9 +82,12 @@ class FileWriter:
 
     def _look_for_job(self) -> None:
         wait_s = self._settings.kafka_poll_timeout
-        if not self._feedback.heard:  # Kafka is not there yet, or has not made its topics
+        if not self._feedback.is_heard():  # Kafka is not there yet, or has not made its topics
             self._feedback.listen(time.monotonic(), wait_s)
-            self._tell_ready()
+            if self._feedback.is_heard():
+                self._tell_ready()
+                self._pool.join()
+                import_module("testbeam.services.filewriter.job")  # h5py is loaded while the group takes us in, not before we are ready
         elif self._commands:
             self._do(self._commands.popleft())
         else:
@@ -91,7 +97,7 @@ class FileWriter:
 
     def _tell_ready(self) -> None:
         file = self._settings.ready_file
-        if self._feedback.heard and file is not None:
+        if file is not None:
             unfinished = file.with_name(f"{file.name}.new")
             unfinished.write_text(str(os.getpid()))
             unfinished.replace(file)
@@ -119,7 +125,7 @@ class FileWriter:
             self._start(start, buffer, message.timestamp()[1])
 
     def _start(self, start: RunStart, echo: bytes, sent_ms: int) -> None:
-        from testbeam.services.filewriter.job import Environment, RunningJob  # late: h5py is not needed to be ready
+        from testbeam.services.filewriter.job import Environment, RunningJob
 
         reason, code = core.refusal_of(start), core.BAD_REQUEST
         if not reason:
@@ -146,13 +152,3 @@ class FileWriter:
     @staticmethod
     def _now_ms() -> int:
         return time.time_ns() // 1_000_000
-
-
-def _options(pairs: tuple[str, ...]) -> dict[str, str]:
-    options = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise SettingsError("-X", pair, "a librdkafka setting as KEY=VALUE")
-        options[key] = value
-    return options

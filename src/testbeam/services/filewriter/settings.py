@@ -46,4 +46,4 @@ class FileWriterSettings(ProgramSettings):
     job_pool_group: str = option(default="kafka-to-nexus-worker-pool", help="consumer group shared by all writers of a pool")
     start_command: Path | None = option(default=None, help="JSON file with a job to do at start", parse=Path)
     ready_file: Path | None = option(default=None, help="file for the process id, once Kafka acknowledged the first status", parse=Path)
-    kafka_option: tuple[str, ...] = option(default=(), help="librdkafka setting KEY=VALUE; may be repeated", flags=("-X",))
+    kafka_option: tuple[tuple[str, str], ...] = option(default=(), help="librdkafka setting: KEY VALUE", flags=("-X",), words=2)

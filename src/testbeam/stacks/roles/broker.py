@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BrokerHandle", "MetadataAnswers", "TopicSpec", "broker"]
 
-_PROGRAM = ("${python}", "-m", "testbeam.services.broker")
+PROGRAM = ("${python}", "-m", "testbeam.services.broker")
 
 Declared = TopicSpec | str | Mapping[str, int]
 
@@ -127,11 +127,12 @@ def broker(
     return Service(
         name,
         role="broker",
-        command=(*_PROGRAM, *_listening(faultable), *found, *_tuning(properties, heap_mb)),
-        prepare=() if _is_prepared(launch) else ((*_PROGRAM, "--only-prepare", *found),),
+        command=(*PROGRAM, *_listening(faultable), *found, *_tuning(properties, heap_mb)),
+        prepare=() if _is_prepared(launch) else ((*PROGRAM, "--only-prepare", *found),),
         ports=tuple(Port(name=port) for port in ("plain", "controller", *(("proxied", "proxy") if faultable else ()))),
         endpoints={"kafka": "${address}:${port.plain}"} | ({"proxied": "${address}:${port.proxy}"} if faultable else {}),
         ready=MetadataAnswers(),
+        ready_timeout_s=60.0,  # a slow machine without a start-up cache; an early death is seen at once all the same
         after_ready=_create_at_start,
         handle=BrokerHandle,
         options={"topics": specs},

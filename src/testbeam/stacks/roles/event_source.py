@@ -58,4 +58,5 @@ def event_source(
         needs=(broker,),
         eager=True,
         ready=LogLine(READY),
+        options={"brokers": options["bootstrap"], "detector_topic": detector_topic},
     )

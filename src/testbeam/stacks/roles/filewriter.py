@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testbeam.errors import StackError
 from testbeam.kit.handle import Handle
 from testbeam.kit.spec import Seen, Service
+from testbeam.stacks.probes.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from testbeam.clients.file_writer import FileWriterClient, Job
-    from testbeam.transport.kafka import Reader
 
 __all__ = ["FileWriterHandle", "IdleStatus", "filewriter"]
 
@@ -19,8 +20,6 @@ _PROGRAM = ("${python}", "-m", "testbeam.services.filewriter")
 _INI = "config-files/${name}.ini"
 _COMMAND = "config-files/${name}-command.json"
 _READY_FILE = "${dir}/ready"
-_LOOK_S = 0.2
-_NEWEST = 100  # messages of the status topic in which the status of this start is looked for at first
 
 
 class FileWriterHandle(Handle):
@@ -68,7 +67,10 @@ class IdleStatus:
 
     def check(self, service: Handle) -> Seen:
         """Look once."""
-        return _see_file(Path(service.fill(self.told_by)), service.pid) if self.told_by else _see_topic(service)
+        if self.told_by:
+            return _see_file(Path(service.fill(self.told_by)), service.pid)
+        of_anyone = "container" in service.options
+        return Heartbeat(topic=service.options["status_topic"], brokers=service.options["brokers"], of_anyone=of_anyone).check(service)
 
 
 def filewriter(
@@ -125,13 +127,18 @@ def filewriter(
 
 def _configured(service: Service, changes: Mapping[str, Any]) -> Service:
     """Return the service with more settings (`ini`) or a start-up command; both are files of the run."""
+    unknown = set(changes) - {"ini", "startup_command"}
+    if unknown:
+        raise StackError(
+            f"service {service.name!r} can't be configured by {', '.join(sorted(unknown))}; a file-writer takes ini, startup_command"
+        )
     settings = dict(service.options["settings"]) | dict(changes.get("ini", {}))
     files = dict(service.files)
     if "startup_command" in changes:
         files[_COMMAND] = json.dumps(changes["startup_command"]).replace("$", "$$")
         settings["start-command"] = f"${{run_dir}}/{_COMMAND}"
-    lines = ["[filewriter]", *(f"{key}={value}" for key, value in settings.items())]
-    files[_INI] = "\n".join(lines) + "\n"
+    # No section: kafka-to-nexus would take one for the name of a subcommand, and read none of its keys.
+    files[_INI] = "".join(f"{key}={value}\n" for key, value in settings.items())
     return replace(service, files=files, options={**service.options, "settings": settings})
 
 
@@ -142,35 +149,3 @@ def _see_file(path: Path, pid: int | None) -> Seen:
             ready=False, detail=f"Kafka has not acknowledged a status yet ({path} is {'of an earlier start' if told else 'not there'})"
         )
     return Seen(ready=True, detail="Kafka has its idle status")
-
-
-def _see_topic(service: Handle) -> Seen:
-    from testbeam.errors import WireError
-    from testbeam.wire.flatbuffers.service_status_x5f2 import decode_x5f2
-
-    topic, seen = service.options["status_topic"], 0
-    reader = _reader_of(service, topic)
-    for message in reader.read(_NEWEST, _LOOK_S):
-        seen += 1
-        try:
-            status = decode_x5f2(message.value() or b"")
-        except WireError:
-            continue
-        if service.pid in (None, status.process_id):
-            reader.close()
-            return Seen(ready=True, detail=f"{status.service_id} says {status.status_json[:200]}")
-    return Seen(ready=False, detail=f"{seen} new messages on {topic!r}, none of them a status of process {service.pid}")
-
-
-def _reader_of(service: Handle, topic: str) -> "Reader":
-    from testbeam.transport.kafka import Kafka
-
-    memory = service.memory
-    if "reader" not in memory:
-        memory["reader"] = Kafka(bootstrap=service.fill(service.options["brokers"])).reader()
-    reader: Reader = memory["reader"]
-    if not memory.get("assigned"):
-        ends = reader.watermarks(topic, _LOOK_S)
-        reader.assign({(topic, p): max(low, high - _NEWEST) for p, (low, high) in ends.items()})
-        memory["assigned"] = True
-    return reader

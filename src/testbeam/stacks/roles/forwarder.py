@@ -86,7 +86,13 @@ def forwarder(
         eager=not command,  # a foreign one may give up where there is no broker
         ready=IdleStatus("" if command else _READY_FILE),
         handle=ForwarderHandle,
-        options={"brokers": brokers, "config_topic": config_topic, "status_topic": status_topic, "settings": settings},
+        options={
+            "brokers": brokers,
+            "config_topic": config_topic,
+            "status_topic": status_topic,
+            "storage_topic": storage_topic,
+            "settings": settings,
+        },
         configure=_configured,
     )
     return _configured(service, {"ini": ini or {}})

@@ -1,13 +1,15 @@
 """How an IOC joins a stack: our own host of EPICS base with the user's databases, or the demo records."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from testbeam.clients.pvs import PvClient, PvHandle, PvProtocol, open_client
-from testbeam.errors import PvMissing
+from testbeam.errors import PvMissing, TestbeamError
+from testbeam.kit.evidence import Evidence
 from testbeam.kit.handle import Handle
+from testbeam.kit.journal import Event
 from testbeam.kit.spec import Seen, Service
 from testbeam.transport import epics_libraries, pva_port
 from testbeam.transport.ca.client import CaClient
@@ -26,12 +28,15 @@ class IocHandle(Handle):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._clients: dict[PvProtocol, PvClient] = {}
+        self._asked: dict[str, PvHandle] = {}
 
     def pv(self, name: str, protocol: PvProtocol = "pva") -> PvHandle:
         """Return the PV of this full name over "pva" or "ca"; nothing is asked of the IOC yet."""
         if protocol not in self._clients:
-            self._clients[protocol] = open_client(self.address, protocol)
-        return PvHandle(name, self._clients[protocol], lambda: self.records)
+            host, _, port = self.endpoints[protocol if protocol in self.endpoints else "pva"].rpartition(":")
+            self._clients[protocol] = open_client(host, protocol, int(port))
+        self._asked[f"{protocol} {name}"] = handle = PvHandle(name, self._clients[protocol], lambda: self.records)
+        return handle
 
     @property
     def prefix(self) -> str:
@@ -44,11 +49,17 @@ class IocHandle(Handle):
         file = self.folder / RECORDS_FILE
         return tuple(file.read_text().split()) if file.exists() else ()
 
+    def evidence(self, begin: Event) -> Sequence[Evidence]:  # noqa: ARG002 — a PV has no past to ask for
+        """Return what every PV that was asked for is now."""
+        values = [f"{name}: {_now(handle)}" for name, handle in self._asked.items()]
+        return [Evidence(title="PVs that were asked for, as they are now", text="\n".join(values))] if values else []
+
     def close(self) -> None:
         """End the connections of all PV handles."""
         for client in self._clients.values():
             client.close()
         self._clients.clear()
+        self._asked.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +120,13 @@ def ioc(
         handle=IocHandle,
         options={"prefix": prefix},
     )
+
+
+def _now(handle: PvHandle) -> str:
+    try:
+        return str(handle.read(within=_PROBE_S))
+    except TestbeamError as error:
+        return str(error)
 
 
 def _absolute(entry: str) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from p4p.client.raw import Cancelled, Context, Disconnected, Finished, RemoteError, Subscription
+from p4p.wrapper import Value
 
 from testbeam.model import ConnectionState
 from testbeam.model.updates import Form, UpdateBatch
@@ -23,7 +24,7 @@ from testbeam.transport.monitors.pva_values import Layout, layout_of
 from testbeam.transport.monitors.seam import Clock
 
 # Both ends keep 4 updates of a PV by default and then overwrite the newest: a burst within one look would lose some.
-_REQUEST = "field()record[queueSize=64]"
+_REQUEST = Context.makeRequest("field()record[queueSize=64]")
 _FIRST_HURRY_NS = 300_000_000
 _HURRY_NS = 30_000_000_000  # pvxs ignores more frequent ones
 _DOUBT_NS = 1_000_000_000
@@ -35,7 +36,17 @@ _STATES = {
 }
 _POP: Callable[[Any], Any] = super(Subscription, Subscription).pop  # p4p's own, without the wrapping of values: 3 µs each
 _log = logging.getLogger(__name__)
-logging.getLogger("p4p").setLevel(logging.INFO)  # at DEBUG it logs each update, whether or not anybody asked for that
+_CHANGED: Callable[[Any, str], bool] = super(Value, Value).changed  # of one field, without the loop over several: 0.5 µs
+
+
+class _Context(Context):  # type: ignore[misc]  # p4p has no annotations
+    """A client, configured by the environment; its handlers are called as they are, without p4p's wrapping and logging."""
+
+    def __init__(self) -> None:
+        super().__init__("pva", nt=False, useenv=True)
+
+    def watch(self, channel: str, handler: Callable[[], None]) -> Subscription:
+        return Subscription(self._ctxt, channel, None, handler=handler, pvRequest=_REQUEST)
 
 
 class _Watched:
@@ -49,9 +60,9 @@ class _Watched:
         self.layout: Layout | None = None
         self.seen_ns = -1
 
-    def start(self, context: Context, ready: "deque[int]") -> None:
+    def start(self, context: _Context, ready: "deque[int]") -> None:
         self.context = context
-        self.subscription = context.monitor(self.channel, partial(ready.append, self.stream), request=_REQUEST)
+        self.subscription = context.watch(self.channel, partial(ready.append, self.stream))
         self.pop = partial(_POP, self.subscription)
         ready.append(self.stream)
 
@@ -67,7 +78,7 @@ class PvaMonitors:
         self._gathering = Gathering()
         self._hurry_ns = 0
         self._servers = NameServers(addresses(os.environ.get("EPICS_PVA_NAME_SERVERS", "")))
-        self._retired: list[Context] = []
+        self._retired: list[_Context] = []
         self._context = self._new_context()
         self._doubt_ns: int | None = None
 
@@ -127,7 +138,7 @@ class PvaMonitors:
             streams.append(stream)
             values.append(value)
             times.append(time_ns)
-            if layout.has_alarm and update.changed("alarm"):
+            if layout.has_alarm and _CHANGED(update, "alarm"):
                 gathering.alarm(stream, time_ns, update["alarm.severity"], update["alarm.message"])
 
     def _connected(self, watched: _Watched, update: Any) -> Layout:
@@ -173,11 +184,11 @@ class PvaMonitors:
         self._close_unused()
         _log.debug("a PVA server answers again: asking it for %d PVs", len(self._missing))
 
-    def _new_context(self) -> Context:
+    def _new_context(self) -> _Context:
         now_ns = self._clock()
         self._servers.ask(now_ns)
         self._hurry_ns = now_ns + _FIRST_HURRY_NS
-        return Context("pva", nt=False, useenv=True)
+        return _Context()
 
     def _close_unused(self) -> None:
         if not self._retired:

@@ -94,7 +94,7 @@ def scan(file: BinaryIO) -> Iterator[Block | Damage]:
 
 
 def _check_signature(begin: bytes) -> None:
-    if begin[: len(MAGIC)] != MAGIC:
+    if begin[: len(MAGIC)] != MAGIC or len(begin) < len(SIGNATURE):
         raise WireError("recording", f"is none: it begins with 0x{begin.hex()}, a recording with 0x{SIGNATURE.hex()}")
     if begin != SIGNATURE:
         raise WireError("recording", f"is of version {int.from_bytes(begin[len(MAGIC) :], 'little')}; this testbeam reads {VERSION}")

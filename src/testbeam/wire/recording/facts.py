@@ -62,9 +62,11 @@ def decode_end(body: bytes) -> End:
     """Return what the last block says.
 
     Raises:
-        WireError: it is no JSON object.
+        WireError: it is no JSON object with a number of `messages`.
     """
     tree = _object(body, "end")
+    if type(tree.get("messages")) is not int:
+        raise WireError("recording", "its end block does not say how many messages there are")
     return End(messages=_number(tree, "messages"), reason=_text(tree, "reason"), ended_ms=_number(tree, "ended_ms"))
 
 

@@ -1,0 +1,134 @@
+"""What CPU does an update cost from PV to Kafka, and is none lost? `python -m benchmarks.forwarder`.
+
+Counting records of a real IOC, 10 Hz each, forwarded by the running service; its CPU time is compared with programs that only receive,
+and with ones that forward as one would at first (`forwarder_rivals`). All take turns in one run, twice.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import psutil
+
+from benchmarks.harness import Result, at_least, at_most, table, write_results
+from testbeam.clients.topics import Mark, TopicHandle
+from testbeam.kit.run import Run
+from testbeam.kit.spec import Stack
+from testbeam.model import Protocol, StreamSpec
+from testbeam.stacks.roles.broker import broker
+from testbeam.stacks.roles.forwarder import forwarder
+from testbeam.stacks.roles.ioc import ioc
+from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns
+
+PVS = 1_000
+SECONDS = 3.0
+WARM_UP_S = 2.0
+ROUNDS = 2
+TOPICS = ("tb_forwarder_commands", "tb_forwarder_status", "tb_forwarder_storage", "updates", "rivals")
+NAMES = tuple(f"B:COUNT-{number}" for number in range(PVS))
+
+
+def run() -> list[Result]:
+    """Return all figures; takes about 90 s."""
+    stack = Stack(broker(topics=TOPICS), ioc(prefix="B:", counting=PVS), forwarder(ini={"status-interval": 1000}))
+    with stack.run() as running:
+        return [*_protocol(running, Protocol.PVA), *_protocol(running, Protocol.CA)]
+
+
+@dataclass(slots=True)
+class Counted:
+    """What the counting records show of the updates on the topic."""
+
+    updates: int = 0
+    missing: int = 0
+    silent: int = 0  # PVs without a single update
+
+
+def _protocol(running: Run, protocol: Protocol) -> list[Result]:
+    name, counted = protocol.name, Counted()
+    contenders: tuple[Callable[[], float], ...] = (
+        lambda: _ours_us(running, protocol, counted),
+        lambda: _rival_us(running, f"bare-{name.lower()}"),
+        lambda: _rival_us(running, f"naive-{name.lower()}"),
+    )
+    samples = [[contender() for contender in contenders] for _ in range(ROUNDS)]
+    ours, bare, naive = map(statistics.median, zip(*samples, strict=True))
+    most, least = (1.3, 4) if protocol is Protocol.PVA else (2, 20)
+    lost = counted.missing + counted.silent
+    return [
+        at_most(f"{name} → Kafka: receive alone", value=ours, baseline=bare, target=most, unit="µs"),
+        at_least(f"{name} → Kafka: naive", value=ours, baseline=naive, target=least),
+        Result(
+            name=f"{name} → Kafka: updates missing",
+            value=lost,
+            unit="",
+            baseline=counted.updates,
+            ratio=lost / counted.updates,
+            target="0",
+            ok=not lost,
+        ),
+    ]
+
+
+def _ours_us(running: Run, protocol: Protocol, counted: Counted) -> float:
+    """Return the CPU time of the forwarder's process per update, in µs; add what the topic shows to `counted`."""
+    handle: Any = running["forwarder"]
+    topic: TopicHandle = running["broker"].topic("updates")  # type: ignore[attr-defined]
+    mark = topic.mark()
+    handle.add(*(StreamSpec(channel=pv, schema="f144", topic=topic.name, protocol=protocol) for pv in NAMES), within=30)
+    _statuses(handle, WARM_UP_S)
+    cpu_s, (first, *_, last) = _cpu_s(handle.pid), _statuses(handle, SECONDS)
+    spent_s = _cpu_s(handle.pid) - cpu_s
+    handle.client.remove_all()
+    handle.client.wait_for_streams([])
+    _count(topic, mark, counted)
+    return 1e6 * spent_s / int(last["updates"] - first["updates"])
+
+
+def _statuses(handle: Any, seconds: float) -> list[dict[str, Any]]:
+    """Return all statuses of this time, from one to another."""
+    end_s, statuses = time.monotonic() + seconds, [handle.client.next_status().details]
+    while time.monotonic() < end_s:
+        statuses.append(handle.client.next_status().details)
+    return statuses
+
+
+def _cpu_s(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def _rival_us(running: Run, name: str) -> float:
+    bootstrap = running["broker"].endpoints["kafka"]
+    argv = [sys.executable, "-m", "benchmarks.forwarder_rivals", name, bootstrap, "rivals", f"{SECONDS}", *NAMES]
+    environment = running["forwarder"].environment()
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    measured = json.loads(done.stdout.splitlines()[-1])
+    return float(1e6 * measured["cpu_s"] / measured["updates"])
+
+
+def _count(topic: TopicHandle, mark: Mark, counted: Counted) -> None:
+    payloads = [record.payload for record in topic.messages(mark, within=60) if record.schema == "f144"]
+    (columns,) = decode_f144_columns(payloads).columns
+    numbers = {name: value for name, _, _, value in columns.by_source()}
+    counted.updates += len(payloads)
+    counted.missing += sum(int(np.sum(np.diff(value) != 1)) for value in numbers.values())
+    counted.silent += sum(len(numbers.get(name, ())) < SECONDS * 10 for name in NAMES)
+
+
+def main() -> int:
+    """Print and write the figures; return 0 if every target is reached."""
+    results = run()
+    sys.stdout.write(table(results) + "\n")
+    write_results(results)
+    return 0 if all(result.ok for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

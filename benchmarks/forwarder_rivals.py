@@ -1,0 +1,156 @@
+"""What does it cost to do without the forwarder? Programs that receive the same PVs, each by itself, and say what CPU an update took.
+
+`python -m benchmarks.forwarder_rivals NAME BOOTSTRAP TOPIC SECONDS PV…`; EPICS is configured by the environment.
+"""
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from confluent_kafka import Producer
+
+WARM_UP_S = 2.0
+TICK_S = 0.01
+
+Step = Callable[[], int]  # one round of work; returns the number of updates
+Stop = Callable[[], None]
+
+
+def bare_pva(_producer: Producer, _topic: str, pvs: Sequence[str]) -> tuple[Step, Stop]:
+    """Receive with p4p and one queue of our own: the least that can be done with p4p."""
+    from p4p.client.raw import Context
+
+    context, ready, pops = Context("pva", nt=False, useenv=True), deque[int](), []
+    for number, pv in enumerate(pvs):
+        pops.append(context.monitor(pv, partial(ready.append, number)).pop)
+        ready.append(number)
+
+    def step() -> int:
+        count = 0
+        for _ in range(len(ready)):
+            pop = pops[ready.popleft()]
+            while (update := pop()) is not None:
+                if not isinstance(update, Exception):
+                    update["value"]
+                    count += 1
+        return count
+
+    return step, context.close
+
+
+def naive_pva(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step, Stop]:
+    """Receive with p4p's default queue, encode with ess-streaming-data-types, produce with a call-back for each message."""
+    from p4p.client.thread import Context
+    from streaming_data_types.logdata_f144 import serialise_f144
+
+    context, counter, lock = Context("pva", nt=False, useenv=True), [0], threading.Lock()
+
+    def forward(pv: str, update: Any) -> None:
+        if isinstance(update, Exception):
+            return
+        time_ns = update["timeStamp.secondsPastEpoch"] * 1_000_000_000 + update["timeStamp.nanoseconds"]
+        payload = serialise_f144(pv, update["value"], time_ns)
+        producer.produce(topic, payload, pv, on_delivery=lambda *_: None, timestamp=time_ns // 1_000_000)
+        with lock:
+            counter[0] += 1
+
+    subscriptions = [context.monitor(pv, partial(forward, pv), notify_disconnect=True) for pv in pvs]
+
+    def stop() -> None:
+        for subscription in subscriptions:
+            subscription.close()
+        context.close()
+
+    return partial(_take, producer, counter, lock), stop
+
+
+def bare_ca(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step, Stop]:
+    """Receive with the forwarder's own client, and produce bytes that were made before."""
+    from testbeam.transport.monitors.ca import CaMonitors
+
+    monitors, payload = CaMonitors(time.time_ns), bytes(88)
+    for number, pv in enumerate(pvs, 1):
+        monitors.subscribe(number, pv)
+
+    def step() -> int:
+        batch = monitors.drain()
+        messages = [{"key": b"TB:COUNT-0", "value": payload} for columns in batch.values for _ in columns.rows()]
+        producer.produce_batch(topic, messages)
+        producer.poll(0)
+        return len(messages)
+
+    return step, monitors.close
+
+
+def naive_ca(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step, Stop]:
+    """Receive with aioca, encode with ess-streaming-data-types, produce with a call-back for each message."""
+    import asyncio
+
+    import aioca
+    from streaming_data_types.logdata_f144 import serialise_f144
+
+    counter, lock, loop = [0], threading.Lock(), asyncio.new_event_loop()
+
+    def forward(pv: str, update: Any) -> None:
+        if not update.ok:
+            return
+        time_ns = update.raw_stamp[0] * 1_000_000_000 + update.raw_stamp[1]
+        producer.produce(topic, serialise_f144(pv, float(update), time_ns), pv, on_delivery=lambda *_: None, timestamp=time_ns // 1_000_000)
+        counter[0] += 1
+
+    async def subscribe() -> None:
+        for pv in pvs:
+            aioca.camonitor(pv, partial(forward, pv), format=aioca.FORMAT_TIME, all_updates=True, notify_disconnect=True)
+
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(subscribe(), loop).result()
+
+    def stop() -> None:
+        loop.call_soon_threadsafe(aioca.purge_channel_caches)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+    return partial(_take, producer, counter, lock), stop
+
+
+def _take(producer: Producer, counter: list[int], lock: threading.Lock) -> int:
+    producer.poll(0)
+    with lock:
+        count, counter[0] = counter[0], 0
+    return count
+
+
+RIVALS = {"bare-pva": bare_pva, "naive-pva": naive_pva, "bare-ca": bare_ca, "naive-ca": naive_ca}
+
+
+def main(name: str, bootstrap: str, topic: str, seconds: str, *pvs: str) -> None:
+    """Work for some seconds after a warm-up; print the number of updates and the CPU time of the whole process."""
+    logging.disable()
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
+    step, stop = RIVALS[name](producer, topic, pvs)
+    _work(step, WARM_UP_S)
+    started_s = time.process_time()
+    updates = _work(step, float(seconds))
+    cpu_s = time.process_time() - started_s
+    stop()
+    producer.flush(10)
+    sys.stdout.write(json.dumps({"updates": updates, "cpu_s": cpu_s}) + "\n")
+
+
+def _work(step: Step, seconds: float) -> int:
+    end_s, updates = time.monotonic() + seconds, 0
+    while time.monotonic() < end_s:
+        time.sleep(TICK_S)
+        updates += step()
+    return updates
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

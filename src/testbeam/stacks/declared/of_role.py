@@ -1,0 +1,72 @@
+"""How a table with `role = "…"` becomes a service: its keys are the parameters of the role."""
+
+import inspect
+import typing
+from collections.abc import Mapping
+from inspect import Parameter
+from pathlib import Path
+from typing import Any
+
+from testbeam.kit import template
+from testbeam.kit.spec import Service
+from testbeam.stacks.declared import parts
+from testbeam.stacks.declared.fitting import expected, fit
+from testbeam.stacks.declared.key import Key, Wrong, at
+from testbeam.stacks.declared.topic_names import topic_arguments
+from testbeam.stacks.replacing import KINDS
+from testbeam.stacks.roles import registry
+
+_READ_ELSEWHERE = ("role", *KINDS)  # which role it is, and what is put in its place
+
+
+def service_of_role(name: str, table: Mapping[str, Any], key: Key, here: Path, prefix: str) -> Service:
+    """Return the service that a role makes of its table; its topics begin with `prefix` unless the table names them.
+
+    Raises:
+        Wrong: there is no such role, it has no such parameter, or a value is not of the parameter's kind.
+    """
+    role_name = fit(table["role"], str, (*key, "role"), here)
+    with at((*key, "role")):
+        role = registry.role(role_name)
+    values = {word: value for word, value in table.items() if word not in _READ_ELSEWHERE}
+    parameters = _parameters(role)
+    on_top = {word: values.pop(word) for word in parts.OF_ANY_ROLE if word in values and word not in parameters}
+    arguments = topic_arguments(role_name, prefix, parameters) | _arguments(values, parameters, _hints(role), key, here)
+    with at(key):
+        made = registry.made(role_name, _call(role, name, arguments, parameters))
+    return parts.on_top(made, {word: parts.field(word, value, (*key, word), here) for word, value in on_top.items()})
+
+
+def _parameters(role: registry.Role) -> dict[str, Parameter]:
+    return {name: one for name, one in inspect.signature(role).parameters.items() if name != "name"}
+
+
+def _hints(role: registry.Role) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(role)
+    except NameError:  # annotations that only a type checker can read
+        return {}
+
+
+def _arguments(
+    values: Mapping[str, Any], parameters: Mapping[str, Parameter], hints: Mapping[str, Any], key: Key, here: Path
+) -> dict[str, Any]:
+    takes_any = any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values())
+    known = [*(one for one in parameters if one not in KINDS), *parts.OF_ANY_ROLE, *KINDS]
+    arguments = {}
+    for word, value in values.items():
+        if not takes_any and word not in parameters:
+            raise Wrong((*key, word), f"the role has no such parameter; {template.near(word, known)}")
+        hint = hints.get(word, Any)
+        listed = word in parameters and parameters[word].kind is Parameter.VAR_POSITIONAL
+        arguments[word] = fit(value, tuple[hint, ...] if listed else hint, (*key, word), here)
+    for word, one in parameters.items():
+        if one.default is Parameter.empty and word not in arguments and one.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+            raise Wrong(key, f"the role needs {word}; give {expected(hints.get(word, Any))}")
+    return arguments
+
+
+def _call(role: registry.Role, name: str, arguments: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Any:
+    listed = next((word for word, one in parameters.items() if one.kind is Parameter.VAR_POSITIONAL), "")
+    positional = arguments.get(listed, ())
+    return role(*positional, name=name, **{word: value for word, value in arguments.items() if word != listed})

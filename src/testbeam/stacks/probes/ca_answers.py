@@ -1,0 +1,35 @@
+"""Does a Channel Access server answer?"""
+
+from dataclasses import dataclass
+
+from testbeam.errors import PvMissing
+from testbeam.kit.handle import Handle
+from testbeam.kit.seen import Seen
+from testbeam.transport.ca.client import CaClient
+from testbeam.transport.deadline import Deadline
+from testbeam.transport.epics_environment import CA_PORT
+
+_LOOK_S = 0.4
+_ANY_NAME = "testbeam:ready?"
+
+
+@dataclass(frozen=True, slots=True)
+class CaAnswers:
+    """Ready when the PV is read over Channel Access; without one, when the server answers at all, be it that it has no such PV.
+
+    The server is asked at the endpoint `ca`, else at the usual port of the service's address. A base IOC answers only once
+    iocInit is over, so the answer "no" tells as much.
+    """
+
+    pv: str = ""
+
+    def check(self, service: Handle) -> Seen:
+        """Look once, over a connection of its own."""
+        host, _, port = service.endpoints.get("ca", f"{service.address}:{CA_PORT}").rpartition(":")
+        deadline, pv = Deadline(_LOOK_S), service.fill(self.pv)
+        try:
+            with CaClient(host, int(port)) as client:
+                reading = client.channel(pv or _ANY_NAME, deadline.left_s).get(deadline.left_s)
+        except PvMissing as error:
+            return Seen(ready=not pv, detail=str(error) if pv else f"the CA server at {host}:{port} answers")
+        return Seen(ready=True, detail=f"{pv} answers over CA with {reading.value!r:.60}")

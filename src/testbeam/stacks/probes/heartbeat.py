@@ -1,0 +1,70 @@
+"""Does a service send its status (x5f2) to Kafka?"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from testbeam.errors import WireError
+from testbeam.kit.guard import descendants
+from testbeam.kit.handle import Handle
+from testbeam.kit.seen import Seen
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
+
+    from testbeam.model import ServiceStatus
+    from testbeam.transport.kafka import Reader
+
+_LOOK_S = 0.2
+_NEWEST = 100  # messages in which the status of this start is looked for at first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """Ready when a status of this start is on the topic; `brokers` is a template, as `${broker.kafka}`.
+
+    It has to come from the service's process or one below it. Where the process id tells nothing, because the service runs elsewhere
+    or in a container (`of_anyone`), any status counts that is sent after the first look.
+    """
+
+    topic: str
+    brokers: str
+    of_anyone: bool = False
+
+    def check(self, service: Handle) -> Seen:
+        """Look once at what is new."""
+        of_anyone = self.of_anyone or service.pid is None
+        reader, seen = self._reader(service, from_end=of_anyone), 0
+        for message in reader.read(_NEWEST, _LOOK_S):
+            seen += 1
+            status = _status(message)
+            if status is not None and (of_anyone or _is_of(service.pid, status)):
+                reader.close()
+                return Seen(ready=True, detail=f"{status.service_id} says {status.status_json[:200]}")
+        whose = "a status" if of_anyone else f"a status of process {service.pid} or one below it"
+        return Seen(ready=False, detail=f"{seen} new messages on {self.topic!r}, none of them {whose}")
+
+    def _reader(self, service: Handle, *, from_end: bool) -> "Reader":
+        from testbeam.transport.kafka import Kafka  # late: the client library is 70 ms of a start that may not need it
+
+        memory = service.memory
+        if "reader" not in memory:
+            memory["reader"] = Kafka(bootstrap=service.fill(self.brokers)).reader()
+        reader: Reader = memory["reader"]
+        if not memory.get("assigned"):
+            ends = reader.watermarks(self.topic, _LOOK_S)
+            reader.assign({(self.topic, p): high if from_end else max(low, high - _NEWEST) for p, (low, high) in ends.items()})
+            memory["assigned"] = True
+        return reader
+
+
+def _status(message: "Message") -> "ServiceStatus | None":
+    from testbeam.wire.flatbuffers.service_status_x5f2 import decode_x5f2
+
+    try:
+        return decode_x5f2(message.value() or b"")
+    except WireError:
+        return None
+
+
+def _is_of(pid: int | None, status: "ServiceStatus") -> bool:
+    return pid is not None and (status.process_id == pid or status.process_id in descendants(pid))

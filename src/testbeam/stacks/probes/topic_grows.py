@@ -1,0 +1,25 @@
+"""Does somebody send to a topic?"""
+
+from dataclasses import dataclass
+
+from testbeam.kit.handle import Handle
+from testbeam.kit.seen import Seen
+
+_LOOK_S = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicGrows:
+    """Ready when the topic has more messages than at the first look of this start; `brokers` is a template, as `${broker.kafka}`."""
+
+    topic: str
+    brokers: str
+
+    def check(self, service: Handle) -> Seen:
+        """Look once at the ends of all partitions."""
+        from testbeam.transport.kafka import Kafka  # late: the client library is 70 ms of a start that may not need it
+
+        with Kafka(bootstrap=service.fill(self.brokers)).reader() as reader:
+            now = sum(high for _, high in reader.watermarks(self.topic, _LOOK_S).values())
+        first = service.memory.setdefault(f"topic_grows {self.topic}", now)
+        return Seen(ready=now > first, detail=f"{now - first} new messages on {self.topic!r}")

@@ -1,0 +1,114 @@
+import json
+from collections import deque
+from typing import Any
+
+import pytest
+
+from testbeam.clients.file_writer import FileWriterClient, Job, JobState
+from testbeam.errors import JobFailed, JobRefused, WaitTimeout
+from testbeam.model import ActionOutcome, ActionType, CommandAnswer, RunStart, ServiceStatus, WritingFinished
+from testbeam.transport.kafka import Kafka
+from testbeam.wire.flatbuffers.registry import ENCODERS
+
+JOB_ID = "11111111-2222-3333-4444-555555555555"
+IDS = {CommandAnswer: "answ", WritingFinished: "wrdn", ServiceStatus: "x5f2"}
+
+
+class Said:
+    """Messages as a reader hands them out, a portion a look."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = deque(values)
+
+    def read(self, _most: int, _wait_s: float) -> list["Said"]:
+        return [self] if self.values else []
+
+    def value(self) -> bytes:
+        value = self.values.popleft()
+        return value if isinstance(value, bytes) else ENCODERS[IDS[type(value)]](value)
+
+    def topic(self) -> str:
+        return "control"
+
+
+def job(*said: Any) -> Job:
+    start = RunStart(job_id=JOB_ID, filename="a.nxs", nexus_structure="{}", control_topic="control")
+    client = FileWriterClient(kafka=Kafka(bootstrap=""), pool_topic="pool", status_topic="status", control_topic="control")
+    return Job(client=client, start=start, reader=Said(*said))  # type: ignore[arg-type]
+
+
+def answer(code: int = 201, message: str = "", job_id: str = JOB_ID) -> CommandAnswer:
+    outcome = ActionOutcome.SUCCESS if code == 201 else ActionOutcome.FAILURE
+    return CommandAnswer(
+        service_id="writer",
+        job_id=job_id,
+        command_id=job_id,
+        action=ActionType.START_JOB,
+        outcome=outcome,
+        message=message,
+        status_code=code,
+    )
+
+
+def finished(error: bool = False, message: str = "{}") -> WritingFinished:
+    return WritingFinished(service_id="writer", job_id=JOB_ID, error_encountered=error, file_name="/data/a.nxs", message=message)
+
+
+def status(**content: Any) -> ServiceStatus:
+    return ServiceStatus(
+        software_name="s",
+        software_version="1",
+        service_id="writer",
+        host_name="h",
+        process_id=1,
+        update_interval_ms=1,
+        status_json=json.dumps(content),
+    )
+
+
+def test_a_job_is_written_once_its_writer_says_so() -> None:
+    j = job(answer(), finished(message='{"written": 3}'))
+
+    j.wait_started()
+    assert j.state is JobState.WRITING
+    assert j.wait_written().file_name == "/data/a.nxs"
+    assert (j.state, j.report) == (JobState.DONE, {"written": 3})
+
+
+def test_messages_of_other_jobs_and_junk_are_passed_over() -> None:
+    j = job(answer(500, job_id="99999999-2222-3333-4444-555555555555"), b"junk", b"\0\0\0\0answjunk", answer())
+
+    assert j.wait_started().status_code == 201
+
+
+def test_a_refusal_is_raised_in_the_words_of_the_writer() -> None:
+    with pytest.raises(JobRefused, match=r"a\.nxs: no such folder \(500 of writer\)"):
+        job(answer(500, "no such folder")).wait_started()
+    with pytest.raises(JobRefused, match="no such folder"):
+        job(answer(500, "no such folder")).wait_written()
+
+
+def test_a_file_finished_with_an_error_is_raised_and_kept() -> None:
+    j = job(answer(), finished(error=True, message='{"summary": "disk full"}'))
+
+    with pytest.raises(JobFailed, match=r"/data/a\.nxs: disk full"):
+        j.wait_written()
+    assert j.finished is not None
+
+
+def test_a_foreign_writer_whose_message_is_no_json_has_no_report() -> None:
+    j = job(answer(), finished(message="all well"))
+
+    assert j.wait_written()
+    assert j.report == {}
+
+
+def test_only_a_status_that_names_the_job_is_its_status() -> None:
+    j = job(status(job_id="other"), status(job_id=JOB_ID, received=2))
+
+    assert j.wait_status() == {"job_id": JOB_ID, "received": 2}
+
+
+def test_waiting_in_vain_says_what_was_last_seen() -> None:
+    with pytest.raises(WaitTimeout, match=r"is waiting: no file-writer answered .* within 0 s; last seen .*status of writer: .*idle"):
+        job(status(state="idle")).wait_started(within=0)

@@ -1,0 +1,56 @@
+from typing import Any
+
+import pytest
+
+from testbeam.errors import StackError
+from testbeam.kit.spec import Service, Stack
+from testbeam.stacks.roles.broker import broker
+from testbeam.stacks.roles.filewriter import filewriter
+
+INI = "config-files/${name}.ini"
+
+
+def options_of(service: Service) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in service.files[INI].splitlines() if "=" in line)
+
+
+def test_the_writer_is_configured_by_a_file_of_the_run() -> None:
+    service = filewriter(pool_topic="pool", time_after_stop_s=0.25)
+
+    assert options_of(service)["job-pool-topic"] == "pool"
+    assert options_of(service)["time-after-stop"] == "250ms"
+    assert options_of(service)["brokers"] == "${broker.kafka}"
+    assert f"${{run_dir}}/{INI}" in service.command
+
+
+def test_it_may_be_configured_otherwise_and_keeps_the_rest() -> None:
+    service = filewriter(pool_topic="pool").configured(ini={"time-after-stop": "5s"}, name="other")
+
+    assert options_of(service)["time-after-stop"] == "5s"
+    assert options_of(service)["job-pool-topic"] == "pool"
+    assert service.name == "other"
+
+
+def test_a_start_up_command_becomes_a_file_whose_dollars_are_kept() -> None:
+    service = filewriter(startup_command={"filename": "$a.nxs"})
+
+    assert service.files["config-files/${name}-command.json"] == '{"filename": "$$a.nxs"}'
+    assert options_of(service)["start-command"] == "${run_dir}/config-files/${name}-command.json"
+
+
+def test_an_unknown_word_of_configuration_is_refused() -> None:
+    with pytest.raises(StackError):
+        filewriter().configured(nonsense=1)
+
+
+def test_our_writer_is_spawned_at_once_and_a_facilitys_own_when_its_broker_is_ready() -> None:
+    ours, theirs = filewriter(), filewriter(command=("/opt/kafka-to-nexus",))
+
+    assert (ours.eager, theirs.eager) == (True, False)
+    assert theirs.command[0] == "/opt/kafka-to-nexus"
+    assert "--ready-file" not in theirs.command
+
+
+@pytest.mark.parametrize("more", [{}, {"command": ("kafka-to-nexus",)}, {"startup_command": {}}])
+def test_it_fits_into_a_stack_with_a_broker(more: dict[str, Any]) -> None:
+    Stack(broker(), filewriter(**more), filewriter(name="second", **more))
