@@ -39,10 +39,10 @@ from testbeam.wire.flatbuffers.events_ev44 import encode_ev44
 from testbeam.wire.flatbuffers.template_f144 import F144Bank, F144Template
 
 SOURCES = 1_000
-LOGS = 1_000_000
+LOGS = 2_000_000
 EVENT_MESSAGES = {100: 60_000, 1_000: 20_000, 10_000: 3_000}
 NAIVE = 400  # messages: so slow that fewer are enough
-ROUNDS = 5
+ROUNDS = 3
 AT_ONCE = 1_000
 START_NS = 1_700_000_000_000_000_000
 BLOCK = 2**20  # values of one coalesced append
@@ -111,7 +111,7 @@ def _logs(kafka: Kafka, folder: Path) -> list[Result]:
     _fill(kafka, "f144", (message for i in rounds for message in bank.fill(sources, sources * 0.5, np.full(SOURCES, START_NS + i))))
     nodes = [compose.group(f"log_{i}", "NXlog", compose.stream("f144", topic="f144", source=name)) for i, name in enumerate(names)]
     decoding, ours, naive = _measured(
-        folder, _consume(kafka, "f144", LOGS, decode_f144_columns), _ours(kafka, "f144", LOGS, nodes), _naive_logs(kafka, "f144")
+        folder, _consume(kafka, "f144", LOGS, decode_f144_columns), _ours(kafka, "f144", LOGS, nodes), _naive_logs(kafka, "f144", names)
     )
     name = f"f144 → HDF5, {SOURCES} sources"
     return [
@@ -207,15 +207,14 @@ def _naive_events(kafka: Kafka, topic: str) -> Contender:
     return contender
 
 
-def _naive_logs(kafka: Kafka, topic: str) -> Contender:
-    def contender(path: Path, _watch: Watch) -> int:
+def _naive_logs(kafka: Kafka, topic: str, names: Sequence[str]) -> Contender:
+    def contender(path: Path, watch: Watch) -> int:
         with h5py.File(path, "w") as file:
-            columns: dict[str, list[Any]] = {}
+            groups = {name: file.create_group(name) for name in names}
+            columns = {name: (_growing(group, "time", "i8", 1024), _growing(group, "value", "f8", 1024)) for name, group in groups.items()}
+            watch.start()
             for buffer in _first(kafka, topic):
                 message = deserialise_f144(buffer)
-                if message.source_name not in columns:
-                    group = file.create_group(message.source_name)
-                    columns[message.source_name] = [_growing(group, "time", "i8", 1024), _growing(group, "value", "f8", 1024)]
                 time_column, value_column = columns[message.source_name]
                 _extend(time_column, [message.timestamp_unix_ns])
                 _extend(value_column, [message.value])

@@ -15,6 +15,9 @@ from testbeam.runtime import exit_codes
 COMMANDS = {
     "smoke": "Run the whole stack on real input; ends with a NeXus file, its audit and a report.",
     "broker": "Fetch Apache Kafka into the cache ahead of its first use.",
+    "topic": "Look at topics: list them, follow one, decode one message of any schema.",
+    "record": "Record topics into a file, byte for byte.",
+    "replay": "Send a recording to Kafka again.",
     "audit": "Prove that a NeXus file holds every message of its job.",
     "bench": "Run the benchmarks, each a ratio of one run.",
 }

@@ -18,7 +18,8 @@ from testbeam.transport.kafka import Kafka, Reader
 from testbeam.wire.recording.facts import About
 from testbeam.wire.recording.messages import MessageBatch, Place, encode_headers
 
-_READ_MOST = 1_000
+_READ_MOST, _READ_LEAST = 1_000, 10  # messages at a time
+_READ_SIZE = 2 << 20  # bytes at a time, as far as the messages before can tell: more than the caches hold takes twice the time
 _READ_WAIT_S = 0.1  # also how much of a slow topic a killed recorder may lose
 _BLOCK_SIZE = 8 << 20  # bytes of values: what damage to one byte may cost
 _TELL_EVERY_S = 0.5
@@ -79,6 +80,7 @@ class _Recorder:
         self.on_progress = on_progress
         self.started_s = time.monotonic()
         self.counts: Counter[Place] = Counter()
+        self.most = _READ_LEAST
         starts = _offsets(reader, topics, span.from_ms)
         self.places = tuple(starts)
         self.index = {place: number for number, place in enumerate(self.places)}
@@ -130,7 +132,9 @@ class _Recorder:
 
     def read(self, file: RecordingWriter) -> int:
         """Take what has come; return how many that were, whether or not they belong to the span."""
-        messages = self.reader.read(_READ_MOST, _READ_WAIT_S)
+        messages = self.reader.read(self.most, _READ_WAIT_S)
+        if messages:
+            self.most = min(max(_READ_SIZE * len(messages) // (sum(map(len, messages)) + 1), _READ_LEAST), _READ_MOST)
         for block in in_blocks(messages):
             most = None if self.span.messages is None else self.span.messages - file.messages
             batch = self.progress.take(gather(block, self.places, self.index), most)
@@ -165,16 +169,16 @@ class _Recorder:
 def gather(messages: Sequence[Message], places: Sequence[Place], index: Mapping[Place, int]) -> MessageBatch:
     """Return Kafka's messages as columns."""
     count = len(messages)
-    kinds, times = zip(*(message.timestamp() for message in messages), strict=True) if messages else ((), ())
-    headers = [message.headers() for message in messages]
+    kinds, times = zip(*map(Message.timestamp, messages), strict=True) if messages else ((), ())
+    headers = list(map(Message.headers, messages))
     return MessageBatch(
         places=places,
         place=_place(messages, index) if len(places) > 1 else np.zeros(count, np.uint16),
         timestamp_type=np.array(kinds, np.uint8),
-        offset=np.array([message.offset() for message in messages], np.int64),
+        offset=np.fromiter(map(Message.offset, messages), np.int64, count),
         timestamp_ms=np.array(times, np.int64),
-        key=[message.key() for message in messages],
-        value=[message.value() for message in messages],
+        key=list(map(Message.key, messages)),
+        value=list(map(Message.value, messages)),
         headers=[encode_headers(found) if found else b"" for found in headers] if any(headers) else [b""] * count,  # type: ignore[arg-type]
     )
 
@@ -193,7 +197,8 @@ def in_blocks(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
 
 
 def _place(messages: Sequence[Message], index: Mapping[Place, int]) -> NDArray[np.uint16]:
-    return np.array([index[message.topic(), message.partition()] for message in messages], np.uint16)  # type: ignore[index]
+    pairs = zip(map(Message.topic, messages), map(Message.partition, messages), strict=True)
+    return np.fromiter(map(index.__getitem__, pairs), np.uint16, len(messages))  # type: ignore[arg-type]
 
 
 def _offsets(reader: Reader, topics: Sequence[str], at_ms: int | None) -> dict[Place, int]:

@@ -1,7 +1,8 @@
 """What is in a recording on disk, how is one written, and what of a damaged one can still be read?"""
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +27,7 @@ class RecordingWriter:
         self._compress = compress
         self._file = _create(path, overwrite)
         with self._naming():
-            self._append(SIGNATURE)
-            self._append(block(Kind.ABOUT, self.size, encode_about(about)))
+            self._append([SIGNATURE, *block(Kind.ABOUT, len(SIGNATURE), encode_about(about))])
 
     def __enter__(self) -> Self:
         return self
@@ -43,7 +43,7 @@ class RecordingWriter:
         """
         with self._naming():
             body = encode_messages(batch)
-            self._append(block(Kind.MESSAGES, self.size, body, messages=len(batch), deflate=self._compress))
+            self._append(block(Kind.MESSAGES, self.size, *body, messages=len(batch), deflate=self._compress))
         self.messages += len(batch)
 
     def end(self, reason: str, ended_ms: int) -> None:
@@ -55,11 +55,14 @@ class RecordingWriter:
         """Close the file; without `end` it reads as one whose recorder was killed."""
         self._file.close()
 
-    def _append(self, raw: bytes) -> None:
-        left = memoryview(raw)
-        while left:
-            left = left[self._file.write(left) :]
-        self.size += len(raw)
+    def _append(self, pieces: Sequence[bytes]) -> None:
+        written = os.writev(self._file.fileno(), pieces)
+        size = sum(map(len, pieces))
+        if written < size:  # a disk that is nearly full, or more than 2 GiB
+            left = memoryview(b"".join(pieces))[written:]
+            while left:
+                left = left[self._file.write(left) :]
+        self.size += size
 
     @contextmanager
     def _naming(self) -> Iterator[None]:

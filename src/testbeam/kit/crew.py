@@ -47,6 +47,8 @@ class Crew:
         place.connect(self.places)
         place.write_files()
         name = place.service.name
+        for port, target in place.relayed().items():
+            self._run.links.open(f"{name}:{port}", (place.address, place.ports[port]), target)
         self.lifecycles[name] = Lifecycle(place.service, place, self._context)
         self.handles[name] = place.service.handle(self._run, self.lifecycles[name])
 
@@ -54,6 +56,7 @@ class Crew:
         """Forget a service and give its address and ports back."""
         place = self.places.pop(name, None)
         if place is not None:
+            self._run.links.forget(f"{name}:")
             place.release()
         self.services.pop(name, None)
         self.lifecycles.pop(name, None)

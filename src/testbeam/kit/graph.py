@@ -31,11 +31,16 @@ def check_service(service: "Service") -> None:
             else "give command=(…), or external=True if it runs already"
         )
         raise StackError(f"service {name!r} has {'a' if service.command else 'an empty'} command; {way_out}")
-    if not all(isinstance(word, str) for argv in (service.command, *service.prepare) for word in argv):
+    if not all(isinstance(word, str) for argv in (service.command, *service.prepare, *service.at_end) for word in argv):
         raise StackError(f"service {name!r}: every word of a command must be text; got {service.command!r}")
     ports = [port.name for port in service.ports]
     if len(set(ports)) < len(ports):
         raise StackError(f"service {name!r} declares a port twice: {', '.join(ports)}; give each its own name")
+    for port in service.ports:
+        if port.forwards_to and (port.forwards_to == port.name or port.forwards_to not in ports and ":" not in port.forwards_to):
+            raise StackError(
+                f"service {name!r} port {port.name!r} forwards to {port.forwards_to!r}; give another port of it, or HOST:PORT"
+            )
     for path in service.files:
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise StackError(f"service {name!r} file {path!r} lies outside the run's folder; give a path relative to it")
@@ -107,6 +112,8 @@ def check_templates(service: "Service", by_name: Mapping[str, "Service"]) -> Non
 def _templates(service: "Service") -> Iterable[tuple[str, str]]:
     yield from (("command", word) for word in service.command)
     yield from (("prepare", word) for argv in service.prepare for word in argv)
+    yield from (("at_end", word) for argv in service.at_end for word in argv)
     yield from ((f"env {name}", value) for name, value in service.env.items())
     yield from ((f"file {path}", part) for path, text in service.files.items() for part in (path, text))
     yield from ((f"endpoint {name}", value) for name, value in service.endpoints.items())
+    yield from ((f"port {port.name}", port.forwards_to) for port in service.ports)

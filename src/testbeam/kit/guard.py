@@ -37,6 +37,7 @@ else:
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+CLEAN_UP_TIMEOUT_S = 10.0
 KILL_TIMEOUT_S = 10.0  # only a process that hangs in the kernel outlives SIGKILL for so long
 POLL_S = 0.002
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -149,14 +150,42 @@ def reap_all() -> list[tuple[int, int]]:
         taken.append((pid, os.waitstatus_to_exitcode(status)))
 
 
+# --- what is no process of ours ---------------------------------------------------------------------------------------
+
+
+def begin_clean_up(order: Message) -> list[int]:
+    """Start what a spawned command line wants run at its end, silently; return the pids."""
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    pids = []
+    for argv in order["at_end"]:
+        try:  # noqa: SIM105 - contextlib costs a millisecond of everybody's start
+            pids.append(os.posix_spawnp(argv[0], argv, order["env"], file_actions=[(os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1, 2)]))
+        except OSError:
+            pass  # its program has gone since the start; what it would have removed is found by `testbeam doctor`
+    os.close(null)
+    return pids
+
+
+def clean_up(orders: list[Message]) -> None:
+    """Run what all these want run at their end, side by side; what takes too long is killed."""
+    left = {pid for order in orders for pid in begin_clean_up(order)}
+    deadline = time.monotonic() + CLEAN_UP_TIMEOUT_S
+    while left := left.difference(pid for pid, _ in reap_all()):
+        if time.monotonic() > deadline:
+            kill_until_none(lambda: children(os.getpid()), reap_all)
+            return
+        time.sleep(POLL_S)
+
+
 # --- the guard --------------------------------------------------------------------------------------------------------
 
 
 class Job:
     """One spawned command line, and whoever descends from it."""
 
-    def __init__(self, number: int, pid: int) -> None:
+    def __init__(self, number: int, pid: int, mark: str) -> None:
         self.number = number
+        self.mark = mark  # of this job among those of all runs
         self.pid = pid
         self.alive = True
         self.stopping = False
@@ -170,7 +199,7 @@ class Job:
                 return True
         except ProcessLookupError:
             return False
-        return carries(pid, b"TESTBEAM_JOB=%d" % self.number)
+        return carries(pid, b"TESTBEAM_JOB=" + self.mark.encode())
 
 
 class Guard:
@@ -180,6 +209,7 @@ class Guard:
         self.channel = channel
         self.run_id = run_id
         self.jobs: dict[int, Job] = {}
+        self.at_end: dict[int, Message] = {}  # orders by job, of those that want something run at the end
         self.over = False
         self.unread = b""
         self.deeds: dict[str, Callable[[Message], None]] = {
@@ -229,12 +259,16 @@ class Guard:
     def spawn(self, order: Message) -> None:
         """Start one command line in a session of its own."""
         number = order["job"]
+        mark = f"{self.run_id}.{number}"
+        order["env"]["TESTBEAM_JOB"] = mark
         try:
             pid = spawn(order, self.channel.fileno())
         except OSError as error:
             self.tell({"saw": "refused", "job": number, "errno": error.errno, "what": error.strerror, "path": error.filename})
             return
-        self.jobs[number] = Job(number, pid)
+        self.jobs[number] = Job(number, pid, mark)
+        if order["at_end"]:
+            self.at_end[number] = order
         self.tell({"saw": "spawned", "job": number, "pid": pid})
 
     def send_signal(self, order: Message) -> None:
@@ -281,6 +315,8 @@ class Guard:
                     send(pid, signal.SIGKILL)
             return
         del self.jobs[job.number]
+        if job.killed and job.number in self.at_end:
+            begin_clean_up(self.at_end[job.number])
         self.tell({"saw": "gone", "job": job.number, "killed": job.killed, "left": left})
 
     def patience_ms(self) -> float | None:
@@ -340,7 +376,7 @@ def become(order: Message, say_fd: int, guard_pid: int) -> NoReturn:
             os.dup2(open_log(order["stdout"]), 1)
             os.dup2(open_log(order["stderr"]), 2)
         os.chdir(order["cwd"])
-        os.execvpe(order["argv"][0], order["argv"], order["env"] | {"TESTBEAM_JOB": str(order["job"])})  # noqa: S606 - argv, no shell
+        os.execvpe(order["argv"][0], order["argv"], order["env"])  # noqa: S606 - argv, no shell
     except OSError as error:
         os.write(say_fd, marshal.dumps((error.errno, error.strerror, os.fsdecode(error.filename or order["argv"][0]))))
     except ValueError as error:  # a null byte, or text that no file system takes
@@ -367,10 +403,11 @@ def watch(guard_pid: int, run_id: str) -> NoReturn:
 
 def stand_guard(channel: socket.socket, run_id: str, runner_pid: int, watcher_fd: int) -> NoReturn:
     """Be the guard until the runner or the watcher is gone; then leave nothing."""
+    guard = Guard(channel, run_id)
     try:
         os.setsid()  # a signal to the watcher's group must not hit both
         prctl(PR_SET_CHILD_SUBREAPER, 1)
-        Guard(channel, run_id).serve(os.pidfd_open(runner_pid), watcher_fd)
+        guard.serve(os.pidfd_open(runner_pid), watcher_fd)
     except ProcessLookupError:
         pass  # the runner died before it could be watched
     except BaseException:
@@ -378,6 +415,7 @@ def stand_guard(channel: socket.socket, run_id: str, runner_pid: int, watcher_fd
         raise
     finally:
         left = kill_all(run_id)
+        clean_up(list(guard.at_end.values()))
         os._exit(1 if left else 0)
 
 

@@ -13,6 +13,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
+from testbeam.errors import StackError
 from testbeam.kit import guard as guard_file
 from testbeam.kit.process import CommandLine, Listener, Process
 
@@ -45,7 +46,11 @@ class GuardClient:
 
     def _start(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         argv = [sys.executable, "-I", "-S", _program(), str(theirs.fileno()), self.run_id, str(os.getpid())]
-        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True, cwd="/")
+        try:
+            return subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True, cwd="/")
+        except OSError as error:
+            self._channel.close()
+            raise StackError(f"the guard process could not be started by {sys.executable}: {error}; see `ulimit -a`") from None
 
     @property
     def watcher_pid(self) -> int:
@@ -70,6 +75,7 @@ class GuardClient:
                 "cwd": str(line.cwd),
                 "stdout": stdout,
                 "stderr": stderr,
+                "at_end": line.at_end,
             }
         )
         if self.dead:

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbeam.errors import ServiceDied
+from testbeam.errors import ServiceDied, StackError
+from testbeam.kit.faults.words import FaultWords
 from testbeam.kit.state import State
 from testbeam.kit.tail import tail
 
@@ -13,11 +14,12 @@ if TYPE_CHECKING:
     from testbeam.kit.evidence import Evidence
     from testbeam.kit.journal import Event
     from testbeam.kit.lifecycle import Lifecycle
+    from testbeam.kit.process import Process
     from testbeam.kit.run import Run
     from testbeam.kit.spec import Service
 
 
-class Handle:
+class Handle(FaultWords):
     """One service of a run. Roles subclass it with their own words; a subclass that holds clients lets go of them in `close`."""
 
     def __init__(self, run: "Run", lifecycle: "Lifecycle") -> None:
@@ -48,6 +50,11 @@ class Handle:
         return self._lifecycle.state
 
     @property
+    def process(self) -> "Process | None":
+        """Return what is known of the process; None before it is spawned, or where it runs elsewhere."""
+        return self._lifecycle.process
+
+    @property
     def pid(self) -> int | None:
         """Return the process id; None before it is spawned, or where it runs elsewhere."""
         process = self._lifecycle.process
@@ -68,6 +75,16 @@ class Handle:
     def log_path(self) -> Path:
         """Return where stderr, and stdout unless it is kept apart, goes."""
         return self._lifecycle.place.log_path
+
+    @property
+    def stdout_path(self) -> Path:
+        """Return where stdout goes: the log, unless the service keeps the two apart."""
+        return self._lifecycle.place.stdout_path
+
+    @property
+    def error(self) -> StackError | None:
+        """Return why the service failed or crashed; None for one that did neither."""
+        return self._lifecycle.error
 
     @property
     def address(self) -> str:
@@ -115,7 +132,7 @@ class Handle:
 
     def get_stdout(self) -> str:
         """Return all that it has written to stdout (and stderr, unless `separate_stdout` keeps them apart)."""
-        return _text(self._lifecycle.place.stdout_path)
+        return _text(self.stdout_path)
 
     def get_stderr(self) -> str:
         """Return all that it has written to stderr (and stdout, unless `separate_stdout` keeps them apart)."""

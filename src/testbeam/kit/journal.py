@@ -2,7 +2,7 @@
 
 The first line anchors that clock to the wall. Kinds of event: run_started, run_ready, run_failed, run_stopping, run_stopped;
 prepared, starting, spawned, seen (what a probe saw, where it changed), ready, paused, resumed, stopping, stopped, exited, failed,
-crashed; mark; and trouble (something of the kit's own that went wrong but need not stop the run).
+crashed; fault (phase begin, change or end); mark; and trouble (something of the kit's own that went wrong but need not stop the run).
 """
 
 import json
@@ -54,10 +54,16 @@ class Journal:
         self.events: list[Event] = []
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call `subscriber` with each event from now on, from the thread in which it happens; return what ends that."""
+        """Call `subscriber` with each event from now on, from the thread in which it happens; return what ends that for good."""
         with self._lock:
             self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber)
+
+        def end() -> None:
+            with self._lock:  # once this returns, nobody is in the middle of telling
+                if subscriber in self._subscribers:
+                    self._subscribers.remove(subscriber)
+
+        return end
 
     def record(self, kind: str, service: str = "", *, at_ns: int | None = None, **data: Any) -> Event:
         """Write one event and tell every subscriber; return it."""

@@ -1,10 +1,12 @@
 """How one service goes from declared to ready to stopped, and what becomes of it when it ends unasked."""
 
 import shlex
+import signal
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import NotReady, ServiceDied, StackError
@@ -12,7 +14,7 @@ from testbeam.kit import failure, state
 from testbeam.kit.guard_client import GuardClient
 from testbeam.kit.journal import Journal
 from testbeam.kit.place import Place
-from testbeam.kit.process import News, Process, why_not_found
+from testbeam.kit.process import News, Process, why_not_spawned
 from testbeam.kit.seen import Seen
 from testbeam.kit.state import State
 from testbeam.kit.tail import cut
@@ -140,7 +142,8 @@ class Lifecycle:
 
     def _heard(self, process: Process, news: News) -> None:
         if news == "spawned":
-            self.context.journal.record("spawned", self.service.name, at_ns=process.spawned_ns, pid=process.pid)
+            reach = {"address": self.place.address, "ports": dict(self.place.ports)}
+            self.context.journal.record("spawned", self.service.name, at_ns=process.spawned_ns, pid=process.pid, **reach)
         elif news == "ended":
             self._ended(process)
         elif self._on_gone is not None:
@@ -154,17 +157,17 @@ class Lifecycle:
                 return
             expected = self._expected_exits > 0 and was is not State.STARTING
             self.process = process  # the order may not have returned yet
-            self.state = State.STOPPED if expected else State.FAILED if was is State.STARTING else State.CRASHED
-        self.context.journal.record(self.state, self.service.name, at_ns=process.ended_ns, how=process.ending())
-        if not expected:
-            self.error = self.died()
+            self.error = None if expected else self.died()
+            self.state = then = State.STOPPED if expected else State.FAILED if was is State.STARTING else State.CRASHED
+        self.context.journal.record(then, self.service.name, at_ns=process.ended_ns, how=process.ending(), error=str(self.error or ""))
+        if self.error is not None:
             self.context.report(self, self.error)
         self._wake.set()
 
     # --- down ---
 
-    def begin_stop(self, on_gone: Callable[[str], None], *, kill: bool = False) -> None:
-        """Ask the service to end, or kill it; on_gone is called, perhaps at once, when nothing of it is left."""
+    def begin_stop(self, on_gone: Callable[[str], None], at_most_s: float = inf) -> None:
+        """Ask the service to end within its time and at_most_s; 0 kills it. on_gone is called, perhaps at once, when nothing is left."""
         with self._lock:
             process = self.process
             self._on_gone = on_gone
@@ -177,12 +180,12 @@ class Lifecycle:
             self.finish_stop()
             on_gone(self.service.name)
             return
-        process.stop(9 if kill else self.service.stop_signal, 0.0 if kill else self.service.stop_timeout_s)
+        process.stop(self.service.stop_signal if at_most_s > 0 else signal.SIGKILL, min(self.service.stop_timeout_s, at_most_s))
 
     def hurry(self) -> None:
         """Kill what was asked to end."""
         if self.process is not None and not self.process.is_gone():
-            self.process.stop(9, 0.0)
+            self.process.stop(signal.SIGKILL, 0.0)
 
     def finish_stop(self) -> None:
         """Take in that nothing is left."""
@@ -202,7 +205,7 @@ class Lifecycle:
             StackError: something of it outlives even SIGKILL.
         """
         gone = threading.Event()
-        self.begin_stop(lambda _: gone.set(), kill=kill)
+        self.begin_stop(lambda _: gone.set(), 0.0 if kill else inf)
         if not gone.wait(self.service.stop_timeout_s + 15.0) or (self.process is not None and self.process.left):
             raise StackError(self._describe(f"service {self.service.name!r} can't be killed", "see what it hangs in: cat /proc/PID/stack"))
         self.finish_stop()
@@ -211,13 +214,15 @@ class Lifecycle:
 
     def pause(self) -> None:
         """Stop the clock of the service and of all that descend from it (SIGSTOP)."""
-        self._own_process().send(19)
+        process = self._own_process()
         self._move(State.PAUSED, kind="paused")
+        process.send(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a paused service go on (SIGCONT)."""
-        self._own_process().send(18)
+        process = self._own_process()
         self._move(State.READY, kind="resumed")
+        process.send(signal.SIGCONT)
 
     def _own_process(self) -> Process:
         if self.process is None:
@@ -237,7 +242,7 @@ class Lifecycle:
         process = self._own_process()
         when = "while it was starting" if self.ready_ns is None else "although it should be running"
         if process.refusal is not None:
-            what = why_not_found(self.place.argv(), self.place.environment().get("PATH", ""), self.place.folder)
+            what = why_not_spawned(process.refusal, self.place.command_line())
             return ServiceDied(
                 self._describe(f"service {self.service.name!r} could not be started: {what}", "correct command=… of the service")
             )

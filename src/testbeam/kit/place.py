@@ -117,6 +117,18 @@ class Place:
         """Return a template with this service's values."""
         return template.fill(text, self._values, f"service {self.service.name!r} {where}")
 
+    def relayed(self) -> dict[str, tuple[str, int]]:
+        """Return the ports that the run itself listens on, and where each leads to."""
+        return {port.name: self._target(port.forwards_to) for port in self.service.ports if port.forwards_to}
+
+    def _target(self, forwards_to: str) -> tuple[str, int]:
+        if forwards_to in self.ports:
+            return self.address, self.ports[forwards_to]
+        host, _, number = self.fill(forwards_to, "forwards_to").rpartition(":")
+        if not host or not number.isdecimal():
+            raise StackError(f"service {self.service.name!r}: forwards_to {forwards_to!r} is neither a port of it nor HOST:PORT")
+        return host, int(number)
+
     def write_files(self) -> None:
         """Make the service's folder and write its files.
 
@@ -146,6 +158,7 @@ class Place:
             cwd=self.folder,
             stdout=self.stdout_path,
             stderr=self.log_path,
+            at_end=tuple(tuple(self.fill(word, "at_end") for word in argv) for argv in self.service.at_end),
         )
 
     def prepare_lines(self) -> tuple[CommandLine, ...]:

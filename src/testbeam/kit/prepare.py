@@ -9,7 +9,7 @@ from testbeam.kit.bring_up import News
 from testbeam.kit.guard_client import GuardClient
 from testbeam.kit.journal import Journal
 from testbeam.kit.place import Place
-from testbeam.kit.process import CommandLine, Process, why_not_found
+from testbeam.kit.process import CommandLine, Process, why_not_spawned
 
 
 def prepare(places: Iterable[Place], guard: GuardClient, journal: Journal, news: "SimpleQueue[News]") -> None:
@@ -35,5 +35,5 @@ def _run(name: str, line: CommandLine, guard: GuardClient, news: "SimpleQueue[Ne
 
 def _why(process: Process, line: CommandLine) -> str:
     if process.refusal is not None:
-        return why_not_found(line.argv, line.env.get("PATH", ""), line.cwd)
+        return why_not_spawned(process.refusal, line)
     return f"{shlex.join(line.argv)} {process.ending()}; its words are above; run it by hand"

@@ -12,13 +12,17 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandLine:
-    """What to spawn: words, whole environment, folder, and the files that its output goes to (None: the user's terminal)."""
+    """What to spawn: words, whole environment, folder, and the files that its output goes to (None: the user's terminal).
+
+    `at_end` is what the guard runs when the run is over, however that comes.
+    """
 
     argv: tuple[str, ...]
     env: dict[str, str]
     cwd: Path
     stdout: Path | None = None
     stderr: Path | None = None
+    at_end: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -137,14 +141,17 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def why_not_found(argv: tuple[str, ...], path: str, cwd: Path) -> str:
-    """Say what is wrong with a command that could not be spawned, and what to do."""
-    command = Path(argv[0])
-    where = cwd / command
-    if "/" not in argv[0]:
-        return f"command not found: {argv[0]!r} is in no folder of PATH={path}; install it or give its full path"
+def why_not_spawned(refusal: OSError, line: CommandLine) -> str:
+    """Say what is wrong with a command line that could not be spawned, and what to do."""
+    if refusal.filename in {str(path) for path in (line.cwd, line.stdout, line.stderr)}:
+        return f"{refusal.filename}: {refusal.strerror}; mend that, or run in another folder"
+    command = line.argv[0]
+    where = line.cwd / command
+    if "/" not in command:
+        return f"command not found: {command!r} is in no folder of PATH={line.env.get('PATH', '')}; install it or give its full path"
     if not where.exists():
         return f"command not found: there is no file {where}; build it or correct the path"
     if not os.access(where, os.X_OK):
         return f"{where} is not executable; chmod +x it"
-    return f"{where} could not be executed; is it built for this machine, and does the interpreter in its first line exist?"
+    problem = f"{where} could not be executed ({refusal.strerror})"
+    return f"{problem}; is it built for this machine, and does the interpreter in its first line exist?"

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from math import inf
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +14,8 @@ from testbeam.kit import interrupts, template
 from testbeam.kit.bring_down import HURRY, bring_down
 from testbeam.kit.bring_up import BringUp, News
 from testbeam.kit.crew import Crew
+from testbeam.kit.faults.board import Board
+from testbeam.kit.faults.links import Links
 from testbeam.kit.guard_client import GuardClient
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event, Journal, Subscriber
@@ -25,6 +28,8 @@ from testbeam.kit.state import State
 if TYPE_CHECKING:
     from testbeam.kit.spec import Service, Stack
 
+HELLO_TIMEOUT_S = 5.0
+GIVE_UP_TIMEOUT_S = 2.0  # whoever waits for the error of a failed start does not wait long for the rest to stop
 JOIN_TIMEOUT_S = 3.0  # a probe answers within about 1 s
 
 
@@ -93,7 +98,8 @@ class Run:
 
     @property
     def guard_pid(self) -> int | None:
-        """Return the pid of the guard process."""
+        """Return the pid of the guard process; None if it did not come up."""
+        self._guard.wait_hello(HELLO_TIMEOUT_S)
         return self._guard.guard_pid
 
     @property
@@ -157,7 +163,7 @@ class Run:
         self._owned.callback(lambda: self._folder.leave(keep=self.keep))
         layout = Layout(folder=self.folder, run_id=self.id)
         layout.make()
-        self.journal = Journal(layout.journal_path, self._on_event)
+        self.journal = self._journal(layout.journal_path)
         self._owned.callback(self.journal.close)
         names = [service.name for service in self.stack.services]
         self.journal.record(
@@ -165,9 +171,18 @@ class Run:
         )
         self._guard = GuardClient(self.id, self._guard_died)
         self._owned.callback(self._guard.close)
+        self.links = Links(self.id, layout.log_dir / "links.log", self._lost)
+        self._owned.callback(self.links.close)
+        self.faults = Board(self.journal)
         context = Context(guard=self._guard, journal=self.journal, started_ns=self._started_ns, report=self._report)
         self._crew = self._running = Crew(self, layout, context)
         self._owned.callback(self._crew.dissolve)
+
+    def _journal(self, path: Path) -> Journal:
+        try:
+            return Journal(path, self._on_event)
+        except OSError as error:
+            raise StackError(f"journal {path}: {error.strerror}; make room, or give another folder: run(folder=…)") from None
 
     @contextmanager
     def _starting(self) -> Iterator[interrupts.Held]:
@@ -190,7 +205,7 @@ class Run:
             self.check()  # whoever ended after the last piece of news was read
         except BaseException:
             bring_up.cancel()
-            self._down(new)  # first, so that whoever asks them is answered
+            self._down(new, GIVE_UP_TIMEOUT_S)  # first, so that whoever asks them is answered
             raise
         finally:
             for thread in bring_up.join(JOIN_TIMEOUT_S):
@@ -221,7 +236,10 @@ class Run:
             self.journal.record("trouble", handle.name, detail=f"on_crash failed: {type(error).__name__}: {error}")
 
     def _guard_died(self, how: str) -> None:
-        error = ServiceDied(f"{how}; every process of run {self.id} was killed with it; start the run again")
+        self._lost(f"{how}; every process of run {self.id} was killed with it")
+
+    def _lost(self, how: str) -> None:
+        error = ServiceDied(f"{how}; start the run again")
         self._crashes.append(error)
         self.journal.record("trouble", detail=str(error))
         if self._news is not None:
@@ -254,8 +272,10 @@ class Run:
     def _remove(self, name: str) -> None:
         interrupted = False
         if name in self.crew.lifecycles:
+            self.faults.end_all("the service leaves the run", name)
             interrupted = self._down({name: self.crew.lifecycles[name]})
         self.crew.leave(name)
+        self.faults.reopen(name)
         if interrupted:
             raise KeyboardInterrupt
 
@@ -276,18 +296,19 @@ class Run:
         with interrupts.held() as interrupt, self._owned.pop_all():
             crew, self._running = self._running, None
             if crew is not None:
+                self.faults.end_all("the run is over")
                 self.journal.record("run_stopping")
                 interrupted = self._down(crew.lifecycles)
                 self.journal.record("run_stopped")
         if interrupted or interrupt.pressed:
             raise KeyboardInterrupt
 
-    def _down(self, lifecycles: Mapping[str, Lifecycle]) -> bool:
+    def _down(self, lifecycles: Mapping[str, Lifecycle], at_most_s: float = inf) -> bool:
         news: SimpleQueue[str] = SimpleQueue()
         with interrupts.held(lambda: news.put(HURRY)) as interrupt:
             for name in lifecycles:
                 self._close(self.crew.handles[name])
-            for name in bring_down(lifecycles, news):
+            for name in bring_down(lifecycles, news, at_most_s):
                 self.journal.record("trouble", name, detail="did not end in time; the guard kills it at its own end")
         return interrupt.pressed
 

@@ -31,18 +31,22 @@ class Port:
 
     A held port is a bound, non-listening SO_REUSEADDR socket: the service must bind with SO_REUSEADDR, as Java, Python
     and EPICS do. `hold=False` lets go of it just before the spawn, for the rare service that does not.
+
+    With `forwards_to`, another port of the service or a `host:port` template, the run itself listens on it and relays every
+    connection there: whoever uses this port can be given a bad link, `run["name"].link(…)`.
     """
 
     name: str
     fixed: int | None = None
     hold: bool = True
+    forwards_to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One command line of a stack, with what it needs, where it can be reached and how its readiness is asked.
 
-    Templates (see `template.py`) stand in command, prepare, env, files and endpoints: `${dir}` own folder, which is the working
+    Templates (see `template.py`) stand in command, prepare, at_end, env, files and endpoints: `${dir}` own folder, which is the working
     directory, `${run_dir}`, `${log_dir}`, `${config_dir}`, `${python}`, `${name}`, `${run_id}`, `${address}`, `${port.NAME}`, and
     `${OTHER.ENDPOINT}` of a service in `needs`.
     """
@@ -61,6 +65,7 @@ class Service:
     stop_signal: int = signal.SIGTERM
     stop_timeout_s: float = 10.0
     prepare: tuple[tuple[str, ...], ...] = ()  # run to their end, on the user's terminal, before anything is started
+    at_end: tuple[tuple[str, ...], ...] = ()  # run by the guard at its own end, however that comes: removes what is no process of ours
     eager: bool = False  # spawned at once, and waits by itself for what it needs
     after_ready: Callable[[Handle], None] | None = None  # run once the probe has passed, before READY
     handle: type[Handle] = Handle

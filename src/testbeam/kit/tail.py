@@ -17,6 +17,8 @@ def tail(path: Path, lines: int = 15, since: int = 0) -> list[str]:
             data = file.read(TAIL_BYTES)
     except FileNotFoundError:
         return []
+    except OSError as error:  # this is for a message about another error, which must get through
+        return [f"(can't be read: {error.strerror})"]
     found = data.decode(errors="replace").splitlines()
     return [cut(line) for line in found if line.strip()][-lines:]
 

@@ -46,7 +46,9 @@ def parse_replacements(
     for kind, word in given:
         one = _parse(kind, word, role)
         if one.role in found:
-            raise SettingsError(f"--{kind.replace('_', '-')}", word, f"{one.role} only once; it is given to {found[one.role].value!r} already")
+            raise SettingsError(
+                f"--{kind.replace('_', '-')}", word, f"{one.role} only once; it is given to {found[one.role].value!r} already"
+            )
         found[one.role] = one
     return tuple(found.values())
 
@@ -86,9 +88,7 @@ def replaced(
     given = [kind for kind, value in zip(KINDS, (local_build, command, external), strict=True) if value is not None]
     if len(given) != 1:
         raise StackError(f"role {role!r}: give one of {', '.join(KINDS)}; got {', '.join(given) or 'none'}")
-    new = []
-    for service in stack.services:
-        new.append(_replace(service, here, local_build, command, external) if service in services else service)
+    new = [_replace(one, here, local_build, command, external) if one in services else one for one in stack.services]
     for service in new:
         _check_same_kafka(service, new)
     return Stack(*new)

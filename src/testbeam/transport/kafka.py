@@ -145,7 +145,8 @@ class Reader:
                 raise TransportError(f"{self.bootstrap}: {topic}: no answer within {within_s} s ({error.args[0].str()})") from error
 
 
-_NEW_TOPIC = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}  # for some ms after it was made
+# For some ms after it was made; the last one is librdkafka's own, whose cache is behind the answer that named the partition.
+_NEW_TOPIC = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
 _RETRY_S = 0.02
 _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}  # noqa: SLF001
 

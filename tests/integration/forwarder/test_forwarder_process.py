@@ -1,10 +1,15 @@
+import time
+from functools import partial
+
 import pytest
 
 from testbeam.clients.forwarder import ForwarderClient
-from testbeam.clients.topics import TopicHandle
+from testbeam.clients.topics import Record, TopicHandle
+from testbeam.clients.waiting import wait_for_condition
 from testbeam.kit.spec import Service
-from testbeam.model import LogValue
+from testbeam.model import ConfigChange, ForwarderCommand, LogValue, Protocol
 from testbeam.stacks.roles.forwarder import ForwarderHandle, forwarder
+from testbeam.wire.pv_reading import Reading
 from tests.integration.forwarder.chains import Chain, stream
 
 
@@ -17,6 +22,14 @@ def own(chain: Chain, request: pytest.FixtureRequest) -> Service:
     return forwarder(name=name, **topics)  # type: ignore[arg-type]
 
 
+def is_value(record: Record) -> bool:
+    return isinstance(record.value, LogValue)
+
+
+def has_reached(count: int, reading: Reading) -> bool:
+    return isinstance(reading.value, float) and reading.value >= count
+
+
 def handle_of(started: object) -> ForwarderHandle:
     assert isinstance(started, ForwarderHandle)
     return started
@@ -26,9 +39,19 @@ def client_of(chain: Chain, service: Service) -> ForwarderClient:
     return ForwarderClient(chain.broker.kafka, service.options["config_topic"], service.options["status_topic"])
 
 
-def test_a_command_sent_while_it_starts_is_done(chain: Chain, own: Service, topic: TopicHandle) -> None:
+def test_a_command_sent_right_after_it_is_ready_is_done(chain: Chain, own: Service, topic: TopicHandle) -> None:
     with client_of(chain, own) as client, chain.run.add(own):
-        client.add(stream("T:LONG", topic))  # it is ready: this may not be lost
+        client.add(stream("T:LONG", topic))
+        client.wait_for_streams([stream("T:LONG", topic)])
+
+
+def test_a_command_sent_while_it_starts_is_done_and_one_of_before_is_not(chain: Chain, own: Service, topic: TopicHandle) -> None:
+    commands = chain.broker.topic(own.options["config_topic"])
+    now_ms = time.time_ns() // 1_000_000
+    for name, sent_ms in (("T:ENUM", now_ms - 1_000), ("T:LONG", now_ms + 10_000)):  # as if sent while the program was loading
+        commands.produce(ForwarderCommand(change=ConfigChange.ADD, streams=(stream(name, topic),)), timestamp_ms=sent_ms)
+
+    with client_of(chain, own) as client, chain.run.add(own):
         client.wait_for_streams([stream("T:LONG", topic)])
 
 
@@ -47,14 +70,30 @@ def test_the_streams_of_before_are_restored_and_skipped_if_asked(chain: Chain, o
         client.wait_for_streams([])
 
 
+def test_a_broker_that_hangs_costs_no_update(chain: Chain, topic: TopicHandle) -> None:
+    names = ["T:COUNT-0", "T:COUNT-1"]
+    chain.forwarder.add(stream(names[0], topic, Protocol.PVA), stream(names[1], topic, Protocol.CA))
+    reached = [topic.expect(source=name, where=is_value, within=10).value.value + 30 for name in names]
+
+    chain.broker.pause()
+    for name, count in zip(names, reached, strict=True):
+        chain.ioc().pv(name).expect(where=partial(has_reached, count))
+    chain.broker.resume()
+
+    for name, count in zip(names, reached, strict=True):
+        topic.expect(source=name, value=count, within=10)
+        counts = [int(r.value.value) for r in topic.messages() if is_value(r) and r.source == name]
+        assert counts == list(range(counts[0], counts[0] + len(counts)))
+
+
 def test_stopping_it_sends_what_is_under_way(chain: Chain, own: Service, topic: TopicHandle) -> None:
     with chain.run.add(own.configured(ini={"fake-pv-period": 1})) as started:
-        handle_of(started).add(stream("A", topic, 2))  # type: ignore[arg-type]
-        topic.expect(source="A", where=lambda r: isinstance(r.value, LogValue))
+        handle_of(started).add(stream("A", topic, Protocol.FAKE))
+        topic.expect(source="A", where=is_value)
         started.stop()
         log = started.get_stderr()
 
-    sent = [r for r in topic.messages() if isinstance(r.value, LogValue)]
+    sent = [r for r in topic.messages() if is_value(r)]
 
     assert f"sent {len(sent)} updates; dropped: none" in log
 
@@ -71,7 +110,5 @@ def test_without_its_topics_it_waits_says_so_and_goes_on(chain: Chain) -> None:
 
 
 def assert_logged(started: object, text: str) -> None:
-    from testbeam.clients.waiting import wait_for_condition
-
     handle = handle_of(started)
     wait_for_condition(lambda: text in handle.get_stderr(), within=20, what=f"{text!r} in the log")

@@ -12,7 +12,7 @@ from testbeam.kit.probes.listening import PortListens
 from testbeam.kit.seen import Seen
 from testbeam.kit.spec import Port, Service, Stack
 from testbeam.kit.timeline import spans
-from tests.integration.kit.small_services import is_alive, listener, python, sleeper
+from tests.integration.kit.small_services import is_alive, listener, python, sleeper, stubborn
 
 
 class Never:
@@ -243,3 +243,33 @@ def test_the_journal_can_be_read_back(tmp_path: Path) -> None:
 
     assert [event.kind for event in journal.read(tmp_path / "events.jsonl")] == [event.kind for event in run.journal.events]
     assert run.journal.lost == 0
+
+
+def test_a_folder_that_can_not_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StackError, match=r"run folder .*file/run: Not a directory; give a folder that can be written"):
+        Stack(sleeper("one")).run(tmp_path / "file" / "run").start()
+
+
+def test_a_log_that_can_not_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "log" / "one.log").mkdir(parents=True)
+
+    with pytest.raises(ServiceDied, match=r"'one' could not be started: .*log/one.log: Is a directory; mend that"):
+        Stack(sleeper("one", ready=Never())).run(tmp_path).start()
+
+
+def test_a_journal_that_can_not_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").symlink_to("/dev/full/none")
+
+    with pytest.raises(StackError, match=r"journal .*events.jsonl: Not a directory; make room"):
+        Stack(sleeper("one")).run(tmp_path).start()
+
+
+def test_a_failed_start_does_not_wait_for_a_service_that_ignores_its_signal() -> None:
+    dies = python("dies", "raise SystemExit(3)", needs=("stubborn",), ready=Never())
+    started_s = time.monotonic()
+
+    failed_start(Stack(stubborn("stubborn", stop_timeout_s=60), dies), [])
+
+    assert time.monotonic() - started_s < 10

@@ -7,10 +7,10 @@ from testbeam.kit import guard
 from testbeam.kit.spec import Stack
 from tests.integration.kit.small_services import listener, open_descriptors, sleeper, stubborn
 
-CYCLES = 10
+CYCLES = 100 if os.environ.get("TESTBEAM_SOAK") == "1" else 10
 
 
-def test_ten_times_up_and_down_leave_no_process_thread_descriptor_socket_or_folder() -> None:
+def test_ups_and_downs_leave_no_process_thread_descriptor_socket_or_folder() -> None:
     stack = Stack(listener("server", own_address=True), sleeper("client", "server"), stubborn("stubborn", stop_timeout_s=0.05))
     threads, descriptors, children = threading.enumerate(), open_descriptors(), guard.descendants(os.getpid())
 

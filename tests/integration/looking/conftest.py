@@ -1,4 +1,4 @@
-"""Commands that are not in the list of all commands yet are run by their module."""
+"""Command lines, run in this process."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,6 @@ Command = Callable[..., int]
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run a command line in this process; return its exit code."""
-    for name in ("topic", "record", "replay"):
-        monkeypatch.setitem(main.COMMANDS, name, "")
+def command() -> Command:
+    """Run a command line; return its exit code."""
     return lambda *arguments: main.run([str(argument) for argument in arguments])

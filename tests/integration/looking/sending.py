@@ -12,7 +12,7 @@ from testbeam.clients.looking.message import plain
 from testbeam.transport.kafka import Kafka
 from testbeam.wire.kafka_message import KafkaMessage
 
-COMMAND = (sys.executable, "-c", "from testbeam.cli.main import COMMANDS, main; COMMANDS.update(topic='', record='', replay=''); main()")
+COMMAND = (sys.executable, "-c", "from testbeam.cli.main import main; main()")
 
 
 def message(number: int, **changes: Any) -> KafkaMessage:

@@ -25,7 +25,7 @@ def log(source: str, number: float) -> LogValue:
     return LogValue(source_name=source, value=np.float64(number), timestamp_ns=1)
 
 
-def test_ls_tells_partitions_messages_newest_time_and_schemas(kafka: Kafka, new_topic: NewTopic, command: Command, capsys: Captured) -> None:
+def test_ls_tells_partitions_messages_time_and_schemas(kafka: Kafka, new_topic: NewTopic, command: Command, capsys: Captured) -> None:
     mixed, empty = new_topic("mixed", partitions=3), new_topic("empty")
     rows = [message(0, value=VALID["f144"]), message(1, value=VALID["ev44"], partition=2), message(2, value=b"junk")]
     send(kafka, mixed.name, rows)
@@ -164,7 +164,7 @@ def test_decode_shows_all_of_one_message(
     assert shown["value"]["pixel_id"] == {"dtype": "int32", "shape": [5], "values": [1, 128, 129, 16384, 7]}
 
 
-def test_decode_of_an_offset_that_is_not_there_says_which_are(kafka: Kafka, new_topic: NewTopic, command: Command, capsys: Captured) -> None:
+def test_decode_of_a_missing_offset_says_which_are_there(kafka: Kafka, new_topic: NewTopic, command: Command, capsys: Captured) -> None:
     topic, empty = new_topic(), new_topic("empty")
     send(kafka, topic.name, [message(number) for number in range(3)])
 

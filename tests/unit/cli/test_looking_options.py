@@ -18,7 +18,7 @@ def test_a_length_of_time_has_a_unit_or_is_in_seconds(text: str, is_s: float) ->
 
 @pytest.mark.parametrize("text", ["", "s", "-5s", "5 weeks", "1e3s", "٣s٣"])
 def test_what_is_no_length_of_time_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(SettingsError, match="--for: .* such as 500ms, 10s"):
+    with pytest.raises(SettingsError, match=r"--for: .* such as 500ms, 10s"):
         seconds("--for", text)
 
 
@@ -46,7 +46,7 @@ def test_a_time_without_a_zone_is_local() -> None:
 
 @pytest.mark.parametrize("text", ["yesterday", "2023-13-01", ""])
 def test_what_is_no_moment_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(SettingsError, match="--since: .*how long ago"):
+    with pytest.raises(SettingsError, match=r"--since: .*how long ago"):
         moment_ms("--since", text, NOW_MS)
 
 
@@ -95,7 +95,7 @@ def test_an_offset_has_its_partition(text: str, place: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("text", ["12", "@", "0@", "@1", "a@1", "0@b", "-1@1"])
 def test_an_offset_without_its_partition_is_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match="--offset: .*0@1234"):
+    with pytest.raises(SettingsError, match=r"--offset: .*0@1234"):
         topic._place(text)
 
 
@@ -107,5 +107,5 @@ def test_a_speed_is_a_number_or_max() -> None:
 
 @pytest.mark.parametrize("text", ["a", "a=", "=b"])
 def test_a_renaming_has_two_names(text: str) -> None:
-    with pytest.raises(SettingsError, match="--map: .*OLD=NEW"):
+    with pytest.raises(SettingsError, match=r"--map: .*OLD=NEW"):
         replay._pair(text)

@@ -35,6 +35,10 @@ def test_a_stop_before_the_start_is_refused() -> None:
     assert "before start time" in core.refusal_of(replace(START, stop_time_ms=999))
 
 
+def test_a_start_beyond_what_ns_can_count_is_refused() -> None:
+    assert "2262" in core.refusal_of(replace(START, start_time_ms=2**62, stop_time_ms=0))
+
+
 def test_start_time_0_is_now_and_stop_time_0_is_never() -> None:
     job = core.take(replace(START, start_time_ms=0, stop_time_ms=0), now_ms=1500)
 

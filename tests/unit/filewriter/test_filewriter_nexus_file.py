@@ -127,6 +127,12 @@ def test_no_path_leads_outside_the_prefix(tmp_path: Path, name: str) -> None:
         path_below(prefix, name)
 
 
+@pytest.mark.parametrize("name", ["a\0b.nxs", "a" * 5000])
+def test_what_cant_be_a_file_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NexusError, match="can't be the name of a file"):
+        path_below(tmp_path, name)
+
+
 def test_an_existing_file_and_a_missing_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.nxs").touch()
 

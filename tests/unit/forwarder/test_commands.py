@@ -36,6 +36,9 @@ def test_one_pv_on_two_protocols_is_two_streams() -> None:
         (pattern("", "", "f144"), "no channel and no topic"),
         (pattern("A", "data", "zz99"), "'zz99' can't be sent; known are f144"),
         (pattern("A\0B", "data", "f144"), "can't be the name of a PV"),
+        (pattern("A" * 501, "data", "f144"), "can't be the name of a PV"),
+        (pattern("A", "da ta", "f144"), "'da ta' can't be the name of a topic"),
+        (pattern("A", "d" * 250, "f144"), "can't be the name of a topic"),
     ],
 )
 def test_a_bad_stream_is_refused_by_itself_and_those_after_it_are_kept(bad: StreamSpec, reason: str) -> None:

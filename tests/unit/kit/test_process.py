@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from testbeam.kit.process import News, Process, why_not_found
+from testbeam.kit.process import CommandLine, News, Process, why_not_spawned
 
 
 def heard(*messages: dict[str, Any]) -> tuple[Process, list[str]]:
@@ -66,12 +66,17 @@ def test_what_is_sent_goes_to_the_guard_by_the_jobs_number() -> None:
     assert orders == [{"do": "signal", "job": 7, "signal": 10, "tree": True}, {"do": "stop", "job": 7, "signal": 15, "timeout_s": 2.5}]
 
 
-def test_why_a_command_is_not_found_depends_on_what_is_there(tmp_path: Path) -> None:
+def test_why_a_command_can_not_be_spawned_depends_on_what_is_there(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("#!/no/such/interpreter\n")
 
-    assert "in no folder of PATH=/bin; install it" in why_not_found(("nope",), "/bin", tmp_path)
-    assert f"there is no file {tmp_path}/bin/nope; build it" in why_not_found(("bin/nope",), "/bin", tmp_path)
-    assert "is not executable; chmod +x it" in why_not_found(("./script",), "/bin", tmp_path)
+    def why(command: str, filename: str = "") -> str:
+        line = CommandLine(argv=(command,), env={"PATH": "/bin"}, cwd=tmp_path, stdout=tmp_path / "x.log")
+        return why_not_spawned(OSError(2, "No such file or directory", filename or command), line)
+
+    assert "in no folder of PATH=/bin; install it" in why("nope")
+    assert f"there is no file {tmp_path}/bin/nope; build it" in why("bin/nope")
+    assert "is not executable; chmod +x it" in why("./script")
     script.chmod(0o755)
-    assert "does the interpreter in its first line exist?" in why_not_found(("./script",), "/bin", tmp_path)
+    assert "does the interpreter in its first line exist?" in why("./script")
+    assert why("./script", str(tmp_path / "x.log")).startswith(f"{tmp_path}/x.log: No such file or directory; mend that")

@@ -61,3 +61,7 @@ def test_a_message_names_endpoint_facts_log_and_the_next_thing_to_try(tmp_path: 
         "    | boom",
         "  next       read it",
     ]
+
+
+def test_a_log_that_can_not_be_read_says_so_and_hides_no_other_error(tmp_path: Path) -> None:
+    assert tail(tmp_path) == ["(can't be read: Is a directory)"]

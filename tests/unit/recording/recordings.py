@@ -29,7 +29,9 @@ messages = st.builds(
 )
 
 
-def message(number: int, *, topic: str = "detector", partition: int = 0, at_ms: int | None = None, value: bytes | None = None) -> KafkaMessage:
+def message(
+    number: int, *, topic: str = "detector", partition: int = 0, at_ms: int | None = None, value: bytes | None = None
+) -> KafkaMessage:
     """Return a message whose payload tells it from all others."""
     payload = b"payload %d" % number if value is None else value
     return KafkaMessage(topic, partition, number, 1, 1_000 + number if at_ms is None else at_ms, None, payload, ())
@@ -50,9 +52,11 @@ def batch(rows: Sequence[KafkaMessage]) -> MessageBatch:
     )
 
 
-def write(path: Path, batches: Sequence[Sequence[KafkaMessage]], *, compress: bool = False, ended: bool = True, about: About = ABOUT) -> Path:
+def write(
+    path: Path, batches: Sequence[Sequence[KafkaMessage]], *, compress: bool = False, ended: bool = True, about: About = ABOUT
+) -> Path:
     """Write a recording of these batches, one block each; without `ended`, as a recorder that was killed leaves it."""
-    with RecordingWriter(path, about, compress=compress) as file:
+    with RecordingWriter(path, ABOUT, compress=compress) as file:
         for rows in batches:
             file.write(batch(rows))
         if ended:
@@ -62,12 +66,17 @@ def write(path: Path, batches: Sequence[Sequence[KafkaMessage]], *, compress: bo
 
 def of_body(body: bytes, messages: int, kind: int = Kind.MESSAGES) -> bytes:
     """Return a file with one block with this body, whatever it is."""
-    return SIGNATURE + block(kind, len(SIGNATURE), body, messages=messages)  # type: ignore[arg-type]
+    return SIGNATURE + a_block(kind, len(SIGNATURE), body, messages=messages)
 
 
 def body_of(rows: Sequence[KafkaMessage]) -> bytes:
     """Return the body of a block with these messages."""
-    return encode_messages(batch(rows))
+    return b"".join(encode_messages(batch(rows)))
+
+
+def a_block(kind: int, at: int, body: bytes, *, messages: int = 0, deflate: bool = False) -> bytes:
+    """Return a block that begins at byte `at`."""
+    return b"".join(block(kind, at, body, messages=messages, deflate=deflate))  # type: ignore[arg-type]  # unknown kinds, too
 
 
 def found_in(raw: bytes) -> list[Block | Damage]:

@@ -13,11 +13,11 @@ from testbeam.clients.recording_file import RecordingWriter, content_of, parts, 
 from testbeam.errors import RecordingError, SettingsError, WireError
 from testbeam.wire.kafka_message import KafkaMessage
 from testbeam.wire.recording import blocks
-from testbeam.wire.recording.blocks import HEADER_SIZE, MAX_BODY, SIGNATURE, Block, Damage, Kind, block
+from testbeam.wire.recording.blocks import HEADER_SIZE, MAX_BODY, SIGNATURE, Block, Damage, Kind
 from testbeam.wire.recording.facts import About
 from testbeam.wire.recording.messages import MessageBatch, decode_messages
 from tests.hostile.corpus import HOSTILE, corruptions
-from tests.unit.recording.recordings import ABOUT, batch, body_of, found_in, message, messages, of_body, write
+from tests.unit.recording.recordings import ABOUT, a_block, batch, body_of, found_in, message, messages, of_body, write
 
 BATCHES = [[message(1), message(2)], [message(3, topic="motion")], [message(4), message(5, partition=1), message(6)]]
 ALL = [row for rows in BATCHES for row in rows]
@@ -41,7 +41,7 @@ def boundaries(raw: bytes) -> list[int]:
 def test_what_is_recorded_is_read_again_whatever_it_is(batches: list[list[KafkaMessage]], compress: bool) -> None:
     raw = SIGNATURE
     for rows in batches:
-        raw += block(Kind.MESSAGES, len(raw), body_of(rows), messages=len(rows), deflate=compress)
+        raw += a_block(Kind.MESSAGES, len(raw), body_of(rows), messages=len(rows), deflate=compress)
 
     found = found_in(raw)
 
@@ -206,7 +206,17 @@ def _lies() -> Iterator[tuple[str, bytes, int]]:
     yield "a key as large as can be", body[:sizes] + struct.pack("<i", 2**31 - 1) + body[sizes + 4 :], 2
     yield "bytes left over", body + b"?", 2
     yield "a byte too few", body[:-1], 2
-    for text in (b"[1]", b"{}", b'{"ab": 1}', b'[["a", -1]]', b'[["a", "b"]]', b'[["a", 1.5]]', b'[["a", true]]', b"[" * 5_000, b"9" * 5_000):
+    for text in (
+        b"[1]",
+        b"{}",
+        b'{"ab": 1}',
+        b'[["a", -1]]',
+        b'[["a", "b"]]',
+        b'[["a", 1.5]]',
+        b'[["a", true]]',
+        b"[" * 5_000,
+        b"9" * 5_000,
+    ):
         yield f"{text[:20]!r} for its partitions", struct.pack("<I", len(text)) + text + body[table:], 2
     for name, headers in (("cut off", b"\1\0"), ("too long", b"\7\0\0\0a"), ("not UTF-8", b"\1\0\0\0\xff\0\0\0\0")):
         whole = body_of([KafkaMessage("t", 0, 1, 1, 1, None, b"v", (("x", b"y"),))])
@@ -276,8 +286,8 @@ def test_a_file_of_headers_that_promise_more_than_there_is_takes_no_longer_for_i
 
 def test_the_place_of_damage_is_found_beyond_any_distance() -> None:
     junk = b"\xf5TB" * 1_000_000
-    lost = block(Kind.MESSAGES, len(SIGNATURE), junk, messages=7)
-    second = block(Kind.END, len(SIGNATURE) + len(lost), b"{}")
+    lost = a_block(Kind.MESSAGES, len(SIGNATURE), junk, messages=7)
+    second = a_block(Kind.END, len(SIGNATURE) + len(lost), b"{}")
 
     damage, end = found_in(SIGNATURE + b"?" + lost[1:] + second)
 
@@ -296,7 +306,7 @@ def test_a_recording_never_replaces_a_file_unless_it_is_told_to(recording: Path)
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="--output.*No such file or directory"):
+    with pytest.raises(SettingsError, match=r"--output.*No such file or directory"):
         RecordingWriter(tmp_path / "no" / "file", ABOUT)
 
 
@@ -304,7 +314,7 @@ def test_a_full_disk_is_told_with_what_was_kept() -> None:
     with RecordingWriter(Path("/dev/null"), About(topics={}), overwrite=True) as file:
         file.write(batch([message(1)]))
         file._file.close()
-        file._file = open("/dev/full", "wb", buffering=0)
+        file._file = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115 — the writer closes it
 
         with pytest.raises(RecordingError, match=r"can't be written at byte \d+: No space left on device; the 1 messages before it are in"):
             file.write(batch([message(2)]))
@@ -329,7 +339,7 @@ def test_more_partitions_than_can_be_numbered_are_refused(tmp_path: Path) -> Non
 
 def test_an_empty_block_header_has_the_size_that_the_format_says() -> None:
     assert HEADER_SIZE == 36
-    assert len(block(Kind.END, 0, b"")) == HEADER_SIZE
+    assert len(a_block(Kind.END, 0, b"")) == HEADER_SIZE
 
 
 def _plain(row: KafkaMessage) -> tuple[object, ...]:

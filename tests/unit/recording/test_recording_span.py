@@ -31,7 +31,7 @@ def test_nothing_at_or_after_the_end_of_its_partition_is_taken() -> None:
 def test_it_is_complete_when_every_partition_has_reached_its_end() -> None:
     progress = Progress([A, B], {A: 0, B: 0})
     progress.end_at({A: 2, B: 1})
-    progress.take(batch([message(1), message(0, partition=1)][:1] + [message(0, partition=1)]), None)
+    progress.take(batch([message(1), message(0, partition=1)]), None)
 
     assert progress.is_complete(set())
 
@@ -75,8 +75,9 @@ def test_from_the_past_without_an_end_is_what_is_there(span: Span, is_it: bool) 
 
 
 @pytest.mark.parametrize(
-    ("given", "option"), [({"for_s": 0}, "--for"), ({"idle_s": -1}, "--until-idle"), ({"messages": 0}, "-n"), ({"from_ms": 5, "to_ms": 5}, "--to")]
+    ("given", "option"),
+    [({"for_s": 0}, "--for"), ({"idle_s": -1}, "--until-idle"), ({"messages": 0}, "-n"), ({"from_ms": 5, "to_ms": 5}, "--to")],
 )
 def test_a_span_that_holds_nothing_is_refused(given: dict[str, int], option: str) -> None:
     with pytest.raises(SettingsError, match=option):
-        Span(**given)  # type: ignore[arg-type]
+        Span(**given)

@@ -85,10 +85,10 @@ def test_only_the_topics_that_are_asked_for_are_sent() -> None:
 
 @pytest.mark.parametrize("names", [Names(renames={"moton": "x"}), Names(only=("moton",))])
 def test_a_topic_that_is_not_in_the_recording_is_told_with_near_ones(names: Names) -> None:
-    with pytest.raises(SettingsError, match="'moton'.*a topic of the recording, such as motion"):
+    with pytest.raises(SettingsError, match=r"'moton'.*a topic of the recording, such as motion"):
         names.targets(["detector", "motion"])
 
 
 def test_two_topics_never_become_one() -> None:
-    with pytest.raises(SettingsError, match="--map: 'motion=detector'.*'detector' goes there already"):
+    with pytest.raises(SettingsError, match=r"--map: 'motion=detector'.*'detector' goes there already"):
         Names(renames={"motion": "detector"}).targets(["detector", "motion"])

@@ -11,7 +11,8 @@ from typing import Self, cast
 from rich.console import Console
 
 from testbeam.audit.run import Leeway, audit, find_job
-from testbeam.cli.smoke import pictures, timeline
+from testbeam.cli import timeline
+from testbeam.cli.smoke import pictures
 from testbeam.cli.smoke.outcome import Outcome, ServiceLine
 from testbeam.cli.smoke.page import page
 from testbeam.cli.smoke.plan import Plan

@@ -13,6 +13,7 @@ from testbeam.model import ActionOutcome, ActionType, CommandAnswer, RunStart, R
 
 IDLE_JOB_ID = "not_currently_writing"
 CREATED, BAD_REQUEST, FAILED = 201, 400, 500
+_LATEST_MS = (2**63 - 1) // 1_000_000  # what fits into ns: a day in 2262
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,8 @@ def refusal_of(start: RunStart) -> str:
             return f"the start command has no {name}"
     if not _is_uuid(start.job_id):
         return f"job id {start.job_id!r} is not a UUID"
+    if start.start_time_ms > _LATEST_MS:
+        return f"start time {start.start_time_ms} ms is after the year 2262; times are ms since 1970"
     if start.stop_time_ms and start.stop_time_ms < start.start_time_ms:
         return f"stop time {start.stop_time_ms} ms is before start time {start.start_time_ms} ms"
     return ""

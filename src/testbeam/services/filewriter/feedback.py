@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from os import getpid
 from typing import Any
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from testbeam.model import CommandAnswer, WritingFinished
 from testbeam.runtime.counters import Drops
@@ -47,9 +47,13 @@ class Feedback:
 
     def say(self, topic: str, payload: bytes, now_s: float) -> None:
         """Send a message; whether it arrived shows in `silent_s`."""
+        try:
+            self._producer.produce(topic, payload, key=self.service_id, on_delivery=self._delivered)
+        except (KafkaException, BufferError) as error:  # larger than Kafka takes, or too many are waiting
+            self._drops.add("not delivered", f"{len(payload)} bytes to {topic}: {error}")
+            return
         if self._waiting_since_s is None:
             self._waiting_since_s = now_s
-        self._producer.produce(topic, payload, key=self.service_id, on_delivery=self._delivered)
 
     def answer(self, topic: str, answer: CommandAnswer, now_s: float) -> None:
         """Send an answ."""

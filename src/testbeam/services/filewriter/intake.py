@@ -1,7 +1,7 @@
 """How a job's messages come in from Kafka: which partitions from which offsets, in which portions, and when all is read."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,12 +26,14 @@ class Intake:
     progress: Progress
     most: int
     _portion: int = field(init=False)
+    _places: tuple[Place, ...] = ()
 
     def __post_init__(self) -> None:
         self._portion = min(100, self.most)
 
     def open(self, offsets: Mapping[Place, int]) -> None:
         """Begin to read at these offsets."""
+        self._places = tuple(offsets)
         self.progress.open.update({place: Partition(offset) for place, offset in offsets.items()})
         self.reader.assign(offsets)
 
@@ -43,8 +45,7 @@ class Intake:
         """
         messages = self.reader.read(self._portion, wait_s)
         size = 0
-        for place, run in itertools.groupby(messages, _place_of):
-            group = list(run)
+        for place, group in self._by_place(messages):
             if place in self.progress.open:  # else it ended, with messages of it still on their way
                 topic, partition = place
                 size += self.router.take(topic, partition, [message.value() for message in group])
@@ -63,6 +64,13 @@ class Intake:
                 del self.progress.open[place]
                 self.reader.consumer.incremental_unassign([TopicPartition(*place)])
         return not self.progress.open
+
+    def _by_place(self, messages: Sequence[Message]) -> Iterator[tuple[Place, Sequence[Message]]]:
+        if len(self._places) > 1:
+            for place, run in itertools.groupby(messages, _place_of):
+                yield place, list(run)
+        elif messages:
+            yield self._places[0], messages
 
     def _ask_end(self, place: Place) -> None:
         with suppress(KafkaException):  # asked again in the next round; `Progress.stuck` says when it takes too long

@@ -29,11 +29,15 @@ class Lane:
     waiting_bytes: int = 0
     _parts: list[tuple[Slots, TimesNs, Rows]] = field(default_factory=list)
     _before: dict[int, tuple[TimesNs, Rows]] = field(default_factory=dict)
+    _names: Sequence[str] = ()
+    _slots: Slots = field(default_factory=lambda: np.empty(0, np.int32))
 
     def slots(self, batch: Batch) -> Slots:
         """Return the slot of each message, -1 for sources that are not in this lane."""
-        get = self.slot_of.get
-        return np.array([get(name, -1) for name in batch.source_names], np.int32)[batch.source]
+        if batch.source_names != self._names:  # often those of the batch before
+            get = self.slot_of.get
+            self._names, self._slots = batch.source_names, np.array([get(name, -1) for name in batch.source_names], np.int32)
+        return self._slots[batch.source]
 
     def take(self, partition: int, batch: Batch, slots: Slots, chosen: NDArray[np.bool_]) -> Taken:
         """Keep what the window accepts of the chosen messages."""

@@ -46,7 +46,13 @@ def path_below(prefix: Path, filename: str) -> Path:
     Raises:
         NexusError: it would be outside the prefix, its folder is missing, or it is there already.
     """
-    root = prefix.resolve()
+    try:
+        return _checked(prefix.resolve(), filename)
+    except (OSError, ValueError) as error:  # as for a zero inside, or more characters than a name may have
+        raise NexusError(filename[:100], f"can't be the name of a file: {error}") from error
+
+
+def _checked(root: Path, filename: str) -> Path:
     path = (root / filename.lstrip("/")).resolve()
     if not path.is_relative_to(root) or path == root:
         raise NexusError(filename, f"is not inside {root}, below which every file goes")

@@ -12,6 +12,7 @@ from confluent_kafka import Message
 
 from testbeam.errors import NexusError, TransportError, WireError
 from testbeam.model import RunStart, RunStop
+from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.services.filewriter import core, start_command
 from testbeam.services.filewriter.feedback import Feedback, new_service_id
@@ -132,7 +133,7 @@ class FileWriter:
             env = Environment(settings=self._settings, kafka=self._kafka, feedback=self._feedback, log=self._log, now_ms=self._now_ms)
             try:
                 self._job = RunningJob.begin(env, core.take(start, self._now_ms()), sent_ms)
-            except (NexusError, TransportError) as error:
+            except (NexusError, TransportError, OSError, ValueError, RuntimeError) as error:
                 reason, code = str(error), core.FAILED
         if reason:
             self._log.warning("job %s refused (%s): %s", start.job_id, code, reason)
@@ -151,4 +152,4 @@ class FileWriter:
 
     @staticmethod
     def _now_ms() -> int:
-        return time.time_ns() // 1_000_000
+        return clock.wall_ms()

@@ -1,6 +1,5 @@
 """How do the forwarder's own messages (status, stored streams) get to Kafka? Apart from the data: a full queue must not silence them."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,6 +7,7 @@ from typing import Any
 
 from confluent_kafka import KafkaException, Producer
 
+from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.services.forwarder.addresses import Address
 from testbeam.services.forwarder.problems import Problems
@@ -41,7 +41,7 @@ class Announcer:
         """Send a message to the topic of `address`, in order with those before it; if it is lost that is counted."""
         delivered: Callable[..., None] = partial(self._delivered, address.topic)
         try:
-            self._producer(address).produce(address.topic, payload, self.key, on_delivery=delivered, timestamp=time.time_ns() // 1_000_000)
+            self._producer(address).produce(address.topic, payload, self.key, on_delivery=delivered, timestamp=clock.wall_ms())
         except BufferError:
             self._lost(address.topic, "Kafka takes no more")
         except KafkaException as error:

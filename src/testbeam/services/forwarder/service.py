@@ -12,6 +12,7 @@ from functools import cached_property
 
 from testbeam.errors import WireError
 from testbeam.model import ConfigChange, ForwarderCommand, Protocol
+from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.runtime.heartbeat import Heartbeat
 from testbeam.services.forwarder.ages import Ages
@@ -36,7 +37,7 @@ SOFTWARE = "Forwarder"
 NOT_A_COMMAND = "not a command"
 NOT_DELIVERED = "not delivered before the end"
 
-_LOADED_MS = time.time_ns() // 1_000_000
+_LOADED_MS = clock.wall_ms()
 _TICK_S = 0.01
 _GOODBYE_S = 1.0
 _MS = 1_000_000  # ns
@@ -119,8 +120,8 @@ class Forwarder:
         if not self._streams.ever_used:
             return
         for batch in self._watchers.drain():
-            self._core.take(batch, time.time_ns())
-        self._core.repeat(time.time_ns() // _MS)
+            self._core.take(batch, clock.wall_ns())
+        self._core.repeat(clock.wall_ms())
         self._outbox.send(self._streams.outgoing())
 
     def _restore(self) -> bool:
@@ -181,7 +182,7 @@ class Forwarder:
             self._settings.ready_file.write_text(f"{os.getpid()}")
 
     def _open_client(self, protocol: Protocol) -> Monitors:
-        return open_monitors(protocol, fake_period_ms=self._settings.fake_pv_period, fake_seed=self._settings.fake_pv_seed)
+        return open_monitors(protocol, fake_period_ms=self._settings.fake_pv_period, fake_seed=self._settings.fake_pv_seed, clock=clock.wall_ns)
 
 
 def _ages(settings: ForwarderSettings) -> Ages:

@@ -3,11 +3,15 @@
 Source: contracts/forwarder.md, "Commands".
 """
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from testbeam.model import ConfigChange, ForwarderCommand, StreamSpec
+
+_LONGEST_NAME = 500  # bytes; one that does not fit into a datagram would keep pvxs from searching for all others
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +63,10 @@ def _fault(spec: StreamSpec, schemas: Collection[str]) -> str | None:
     missing = [name for name in ("channel", "topic", "schema") if not getattr(spec, name)]
     if missing:
         return f"has no {' and no '.join(missing)}"
-    if not spec.channel.isprintable():
-        return f"{spec.channel!r} can't be the name of a PV"
+    if not spec.channel.isprintable() or len(spec.channel.encode()) > _LONGEST_NAME:
+        return f"{spec.channel[:80]!r} can't be the name of a PV"
+    if not _TOPIC.fullmatch(spec.topic):
+        return f"{spec.topic[:80]!r} can't be the name of a topic"
     if spec.schema not in schemas:
         return f"schema {spec.schema!r} can't be sent; known are {', '.join(sorted(schemas))}"
     return None

@@ -23,7 +23,7 @@ _KINDS = (bool, int, float, str, list, dict, datetime.datetime, datetime.date, d
 _KIND_WORDS = ("true or false", "a whole number", "a number", "text", "a list", "a table", "a date", "a date", "a time")
 
 
-class _NoFit(Exception):  # noqa: N818 — never leaves this file
+class _NoFit(Exception):
     """The value is not of the kind."""
 
 

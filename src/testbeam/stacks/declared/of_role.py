@@ -1,6 +1,7 @@
 """How a table with `role = "…"` becomes a service: its keys are the parameters of the role."""
 
 import inspect
+import types
 import typing
 from collections.abc import Mapping
 from inspect import Parameter
@@ -19,8 +20,10 @@ from testbeam.stacks.roles import registry
 _READ_ELSEWHERE = ("role", *KINDS)  # which role it is, and what is put in its place
 
 
-def service_of_role(name: str, table: Mapping[str, Any], key: Key, here: Path, prefix: str) -> Service:
+def service_of_role(name: str, table: Mapping[str, Any], key: Key, here: Path, prefix: str, topics: tuple[Any, ...]) -> Service:
     """Return the service that a role makes of its table; its topics begin with `prefix` unless the table names them.
+
+    topics: those that a broker has besides.
 
     Raises:
         Wrong: there is no such role, it has no such parameter, or a value is not of the parameter's kind.
@@ -31,7 +34,7 @@ def service_of_role(name: str, table: Mapping[str, Any], key: Key, here: Path, p
     values = {word: value for word, value in table.items() if word not in _READ_ELSEWHERE}
     parameters = _parameters(role)
     on_top = {word: values.pop(word) for word in parts.OF_ANY_ROLE if word in values and word not in parameters}
-    arguments = topic_arguments(role_name, prefix, parameters) | _arguments(values, parameters, _hints(role), key, here)
+    arguments = topic_arguments(role_name, prefix, topics, parameters) | _arguments(values, parameters, _hints(role), key, here)
     with at(key):
         made = registry.made(role_name, _call(role, name, arguments, parameters))
     return parts.on_top(made, {word: parts.field(word, value, (*key, word), here) for word, value in on_top.items()})
@@ -57,9 +60,10 @@ def _arguments(
     for word, value in values.items():
         if not takes_any and word not in parameters:
             raise Wrong((*key, word), f"the role has no such parameter; {template.near(word, known)}")
-        hint = hints.get(word, Any)
-        listed = word in parameters and parameters[word].kind is Parameter.VAR_POSITIONAL
-        arguments[word] = fit(value, tuple[hint, ...] if listed else hint, (*key, word), here)
+        hint: Any = hints.get(word, Any)
+        if word in parameters and parameters[word].kind is Parameter.VAR_POSITIONAL:
+            hint = types.GenericAlias(tuple, (hint, ...))
+        arguments[word] = fit(value, hint, (*key, word), here)
     for word, one in parameters.items():
         if one.default is Parameter.empty and word not in arguments and one.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
             raise Wrong(key, f"the role needs {word}; give {expected(hints.get(word, Any))}")

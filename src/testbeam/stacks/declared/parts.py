@@ -67,7 +67,9 @@ def _ports(value: Any, key: Key, here: Path) -> tuple[Port, ...]:
     tables = [(item(key, index), {"name": one} if isinstance(one, str) else one) for index, one in enumerate(value)]
     for where, one in tables:
         if not isinstance(one, dict):
-            raise Wrong(where, f"{one!r} is {kind(one)}; give the name of the port, or a table with {', '.join(typing.get_type_hints(Port))}")
+            raise Wrong(
+                where, f"{one!r} is {kind(one)}; give the name of the port, or a table with {', '.join(typing.get_type_hints(Port))}"
+            )
     return tuple(made(Port, one, where, here) for where, one in tables)
 
 

@@ -108,16 +108,26 @@ def broker(
     faultable: bool = False,
     properties: Mapping[str, str] | None = None,
     heap_mb: int = LaunchOptions.heap_mb,
+    container: str | None = None,
 ) -> Service:
     """Return a single-node Apache Kafka with these topics; its endpoint is `kafka`.
 
     kafka_home: run that Kafka instead of the pinned one (default: KAFKA_HOME). java_home: on that Java. bootstrap: use the
     broker that runs at `host:port` instead. faultable: a second listener that is reached only through a proxy on
-    `ports["proxy"]`, which forwards to `ports["proxied"]`. properties: Kafka's broker configuration, over ours.
+    `ports["proxy"]`, which forwards to `ports["proxied"]`. properties: Kafka's broker configuration, over ours. container: run this
+    image, such as apache/kafka:4.3.1, on Docker or Podman instead; its data end with the container.
+
+    Raises:
+        StackError: `bootstrap` is not HOST:PORT, or no container engine answers.
+        SettingsError: `kafka_home` holds no Kafka, or there is no Java.
     """
     specs = _specs(topics)
     if bootstrap:
         return _external(name, bootstrap, specs)
+    if container:
+        from testbeam.stacks.roles.broker_in_container import broker_in_container  # late: few stacks have one
+
+        return broker_in_container(container, name=name, topics=specs, faultable=faultable, properties=properties or {}, heap_mb=heap_mb)
     launch = {
         "kafka-home": str(kafka_home or os.environ.get("KAFKA_HOME", "")),
         "java-home": str(java_home or (os.environ.get("JAVA_HOME", "") if kafka_home or os.environ.get("KAFKA_HOME") else "")),
@@ -129,14 +139,24 @@ def broker(
         role="broker",
         command=(*PROGRAM, *_listening(faultable), *found, *_tuning(properties, heap_mb)),
         prepare=() if _is_prepared(launch) else ((*PROGRAM, "--only-prepare", *found),),
-        ports=tuple(Port(name=port) for port in ("plain", "controller", *(("proxied", "proxy") if faultable else ()))),
-        endpoints={"kafka": "${address}:${port.plain}"} | ({"proxied": "${address}:${port.proxy}"} if faultable else {}),
+        ports=ports(faultable=faultable),
+        endpoints=endpoints(faultable=faultable),
         ready=MetadataAnswers(),
         ready_timeout_s=60.0,  # a slow machine without a start-up cache; an early death is seen at once all the same
-        after_ready=_create_at_start,
+        after_ready=create_at_start,
         handle=BrokerHandle,
         options={"topics": specs},
     )
+
+
+def ports(*, faultable: bool) -> tuple[Port, ...]:
+    """Return the ports of a broker of ours."""
+    return tuple(Port(name=port) for port in ("plain", "controller", *(("proxied", "proxy") if faultable else ())))
+
+
+def endpoints(*, faultable: bool) -> dict[str, str]:
+    """Return where clients reach it: directly, and through the proxy of a faultable one."""
+    return {"kafka": "${address}:${port.plain}"} | ({"proxied": "${address}:${port.proxy}"} if faultable else {})
 
 
 def _external(name: str, bootstrap: str, topics: tuple[TopicSpec, ...]) -> Service:
@@ -149,7 +169,7 @@ def _external(name: str, bootstrap: str, topics: tuple[TopicSpec, ...]) -> Servi
         external=True,
         endpoints={"kafka": bootstrap},
         ready=MetadataAnswers(),
-        after_ready=_create_at_start,
+        after_ready=create_at_start,
         handle=BrokerHandle,
         options={"topics": topics},
     )
@@ -181,7 +201,8 @@ def _specs(topics: Iterable[Declared]) -> tuple[TopicSpec, ...]:
     return tuple(specs)
 
 
-def _create_at_start(handle: Handle) -> None:
+def create_at_start(handle: Handle) -> None:
+    """Create the topics that are declared, and warm up what a first consumer group waits for."""
     _create(handle, handle.options["topics"], warm=True)
 
 

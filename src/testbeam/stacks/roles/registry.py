@@ -35,7 +35,9 @@ def role(name: str) -> Role:
     offers = _offered().get(name, ())
     if name in BUILT_IN:
         if offers:
-            raise StackError(f"role {name!r} is testbeam's own, and is offered by {_who(offers[0])} as well; uninstall that, or rename its role")
+            raise StackError(
+                f"role {name!r} is testbeam's own, and is offered by {_who(offers[0])} as well; uninstall that, or rename its role"
+            )
         module, _, function = BUILT_IN[name].partition(":")
         ours: Role = getattr(import_module(module), function)
         return ours
@@ -77,9 +79,8 @@ def _load(offer: EntryPoint) -> Role:
             f"role {offer.name!r} of {_who(offer)} can't be loaded: {type(error).__name__}: {error}; mend or uninstall that package"
         ) from error
     if not callable(loaded):
-        raise StackError(
-            f"role {offer.name!r} of {_who(offer)} is {type(loaded).__name__}, which can't be called; it has to be a function that returns a Service"
-        )
+        what = f"is {type(loaded).__name__}, and has to be a function that returns a Service"
+        raise StackError(f"role {offer.name!r} of {_who(offer)} {what}; report it there, or uninstall that package")
     return loaded  # type: ignore[no-any-return]  # what it returns is checked by `made`
 
 

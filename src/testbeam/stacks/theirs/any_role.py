@@ -32,4 +32,4 @@ def external(service: Service, where: str) -> Service:
         known = ", ".join(service.endpoints) or "none"
         raise StackError(f"service {service.name!r} has not one endpoint (but: {known}); declare it with external and its endpoints")
     host, port = place.host_and_port(where)
-    return place.elsewhere(service, {name: f"{host}:{port}" for name in service.endpoints}, service.ready)
+    return place.elsewhere(service, dict.fromkeys(service.endpoints, f"{host}:{port}"), service.ready)

@@ -24,7 +24,9 @@ def local_build(service: Service, path: Path) -> Service:
     if not any(libs.glob("kafka[-_]*.jar")):
         raise StackError(f"there are no Kafka jars in {libs}; give the folder of an unpacked Kafka, or build it: ./gradlew releaseTarGz")
     if service.command[: len(role.PROGRAM)] != role.PROGRAM:
-        raise StackError(f"service {service.name!r} is not started by testbeam's own broker program; leave that to the stack, or give a command")
+        raise StackError(
+            f"service {service.name!r} is not started by testbeam's own broker program; leave that to the stack, or give a command"
+        )
     fresh = role.broker(name=service.name, kafka_home=path)
     own = tuple(_without(service.command[len(role.PROGRAM) :], _REPLACED))
     of_home = tuple(_only(fresh.command[len(role.PROGRAM) :], _REPLACED))

@@ -1,7 +1,7 @@
 """Where does a block of a recording begin and end, is it whole, and where does the next one begin behind damage?"""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
@@ -72,11 +72,18 @@ class _Header:
     crc: int
 
 
-def block(kind: Kind, at: int, body: bytes, *, messages: int = 0, deflate: bool = False) -> bytes:
-    """Return a block that begins at byte `at` of its file."""
-    stored = zlib.compress(body, _LEVEL) if deflate else body
-    head = _HEADER.pack(_SYNC, kind, _DEFLATED if deflate else 0, 0, messages, len(stored), len(body), at, zlib.crc32(stored))
-    return b"".join((head, _CRC.pack(zlib.crc32(head)), stored))
+def block(kind: Kind, at: int, *body: bytes, messages: int = 0, deflate: bool = False) -> list[bytes]:
+    """Return, in pieces, a block that begins at byte `at` of its file; `body` is its body in pieces.
+
+    In pieces, because a copy of large messages costs as much as taking them off Kafka.
+    """
+    plain = sum(map(len, body))
+    stored = _deflated(body) if deflate else body
+    crc = 0
+    for piece in stored:
+        crc = zlib.crc32(piece, crc)
+    head = _HEADER.pack(_SYNC, kind, _DEFLATED if deflate else 0, 0, messages, sum(map(len, stored)), plain, at, crc)
+    return [head + _CRC.pack(zlib.crc32(head)), *stored]
 
 
 def scan(file: BinaryIO) -> Iterator[Block | Damage]:
@@ -91,6 +98,11 @@ def scan(file: BinaryIO) -> Iterator[Block | Damage]:
         found = block_at(file, at, end)
         at += found.size
         yield found
+
+
+def _deflated(body: Sequence[bytes]) -> Sequence[bytes]:
+    deflate = zlib.compressobj(_LEVEL)
+    return [*(deflate.compress(piece) for piece in body), deflate.flush()]
 
 
 def _check_signature(begin: bytes) -> None:

@@ -47,8 +47,8 @@ class MessageBatch:
             yield KafkaMessage(topic, partition, offset, kind, at_ms, key, value, decode_headers(headers) if headers else ())
 
 
-def encode_messages(batch: MessageBatch) -> bytes:
-    """Return the body of a block.
+def encode_messages(batch: MessageBatch) -> list[bytes]:
+    """Return the body of a block, in pieces.
 
     Raises:
         WireError: there are more topics and partitions than the format can number.
@@ -59,7 +59,8 @@ def encode_messages(batch: MessageBatch) -> bytes:
     columns = [np.asarray(getattr(batch, name), code).tobytes() for name, code in _COLUMNS]
     blobs = [_end_to_end(column) for column in (batch.key, batch.value, batch.headers)]
     sizes = [size.astype(code).tobytes() for (size, _), (_, code) in zip(blobs, _SIZES, strict=True)]
-    return b"".join((_SIZE.pack(len(table)), table, *columns, *sizes, *(blob for _, blob in blobs)))
+    (_, keys), (_, values), (_, headers) = blobs
+    return [b"".join((_SIZE.pack(len(table)), table, *columns, *sizes, keys)), values, headers]
 
 
 def decode_messages(body: bytes, messages: int) -> MessageBatch:

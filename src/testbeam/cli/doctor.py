@@ -1,0 +1,109 @@
+"""`testbeam doctor`: what this machine can do and what it lacks, each with the remedy."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from testbeam.stacks.doctor.examination import Examined
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+_UNFIT = 1
+_MARKS = {"good": "[green]✓[/]", "limited": "[yellow]–[/]", "lacking": "[red]✗[/]"}
+
+
+@app.command()
+def doctor(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the findings to this file, for programs; - is standard output.")] = None,
+    remove_leftovers: Annotated[
+        bool, typer.Option("--remove-leftovers", help="Remove the containers of runs that are over, and examine nothing.")
+    ] = False,
+) -> None:
+    """Examine this machine; ends with code 1 where the reference stack can't run.
+
+    ✓ is fine, – is something that can't be done here, ✗ has to be mended.
+    """
+    if remove_leftovers:
+        _remove_leftovers()
+        return
+    from testbeam.stacks.doctor.checks import CHECKS  # late: --help looks at nothing
+    from testbeam.stacks.doctor.examination import examine, is_fit
+
+    examined = examine(CHECKS)
+    if json_file is not None:
+        _write_json(examined, json_file)
+    if json_file is None or str(json_file) != "-":
+        _show(examined)
+    raise typer.Exit(0 if is_fit(examined) else _UNFIT)
+
+
+def as_json(examined: "tuple[Examined, ...]") -> dict[str, Any]:
+    """Return the findings as programs read them."""
+    from testbeam.stacks.doctor.examination import is_fit
+
+    return {
+        "ok": is_fit(examined),
+        "findings": [
+            {
+                "group": one.check.group,
+                "name": one.check.name,
+                "state": str(one.finding.state),
+                "detail": one.finding.detail,
+                "remedy": one.finding.remedy,
+                "seconds": round(one.seconds, 3),
+            }
+            for one in examined
+        ],
+    }
+
+
+def _write_json(examined: "tuple[Examined, ...]", file: Path) -> None:
+    text = json.dumps(as_json(examined), indent=2) + "\n"
+    if str(file) == "-":
+        sys.stdout.write(text)
+    else:
+        file.write_text(text, encoding="utf-8")
+
+
+def _show(examined: "tuple[Examined, ...]") -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(_table(examined))
+    states = [str(one.finding.state) for one in examined]
+    if "lacking" in states:
+        console.print(f"\n[red]✗ {states.count('lacking')} to be mended[/] before the reference stack can run here.")
+    elif "limited" in states:
+        console.print(f"\n[green]✓ The reference stack can run here[/]; {states.count('limited')} marked – can't be done or would be slower.")
+    else:
+        console.print("\n[green]✓ Everything can be done here.[/]")
+
+
+def _table(examined: "tuple[Examined, ...]") -> "RenderableType":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    group = ""
+    for one in examined:
+        if one.check.group != group:
+            group = one.check.group
+            table.add_row("", f"[bold]{group}[/]", "")
+        remedy = f"\n[bold]→[/] {escape(one.finding.remedy)}" if one.finding.remedy else ""
+        table.add_row(_MARKS[one.finding.state], one.check.name, f"{escape(one.finding.detail)}{remedy}")
+    return table
+
+
+def _remove_leftovers() -> None:
+    from testbeam.stacks.doctor.containers import remove_leftovers
+
+    print(f"{remove_leftovers()} containers of runs that are over were removed")

@@ -1,0 +1,57 @@
+"""Which containers of runs that are over are still there."""
+
+import subprocess
+from dataclasses import dataclass
+
+from testbeam.errors import StackError
+from testbeam.kit import guard
+from testbeam.kit.containers import words
+
+_ENGINE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """One container of a run of which no process is left."""
+
+    container: str
+    run_id: str
+    service: str
+
+
+def parse(listed: str) -> tuple[Leftover, ...]:
+    """Return what an engine has listed, a line `ID RUN SERVICE` each."""
+    rows = (line.split() for line in listed.splitlines())
+    return tuple(Leftover(container=row[0], run_id=row[1], service=row[2]) for row in rows if len(row) == 3)
+
+
+def find(engine: str) -> tuple[Leftover, ...]:
+    """Return this user's containers whose run is over.
+
+    Raises:
+        StackError: the engine does not list them.
+    """
+    listed = parse(_ask(words.list_ours(engine, words.owner())))
+    return tuple(one for one in listed if not guard.marked(one.run_id))
+
+
+def remove(engine: str, leftovers: tuple[Leftover, ...]) -> None:
+    """Kill and remove them.
+
+    Raises:
+        StackError: the engine does not do it.
+    """
+    if leftovers:
+        _ask(words.remove(engine, *(one.container for one in leftovers)))
+
+
+def _ask(argv: tuple[str, ...]) -> str:
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_ENGINE_S, check=False, errors="replace"
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise StackError(f"{' '.join(argv)} failed: {error}") from None
+    if done.returncode != 0:
+        raise StackError(f"{' '.join(argv)} ended with code {done.returncode}: {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,96 @@
+"""How a service is held before its first instruction that matters, so that a developer can attach a debugger and then let it go on.
+
+A Python module waits in debugpy for its client; any other program is stopped by SIGSTOP just before it is executed, with the process id
+that it keeps. Readiness deadlines of the whole stack are suspended meanwhile: nobody dies of being looked at.
+"""
+
+import importlib.util
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import PurePath
+
+from testbeam.errors import StackError
+from testbeam.kit import template
+from testbeam.kit.journal import Event
+from testbeam.kit.spec import Port, Service, Stack
+
+PORT = "debugger"
+_SUSPENDED_S = 7 * 24 * 3600.0
+_STOP_THEN_RUN = "import os, signal, sys; os.kill(os.getpid(), signal.SIGSTOP); os.execvp(sys.argv[1], sys.argv[1:])"
+
+
+def held(stack: Stack, names: Iterable[str]) -> Stack:
+    """Return the stack with these services held at their start; "" stands for all.
+
+    Raises:
+        StackError: a service is not there, runs elsewhere, or is a Python module while debugpy is not installed.
+    """
+    wanted, known = set(names), [service.name for service in stack.services if not service.external]
+    for name in wanted - {"", *known}:
+        raise StackError(f"--wait-to-attach-debugger={name}: no such service is started here; {template.near(name, known)}")
+    return Stack(
+        *(
+            _patient(_hold(service) if not wanted.isdisjoint({"", service.name}) and not service.external else service)
+            for service in stack.services
+        )
+    )
+
+
+def announcer(stack: Stack, say: Callable[[str], None]) -> Callable[[Event], None]:
+    """Return a subscriber that tells, for each held service, its process id and the lines to paste."""
+    by_name = {service.name: service for service in stack.services}
+
+    def tell(event: Event) -> None:
+        service = by_name.get(event.service)
+        if event.kind == "spawned" and service is not None and "held" in service.options:
+            say(_words(service, event))
+
+    return tell
+
+
+def _hold(service: Service) -> Service:
+    if _is_python_module(service):
+        if importlib.util.find_spec("debugpy") is None:
+            raise StackError(f"--wait-to-attach-debugger={service.name}: debugpy is not installed; pip install 'testbeam[debug]'")
+        python, *rest = service.command
+        command = (
+            python,
+            "-Xfrozen_modules=off",
+            "-m",
+            "debugpy",
+            "--listen",
+            f"${{address}}:${{port.{PORT}}}",
+            "--wait-for-client",
+            *rest,
+        )
+        return replace(service, command=command, ports=(*service.ports, Port(name=PORT)), options={**service.options, "held": "debugpy"})
+    return replace(
+        service, command=("${python}", "-I", "-S", "-c", _STOP_THEN_RUN, *service.command), options={**service.options, "held": "gdb"}
+    )
+
+
+def _patient(service: Service) -> Service:
+    return replace(service, ready_timeout_s=_SUSPENDED_S)
+
+
+def _is_python_module(service: Service) -> bool:
+    program, *rest = (*service.command, "")
+    return (program == "${python}" or PurePath(program).name.startswith("python")) and rest[0] == "-m"
+
+
+def _words(service: Service, spawned: Event) -> str:
+    pid = spawned.data["pid"]
+    if service.options["held"] == "debugpy":
+        connect = json.dumps({"host": spawned.data["address"], "port": spawned.data["ports"][PORT]})
+        return (
+            f"{service.name} (pid {pid}) waits for a debugger before its first line. Attach one by the debug adapter protocol:\n"
+            f'    {{"type": "debugpy", "request": "attach", "connect": {connect}}}\n'
+            f"It goes on when the debugger says so."
+        )
+    return (
+        f"{service.name} (pid {pid}) is stopped before its first instruction. Attach, set breakpoints, and go on with `continue`:\n"
+        f"    gdb -p {pid}\n"
+        f"Without a debugger it goes on by:\n"
+        f"    kill -CONT {pid}"
+    )

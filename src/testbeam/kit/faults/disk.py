@@ -1,0 +1,96 @@
+"""A service that has no room on its disk: its limit for file sizes is lowered while it runs (RLIMIT_FSIZE, by prlimit).
+
+A write beyond it fails with "File too large" (EFBIG), where a full disk says "No space left on device" (ENOSPC); a program that does
+not ignore SIGXFSZ would be ended by it instead. Source: contracts/kit.md, "Faults without privileges".
+"""
+
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from testbeam.errors import StackError
+from testbeam.kit import guard
+from testbeam.kit.faults.fault import Fault
+
+if TYPE_CHECKING:
+    from testbeam.kit.handle import Handle
+
+_WRITABLE = 0o3  # O_WRONLY or O_RDWR among the flags of an open file
+
+
+class DiskFull(Fault):
+    """Let no file of the service grow further than `after_bytes` beyond the largest it has open now, its log apart.
+
+    It holds for the process that runs at the beginning, and for all that descends from it. The log is a file, too: where it is the
+    larger one, nothing more is said in it.
+    """
+
+    kind = "disk_full"
+    of_process = True
+
+    def __init__(self, handle: "Handle", after_bytes: int = 0) -> None:
+        if after_bytes < 0:
+            raise StackError(f"disk_full: after_bytes={after_bytes} is negative; give the number of bytes that still fit")
+        super().__init__(handle, after_bytes=after_bytes)
+        self._after_bytes = after_bytes
+        self.limit_bytes = 0
+
+    def check(self) -> None:
+        """Refuse a service that would be ended by the signal."""
+        pid = self.running().pid or 0
+        if not heeds_no_signal(Path(f"/proc/{pid}/status").read_text()):
+            way_out = 'start it with the signal ignored: command=("env", "--ignore-signal=XFSZ", …)'
+            raise self.refuse("would be ended by SIGXFSZ and never see an error", way_out)
+
+    def begin_it(self) -> None:
+        """Lower the limit."""
+        pid = self.running().pid or 0
+        sizes = [size for path, size in files_written(pid) if path not in {self.handle.log_path, self._stdout_path}]
+        self.limit_bytes = max(sizes, default=0) + self._after_bytes
+        self.parameters["limit_bytes"] = self.limit_bytes
+        self.board.memory.setdefault((self.handle.name, f"{self.kind} {pid}"), resource.prlimit(pid, resource.RLIMIT_FSIZE))
+        self._apply(pid, min([self.limit_bytes, *(other.limit_bytes for other in self.board.others(self))]))
+
+    def end_it(self, *, for_good: bool) -> dict[str, Any]:  # noqa: ARG002 - there is room while it stops, too
+        """Raise the limit to what it was, or to the lowest of those that last."""
+        if not self.handle.is_running() or self.handle.pid is None:
+            return {}
+        before = self.board.memory.get((self.handle.name, f"{self.kind} {self.handle.pid}"))
+        if before is not None:
+            self._apply(self.handle.pid, min((other.limit_bytes for other in self.board.others(self)), default=before[0]))
+        return {}
+
+    @property
+    def _stdout_path(self) -> Path:
+        return self.handle.log_path.with_name(f"{self.handle.name}.stdout.log")
+
+    def _apply(self, pid: int, soft: int) -> None:
+        for each in (pid, *guard.descendants(pid)):
+            try:
+                hard = resource.prlimit(each, resource.RLIMIT_FSIZE)[1]
+                resource.prlimit(each, resource.RLIMIT_FSIZE, (soft, hard))
+            except ProcessLookupError:
+                continue  # ended meanwhile
+            except PermissionError:
+                raise self.refuse(f"has a process of another user (pid {each})", "run it as yourself") from None
+
+
+def heeds_no_signal(status: str) -> bool:
+    """Tell from /proc/PID/status whether a process ignores or catches SIGXFSZ."""
+    masks = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigIgn:", "SigCgt:"))]
+    return any(mask >> (signal.SIGXFSZ - 1) & 1 for mask in masks)
+
+
+def files_written(pid: int) -> Iterator[tuple[Path, int]]:
+    """Yield path and size of every regular file that a process has open for writing."""
+    for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - all at once: they come and go
+        fd = Path(f"/proc/{pid}/fd") / name
+        try:
+            flags = (Path(f"/proc/{pid}/fdinfo") / name).read_text().split("flags:")[1].split()[0]
+            if int(flags, 8) & _WRITABLE and fd.is_file():
+                yield fd.readlink(), fd.stat().st_size
+        except FileNotFoundError:
+            continue  # closed meanwhile

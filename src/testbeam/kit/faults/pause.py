@@ -1,0 +1,102 @@
+"""A service whose clock stands still: SIGSTOP now, SIGCONT at the end.
+
+A stopped process keeps its connections, and its kernel goes on accepting new ones: only an answer shows that it is alive.
+"""
+
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from testbeam.errors import StackError
+from testbeam.kit import guard
+from testbeam.kit.faults.fault import Fault
+from testbeam.kit.seen import Seen
+from testbeam.kit.state import State
+from testbeam.kit.waiting import wait_until
+
+if TYPE_CHECKING:
+    from testbeam.kit.handle import Handle
+
+LONGEST_S = 60.0
+_OBEYED_S = 10.0  # a process in the middle of a disk access is stopped only after it
+
+
+class Paused(Fault):
+    """Stop the service, with all that descends from it, for the block or `longest_s`, whichever is over first."""
+
+    kind = "paused"
+    of_process = True
+
+    def __init__(self, handle: "Handle", longest_s: float = LONGEST_S) -> None:
+        if longest_s <= 0:
+            raise StackError(f"paused: {longest_s:g} s is no time to be paused for; give a positive number of seconds")
+        super().__init__(handle, longest_s=longest_s)
+        self._longest_s = longest_s
+        self._over = threading.Event()
+        self._timer: threading.Thread | None = None
+
+    def check(self) -> None:
+        """Refuse a service that has no process, or is starting or stopping."""
+        self.running()
+        if self.handle.state not in {State.READY, State.PAUSED}:
+            raise self.refuse(f"is {self.handle.state}", "wait until it is ready")
+
+    def begin_it(self) -> None:
+        """Stop it, and wait until the kernel has."""
+        if self.handle.state is State.READY:
+            with self.board.signals(self.handle.name):
+                self.handle.pause()
+            self.board.memory[(self.handle.name, self.kind)] = self.running()
+            self._wait(stopped=True)
+        self._timer = threading.Thread(target=self._watch, name=f"testbeam-paused-{self.handle.name}", daemon=True)
+        self._timer.start()
+
+    def end_it(self, *, for_good: bool) -> dict[str, Any]:
+        """Let it go on, unless another pause lasts or somebody has stopped or restarted it meanwhile."""
+        self._over.set()
+        if self.board.others(self):
+            return {}
+        process = self.board.memory.pop((self.handle.name, self.kind), None)
+        if process is None or process is not self.handle.process or self.handle.state is not State.PAUSED:
+            return {}
+        with self.board.signals(self.handle.name):
+            self.handle.resume()
+        if not for_good and not any(fault.kind == "slow_consumer" for fault in self.board.active):
+            self._wait(stopped=False)
+        return {}
+
+    def settle(self) -> None:
+        """Wait for the thread that watches the time."""
+        if self._timer is not None and self._timer is not threading.current_thread():
+            self._timer.join()
+
+    def _watch(self) -> None:
+        if self._over.wait(self._longest_s):
+            return
+        try:
+            self.end(f"{self._longest_s:g} s are over")
+        except StackError as error:  # nobody waits for this thread's word
+            self.handle.run.journal.record("trouble", self.handle.name, detail=str(error))
+
+    def _wait(self, *, stopped: bool) -> None:
+        pid = self.running().pid or 0
+        waited = wait_until(
+            lambda: _look(pid, stopped=stopped), timeout_s=_OBEYED_S, pause=lambda pause_s: bool(time.sleep(pause_s))
+        )
+        if not waited.seen.ready:
+            raise self.refuse(f"does not {'stop' if stopped else 'go on'}: {waited.seen.detail}", f"see /proc/{pid}/stack")
+
+
+def _look(pid: int, *, stopped: bool) -> Seen:
+    states = {each: kernel_state(each) for each in (pid, *guard.descendants(pid))}
+    wrong = {each: state for each, state in states.items() if state not in "ZX" and (state == "T") is not stopped}
+    return Seen(ready=not wrong, detail=", ".join(f"pid {each} is {state}" for each, state in wrong.items()))
+
+
+def kernel_state(pid: int) -> str:
+    """Return how the kernel sees a process: R, S, D, T (stopped), Z, or X where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"

@@ -1,0 +1,140 @@
+"""Which stacks of this user are up: one small file each, in a folder that nobody else may read."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from testbeam.errors import StackError
+from testbeam.stacks.running import processes
+
+NAME = "testbeam"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One running stack. `started_at` is when its holder was started, in the kernel's words: a pid alone may be another's by now.
+
+    `session` is the test session that it ends with, empty for one that stays until it is told to end.
+    """
+
+    id: str
+    name: str
+    fingerprint: str
+    pid: int
+    started_at: str
+    socket: str
+    folder: str
+    wall_s: float
+    endpoints: Mapping[str, Mapping[str, str]]
+    file: str = ""
+    log: str = ""
+    session: str = ""
+
+    def is_alive(self) -> bool:
+        """Return whether its holder lives."""
+        return processes.is_same(self.pid, self.started_at)
+
+
+def runtime_folder() -> Path:
+    """Return this user's folder for what lives only as long as the machine is up.
+
+    Raises:
+        StackError: it belongs to somebody else, or can't be made.
+    """
+    from platformdirs import user_runtime_dir  # late: only who looks for running stacks needs it
+
+    folder = Path(user_runtime_dir(NAME, appauthor=False))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+    except OSError as error:
+        raise StackError(f"folder {folder}: {error.strerror}; set XDG_RUNTIME_DIR to a folder of your own") from None
+    if status.st_uid != os.getuid():
+        raise StackError(f"folder {folder} belongs to user {status.st_uid}; set XDG_RUNTIME_DIR to a folder of your own")
+    folder.chmod(0o700)
+    return folder
+
+
+def stacks_folder() -> Path:
+    """Return the folder of the entries."""
+    folder = runtime_folder() / "stacks"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def register(entry: Entry) -> None:
+    """Make a running stack known, at once and as a whole."""
+    path = _path(entry.id)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(asdict(entry), indent=1) + "\n", encoding="utf-8")
+    part.chmod(0o600)
+    part.replace(path)
+
+
+def forget(stack_id: str) -> None:
+    """Remove an entry; one that is not there is fine."""
+    _path(stack_id).unlink(missing_ok=True)
+
+
+def entries() -> tuple[Entry, ...]:
+    """Return all stacks that are up, the oldest first; entries whose holder is dead, and what they left, are removed."""
+    alive: list[Entry] = []
+    for path in stacks_folder().glob("*.json"):
+        entry = _read(path)
+        if entry is not None and entry.is_alive():
+            alive.append(entry)
+        else:
+            _prune(path, entry)
+    return tuple(sorted(alive, key=lambda entry: entry.wall_s))
+
+
+def find(names: Iterable[str] = ()) -> tuple[Entry, ...]:
+    """Return the stacks of these names or ids (the first letters of an id will do); without any, the only one that is up.
+
+    Raises:
+        StackError: none is up, a name fits none or several, or none was named and there are several.
+    """
+    up = entries()
+    names = tuple(names)
+    if not up:
+        raise StackError("no stack of yours is up; start one: testbeam up --detach")
+    if not names:
+        if len(up) > 1:
+            raise StackError(f"{len(up)} stacks are up; say which by its name or id: {listed(up)}")
+        return up
+    return tuple(dict.fromkeys(_one(name, up) for name in names))
+
+
+def listed(up: Iterable[Entry]) -> str:
+    """Return stacks as an error lists them."""
+    return ", ".join(f"{entry.id} ({entry.name})" for entry in up) or "none"
+
+
+def _one(name: str, up: tuple[Entry, ...]) -> Entry:
+    fits = [entry for entry in up if entry.name == name or entry.id.startswith(name)]
+    if len(fits) == 1:
+        return fits[0]
+    raise StackError(f"{'several stacks fit' if fits else 'no stack fits'} {name!r}; there are {listed(fits or up)}")
+
+
+def _path(stack_id: str) -> Path:
+    return stacks_folder() / f"{stack_id}.json"
+
+
+def _read(path: Path) -> Entry | None:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return Entry(**{field.name: data[field.name] for field in fields(Entry)})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # removed meanwhile, or of another version
+
+
+def _prune(path: Path, entry: Entry | None) -> None:
+    with suppress(OSError):
+        path.unlink()
+    if entry is not None and entry.log:
+        with suppress(OSError):
+            Path(entry.log).unlink()
