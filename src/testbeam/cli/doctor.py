@@ -20,7 +20,9 @@ _MARKS = {"good": "[green]✓[/]", "limited": "[yellow]–[/]", "lacking": "[red
 
 @app.command()
 def doctor(
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the findings to this file, for programs; - is standard output.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the findings to this file, for programs; - is standard output.")
+    ] = None,
     remove_leftovers: Annotated[
         bool, typer.Option("--remove-leftovers", help="Remove the containers of runs that are over, and examine nothing.")
     ] = False,
@@ -80,7 +82,9 @@ def _show(examined: "tuple[Examined, ...]") -> None:
     if "lacking" in states:
         console.print(f"\n[red]✗ {states.count('lacking')} to be mended[/] before the reference stack can run here.")
     elif "limited" in states:
-        console.print(f"\n[green]✓ The reference stack can run here[/]; {states.count('limited')} marked – can't be done or would be slower.")
+        console.print(
+            f"\n[green]✓ The reference stack can run here[/]; {states.count('limited')} marked –: can't be done here, or only slower."
+        )
     else:
         console.print("\n[green]✓ Everything can be done here.[/]")
 

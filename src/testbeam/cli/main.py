@@ -14,11 +14,20 @@ from testbeam.runtime import exit_codes
 # name → what it does, in the order a newcomer meets them; a module is imported only when its command runs, so that --help is quick
 COMMANDS = {
     "smoke": "Run the whole stack on real input; ends with a NeXus file, its audit and a report.",
+    "up": "Start a stack and keep it up, in the foreground or detached.",
+    "ps": "List the stacks that are up.",
+    "logs": "Show what the services of a running stack log.",
+    "restart": "Restart one service of a running stack.",
+    "down": "End a running stack, in order.",
+    "shell": "Open a prompt on a stack, with the names that tests use.",
     "broker": "Fetch Apache Kafka into the cache ahead of its first use.",
     "topic": "Look at topics: list them, follow one, decode one message of any schema.",
     "record": "Record topics into a file, byte for byte.",
     "replay": "Send a recording to Kafka again.",
     "audit": "Prove that a NeXus file holds every message of its job.",
+    "doctor": "Say what this machine can do and what it lacks, each with the remedy.",
+    "init": "Write what a project needs: a CI job with the jar cache.",
+    "private": "Run a command in a network of its own, where the kernel allows it.",
     "bench": "Run the benchmarks, each a ratio of one run.",
 }
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from testbeam import __version__
 from testbeam.clients.recording_file import RecordingWriter
 from testbeam.clients.recording_span import Progress, Span
+from testbeam.errors import RecordingError, SettingsError
 from testbeam.transport.kafka import Kafka, Reader
 from testbeam.wire.recording.facts import About
 from testbeam.wire.recording.messages import MessageBatch, Place, encode_headers
@@ -61,7 +63,7 @@ def record(
         TopicMissing: a topic is not on the broker.
         TransportError: the broker does not answer, or its data are gone.
         RecordingError: the file can't be written on; what was written before can be read.
-        SettingsError: the file exists and `overwrite` is not set.
+        SettingsError: the file exists and `overwrite` is not set, or the span is over before it begins.
     """
     with kafka.reader() as reader:
         recorder = _Recorder(reader, tuple(dict.fromkeys(topics)), span, stop or threading.Event(), on_progress)
@@ -78,6 +80,8 @@ class _Recorder:
         self.span = span
         self.stop = stop
         self.on_progress = on_progress
+        if span.from_ms is None and span.to_ms is not None and span.to_ms <= _now_ms():
+            raise SettingsError("--to", span.to_ms, "a time that lies ahead, or say with --from where the past begins")
         self.started_s = time.monotonic()
         self.counts: Counter[Place] = Counter()
         self.most = _READ_LEAST
@@ -100,11 +104,13 @@ class _Recorder:
         )
 
     def run(self, file: RecordingWriter) -> Recorded:
-        reason = "an error"
         try:
             reason = self._loop(file)
-        finally:
-            file.end(reason, _now_ms())
+        except BaseException as error:
+            with suppress(RecordingError):  # the first error is the one to tell
+                file.end(f"{type(error).__name__}: {error}", _now_ms())
+            raise
+        file.end(reason, _now_ms())
         self.on_progress(file.messages, file.size)
         counts: Counter[str] = Counter(dict.fromkeys(self.topics, 0))
         for (topic, _), count in self.counts.items():

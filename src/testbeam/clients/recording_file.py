@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,10 @@ from testbeam.wire.recording.messages import MessageBatch, Place, decode_message
 
 
 class RecordingWriter:
-    """Appends blocks to a new file; each is with the operating system when `write` returns, so a kill loses none of them."""
+    """Appends blocks to a new file; each is with the operating system when `write` returns, so a kill loses none of them.
+
+    A block that could not be written whole is taken back, so that the file stays readable and an end mark may still follow.
+    """
 
     def __init__(self, path: Path, about: About, *, compress: bool = False, overwrite: bool = False) -> None:
         self.path = path
@@ -69,6 +72,9 @@ class RecordingWriter:
         try:
             yield
         except OSError as error:
+            with suppress(OSError):  # what is no file, such as a device, can't be shortened
+                self._file.truncate(self.size)
+                self._file.seek(self.size)
             kept = f"the {self.messages} messages before it are in the file"
             raise RecordingError(self.path, f"can't be written at byte {self.size}: {error.strerror}; {kept}") from error
         except WireError as error:

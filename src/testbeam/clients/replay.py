@@ -23,6 +23,7 @@ from testbeam.wire.recording.messages import MessageBatch, decode_headers
 
 _QUEUE = {"queue_buffering_max_kbytes": 128 << 10, "queue_buffering_max_messages": 100_000}  # room for one message of 100 MB
 _FLUSH_S = 60.0
+_STOPPED_FLUSH_S = 10.0
 _LOOK_S = 0.1
 _NOW = 0  # what librdkafka takes for "the time of sending"
 
@@ -79,16 +80,17 @@ def replay(
         raise RecordingError(path, f"is damaged: {told.harm[0]}{_more(told)}; --skip-damaged replays what is whole")
     targets = names.targets(told.topics)
     ready = prepare(kafka, told, targets, create=create, keep_times=keep_times, same_topics=same_topics)
-    sender = _Sender(kafka, targets, keep_times, ready.batch_size)
+    sender = _Sender(kafka, targets, keep_times, ready.batch_size, stop or threading.Event())
     runs = in_file_order(path) if speed is None else in_time_order(path)
-    stopped = sender.send_all(runs, speed, stop or threading.Event(), lambda sent: on_progress(sent, told.messages.total()))
-    return sender.result(stopped, (*ready.warnings, *_notes(told)))
+    sender.send_all(runs, speed, lambda sent: on_progress(sent, told.messages.total()))
+    return sender.result((*ready.warnings, *_notes(told)))
 
 
 class _Sender:
     """One producer and what it was given."""
 
-    def __init__(self, kafka: Kafka, targets: Mapping[str, str], keep_times: bool, batch_size: int) -> None:
+    def __init__(self, kafka: Kafka, targets: Mapping[str, str], keep_times: bool, batch_size: int, stop: threading.Event) -> None:
+        self.stop = stop
         self.bootstrap = kafka.bootstrap
         self.targets = targets
         self.keep_times = keep_times
@@ -100,37 +102,36 @@ class _Sender:
         self.behind_ms = 0
         self.started_s = time.monotonic()
 
-    def send_all(self, runs: Iterator[Run], speed: float | None, stop: threading.Event, tell: Callable[[int], None]) -> bool:
-        """Send all that is due until there is nothing more or `stop` is set; return whether it was stopped."""
+    def send_all(self, runs: Iterator[Run], speed: float | None, tell: Callable[[int], None]) -> None:
+        """Send all that is due until there is nothing more, or it is told to stop."""
         told_s = self.started_s = time.monotonic()
         for run in runs:
             if speed is None:
                 self.send(run.batch, run.rows)
                 self.producer.poll(0)
             else:
-                self._send_when_due(run, speed, stop)
-            if stop.is_set():
-                return True
+                self._send_when_due(run, speed)
+            if self.stop.is_set():
+                break
             if time.monotonic() - told_s > _LOOK_S:
                 told_s = time.monotonic()
                 tell(self.given.total())
         tell(self.given.total())
-        return False
 
-    def _send_when_due(self, run: Run, speed: float, stop: threading.Event) -> None:
-        """Send the rows of a run, those of one millisecond together."""
-        rows, due_ms, start = run.rows, run.due_ms.tolist(), 0
-        while start < len(rows) and self._wait_until(due_ms[start] / speed, stop):
+    def _send_when_due(self, run: Run, speed: float) -> None:
+        """Send the rows of a run, those that are due by now together."""
+        due_ms, start = run.due_ms.tolist(), 0
+        while start < len(due_ms) and self._wait_until(due_ms[start] / speed):
             passed_ms = self._passed_ms() * speed
-            stop_at = start + 1
-            while stop_at < len(rows) and due_ms[stop_at] <= passed_ms:
-                stop_at += 1
-            self.send(run.batch, rows[start:stop_at])
-            start = stop_at
+            end = start + 1
+            while end < len(due_ms) and due_ms[end] <= passed_ms:
+                end += 1
+            self.send(run.batch, run.rows[start:end])
+            start = end
 
-    def _wait_until(self, due_ms: float, stop: threading.Event) -> bool:
-        """Serve the producer until a message is due; return False if stopped before."""
-        while not stop.is_set():
+    def _wait_until(self, due_ms: float) -> bool:
+        """Serve the producer until a message is due; return False if told to stop before."""
+        while not self.stop.is_set():
             left_ms = due_ms - self._passed_ms()
             if left_ms <= 0:
                 self.behind_ms = max(self.behind_ms, int(-left_ms))
@@ -150,21 +151,25 @@ class _Sender:
             if topic is not None:
                 value, raw = batch.value[row], batch.headers[row]
                 headers = decode_headers(raw) if raw else None
-                self._produce(topic, value, batch.key[row], partition, at_ms if self.keep_times else _NOW, headers)
+                if not self._produce(topic, value, batch.key[row], partition, at_ms if self.keep_times else _NOW, headers):
+                    return
                 self.given[topic] += 1
                 self.value_bytes += len(value) if value else 0
 
-    def _produce(self, topic: str, value: bytes | None, key: bytes | None, partition: int, at_ms: int, headers: Headers | None) -> None:
+    def _produce(self, topic: str, value: bytes | None, key: bytes | None, partition: int, at_ms: int, headers: Headers | None) -> bool:
+        """Give one message to the producer, as soon as it has room; return False if told to stop before."""
         more: dict[str, Any] = {"headers": headers} if headers else {}
         while True:
             try:
                 self.producer.produce(topic, value, key, partition, on_delivery=self._undelivered, timestamp=at_ms, **more)
-                return
+                return True
             except BufferError:
+                if self.stop.is_set():
+                    return False
                 self.producer.poll(_LOOK_S)
             except KafkaException as error:
                 self._count(topic, error.args[0])
-                return
+                return True
 
     def _undelivered(self, error: Any, message: Any) -> None:
         if error is not None:
@@ -174,18 +179,20 @@ class _Sender:
         self.lost[topic] += 1
         self.failed[f"{topic}: {error.str()}"] += 1
 
-    def result(self, stopped: bool, notes: tuple[str, ...]) -> Replayed:
+    def result(self, notes: tuple[str, ...]) -> Replayed:
         """Wait for what is on its way, and return what arrived."""
-        left = self.producer.flush(_FLUSH_S)
+        within_s = _STOPPED_FLUSH_S if self.stop.is_set() else _FLUSH_S
+        left = self.producer.flush(within_s)
         if left:
-            raise TransportError(f"{self.bootstrap}: {left} of {self.given.total()} messages are not acknowledged after {_FLUSH_S:g} s")
+            self.producer.purge()
+            raise TransportError(f"{self.bootstrap}: {left} of {self.given.total()} messages are not acknowledged after {within_s:g} s")
         return Replayed(
             messages=self.given - self.lost if self.lost else dict(self.given),
             value_bytes=self.value_bytes,
             seconds=time.monotonic() - self.started_s,
             failed=dict(self.failed),
             behind_ms=self.behind_ms,
-            stopped=stopped,
+            stopped=self.stop.is_set(),
             notes=notes,
         )
 

@@ -213,6 +213,11 @@ class Topics:
             raise TopicMissing(name, self.kafka.bootstrap, tuple(difflib.get_close_matches(name, names)))
         return self._handles.setdefault(name, TopicHandle(self, name))
 
+    def asked(self) -> tuple[TopicHandle, ...]:
+        """Return the topics whose handles were asked for, the newest last."""
+        with self._lock:
+            return tuple(self._handles.values())
+
     def send(self, topic: str, payload: bytes, key: bytes | None, timestamp_ms: int | None, within: float) -> int:
         """Send one message and wait until the broker has it; return its offset.
 

@@ -37,10 +37,8 @@ def check_service(service: "Service") -> None:
     if len(set(ports)) < len(ports):
         raise StackError(f"service {name!r} declares a port twice: {', '.join(ports)}; give each its own name")
     for port in service.ports:
-        if port.forwards_to and (port.forwards_to == port.name or port.forwards_to not in ports and ":" not in port.forwards_to):
-            raise StackError(
-                f"service {name!r} port {port.name!r} forwards to {port.forwards_to!r}; give another port of it, or HOST:PORT"
-            )
+        if port.forwards_to and (port.forwards_to == port.name or (port.forwards_to not in ports and ":" not in port.forwards_to)):
+            raise StackError(f"service {name!r} port {port.name!r} forwards to {port.forwards_to!r}; give another port of it, or HOST:PORT")
     for path in service.files:
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise StackError(f"service {name!r} file {path!r} lies outside the run's folder; give a path relative to it")

@@ -111,3 +111,8 @@ def log_slice(begin: Event, end: Event, service: str, path: Path) -> str:
     with path.open("rb") as file:
         file.seek(first)
         return file.read(last - first).decode(errors="replace")
+
+
+def wall_ms(event: Event) -> int:
+    """Return when an event was by the clock on the wall, in ms since 1970, as this process sees both clocks now."""
+    return (time.time_ns() - (time.monotonic_ns() - event.at_ns)) // 1_000_000

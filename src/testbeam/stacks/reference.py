@@ -19,24 +19,29 @@ def light_chain(
     prefix: str = "",
     output: Path | str = "${dir}",
     bootstrap: str = "",
+    faultable: bool = False,
     events_per_pulse: int = 1000,
     seed: int = 0,
 ) -> Stack:
     """Return broker, IOC with the demo records, forwarder, file-writer and event source, on the topics of one instrument.
 
     prefix: what PV names begin with. output: the folder of the files (default: the file-writer's own). bootstrap: a broker
-    that already runs, in place of ours.
+    that already runs, in place of ours. faultable: the services reach our broker by a link that can be broken,
+    `run["broker"].link(…)`; what is read through handles goes there directly.
     """
     topics = topics or Topics()
+    broker_endpoint = "proxied" if faultable else "kafka"
     return Stack(
-        broker(topics=topics.all, bootstrap=bootstrap or None),
+        broker(topics=topics.all, bootstrap=bootstrap or None, faultable=faultable),
         ioc(prefix=prefix),
         forwarder(
+            broker_endpoint=broker_endpoint,
             config_topic=topics.forwarder_commands,
             status_topic=topics.forwarder_status,
             storage_topic=topics.forwarder_storage,
         ),
         filewriter(
+            broker_endpoint=broker_endpoint,
             pool_topic=topics.pool,
             status_topic=topics.writer_status,
             control_topic=topics.control,
@@ -44,6 +49,7 @@ def light_chain(
             time_after_stop_s=TIME_AFTER_STOP_S,
         ),
         event_source(
+            broker_endpoint=broker_endpoint,
             detector_topic=topics.detector,
             monitor_topic=topics.beam_monitor,
             status_topic=topics.source_status,

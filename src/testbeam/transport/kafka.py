@@ -139,14 +139,15 @@ class Reader:
             try:
                 return call(*args, **kwargs)
             except KafkaException as error:
-                if error.args[0].code() in _NEW_TOPIC and time.monotonic() < end_s:
+                if error.args[0].code() in _NO_LEADER and time.monotonic() < end_s:
                     time.sleep(_RETRY_S)
+                    self.partitions(topic, within_s)  # else the client goes on asking by what it remembers
                     continue
                 raise TransportError(f"{self.bootstrap}: {topic}: no answer within {within_s} s ({error.args[0].str()})") from error
 
 
-# For some ms after it was made; the last one is librdkafka's own, whose cache is behind the answer that named the partition.
-_NEW_TOPIC = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
+# Of a topic that was just made, or on a broker that has come back; the last one is librdkafka's own word for it.
+_NO_LEADER = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
 _RETRY_S = 0.02
 _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}  # noqa: SLF001
 

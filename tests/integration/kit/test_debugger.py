@@ -148,7 +148,7 @@ class DebugAdapter:
     def attach_and_continue(self) -> None:
         self.send("initialize", adapterID="test", clientID=sys.executable)
         self.wait("initialize")
-        self.send("attach")
+        self.send("attach", name="test")
         self.wait("initialized")
         self.send("configurationDone")
         self.wait("configurationDone")

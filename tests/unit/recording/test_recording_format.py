@@ -1,3 +1,4 @@
+import resource
 import struct
 import time
 import zlib
@@ -318,6 +319,23 @@ def test_a_full_disk_is_told_with_what_was_kept() -> None:
 
         with pytest.raises(RecordingError, match=r"can't be written at byte \d+: No space left on device; the 1 messages before it are in"):
             file.write(batch([message(2)]))
+
+
+def test_a_block_that_does_not_fit_on_the_disk_is_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with RecordingWriter(path, ABOUT) as file:
+        file.write(batch([message(1)]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file.size + 5_000, before[1]))  # as a full disk: a part of it is written
+        try:
+            with pytest.raises(RecordingError, match="the 1 messages before it are in the file"):
+                file.write(batch([message(2, value=bytes(10_000))]))
+            file.end("the disk is full", 0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert read(path) == [message(1)]
+    assert summary(path).how_it_ends() == "ended in order: the disk is full"
 
 
 def test_more_partitions_than_can_be_numbered_are_refused(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 import itertools
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from testbeam.errors import StackError
 
 if TYPE_CHECKING:
     from testbeam.kit.faults.fault import Fault
+    from testbeam.kit.faults.link import LinkFault
     from testbeam.kit.journal import Journal
 
 F = TypeVar("F", bound="Fault")
@@ -33,9 +35,7 @@ class Board:
 
     def others(self, fault: F) -> tuple[F, ...]:
         """Return the other active faults of this kind on this service."""
-        return tuple(
-            other for other in self.active if other is not fault and type(other) is type(fault) and other.handle is fault.handle
-        )
+        return tuple(other for other in self.active if other is not fault and type(other) is type(fault) and other.handle is fault.handle)
 
     def signals(self, service: str) -> threading.Lock:
         """Return the lock under which a service is stopped and continued by signals; hold it but shortly."""
@@ -74,6 +74,17 @@ class Board:
             finally:
                 self._note(fault, "end", why=why, **told)
 
+    def change(self, fault: "LinkFault", words: Mapping[str, Any]) -> None:
+        """Change an active link fault and note it; raise what it raises."""
+        with self._locks[fault.handle.name]:
+            fault.change_it(words)
+            self._note(fault, "change", changed=dict(words))
+
+    def counts(self, fault: "LinkFault") -> dict[str, int]:
+        """Return what an active link fault has counted."""
+        with self._locks[fault.handle.name]:
+            return fault.counts_now()
+
     def end_all(self, why: str, service: str = "") -> None:
         """End every fault, or those of one service, for good: the youngest first; none can begin after."""
         self._closed.add(service)
@@ -86,8 +97,8 @@ class Board:
                     self._journal.record("trouble", fault.handle.name, detail=f"{fault!r} could not be undone: {error}")
 
     def _note(self, fault: "Fault", phase: str, **more: Any) -> None:
-        words = {f"{name}": value for name, value in fault.parameters.items()}
-        self._journal.record("fault", fault.handle.name, phase=phase, fault=fault.kind, number=fault.number, parameters=words, **more)
+        what: dict[str, Any] = {"phase": phase, "fault": fault.kind, "number": fault.number, "parameters": dict(fault.parameters)}
+        self._journal.record("fault", fault.handle.name, **what, **more)
 
     def reopen(self, service: str) -> None:
         """Let a service be broken again whose name is taken once more."""

@@ -1,6 +1,8 @@
 """What every fault is: begun, noted in the journal, and undone at the end of its block whatever happens."""
 
+import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from testbeam.errors import StackError
@@ -30,6 +32,7 @@ class Fault(ABC):
         self.number = 0
         self.is_active = False
         self._is_used = False
+        self._thread: threading.Thread | None = None
 
     def __repr__(self) -> str:
         words = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
@@ -69,6 +72,7 @@ class Fault(ABC):
 
     # --- what each kind says; `begin_it` and `end_it` run under the service's lock ---
 
+    @abstractmethod
     def check(self) -> None:
         """Raise StackError where it can't be done."""
 
@@ -80,10 +84,17 @@ class Fault(ABC):
     def end_it(self, *, for_good: bool) -> dict[str, Any]:
         """Mend it unless others go on; return what the journal is to say. for_good: the service is about to be stopped."""
 
-    def settle(self) -> None:
-        """Wait for threads of its own, without the lock."""
-
     # --- what several kinds need ---
+
+    def settle(self) -> None:
+        """Wait for the thread that it has of its own, which may need the lock."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def work(self, deed: Callable[[], None]) -> None:
+        """Do something in a thread of its own; `end_it` must see to it that this ends."""
+        self._thread = threading.Thread(target=deed, name=f"testbeam-{self.kind}-{self.handle.name}", daemon=True)
+        self._thread.start()
 
     def refuse(self, why: str, way_out: str) -> StackError:
         """Return the error for what can't be done."""

@@ -3,6 +3,7 @@
 Source: contracts/kit.md, "Faults without privileges"; the words are Toxiproxy's.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,6 +35,7 @@ class LinkFault(Fault):
         self._direction = direction
         self._port = port
         self._before: dict[str, dict[str, int]] = {}
+        self.last_counts: dict[str, int] = {}
 
     def check(self) -> None:
         """Refuse a service, or port, that clients reach directly."""
@@ -58,24 +60,30 @@ class LinkFault(Fault):
         Raises:
             StackError: a word is unknown or its value can't be used, or the fault is not active.
         """
-        conditions = conditions_of(**(asdict(self._conditions) | words))
-        check_conditions(conditions, self._direction)
         if not self.is_active:
             raise self.refuse("is not under this fault now", "change it within its block")
+        self.board.change(self, words)
+
+    def counts(self) -> dict[str, int]:
+        """Return what happened on the links since the beginning, by words such as accepted, reset and swallowed_bytes."""
+        return self.board.counts(self) if self.is_active else self.last_counts
+
+    def change_it(self, words: Mapping[str, Any]) -> None:
+        """Change the conditions where the proxy is."""
+        conditions = conditions_of(**(asdict(self._conditions) | dict(words)))
+        check_conditions(conditions, self._direction)
         self._conditions = conditions
         for name in self._names():
             self._shape(name, conditions)
-        self.handle.run.journal.record("fault", self.handle.name, phase="change", fault=self.kind, number=self.number, parameters=words)
 
-    def counts(self) -> dict[str, int]:
-        """Return what happened on the links since the beginning: accepted, reset, swallowed_bytes, passed_up_bytes …"""
-        if not self.is_active:
-            return {}
+    def counts_now(self) -> dict[str, int]:
+        """Ask the proxy for the counts."""
         return self._since({name: self._shape(name, self._conditions) for name in self._before})
 
     def end_it(self, *, for_good: bool) -> dict[str, Any]:  # noqa: ARG002 - the proxy ends after the services
         """Tell the proxy, and the journal what became of connections."""
-        return {"counts": self._since({name: self.handle.run.links.clear(name, self.number) for name in self._before})}
+        self.last_counts = self._since({name: self.handle.run.links.clear(name, self.number) for name in self._before})
+        return {"counts": self.last_counts}
 
     def _names(self) -> list[str]:
         ports = [port.name for port in self.handle.service.ports if port.forwards_to and self._port in {"", port.name}]

@@ -4,7 +4,6 @@ A stopped process keeps its connections, and its kernel goes on accepting new on
 """
 
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,6 @@ class Paused(Fault):
         super().__init__(handle, longest_s=longest_s)
         self._longest_s = longest_s
         self._over = threading.Event()
-        self._timer: threading.Thread | None = None
 
     def check(self) -> None:
         """Refuse a service that has no process, or is starting or stopping."""
@@ -49,8 +47,7 @@ class Paused(Fault):
                 self.handle.pause()
             self.board.memory[(self.handle.name, self.kind)] = self.running()
             self._wait(stopped=True)
-        self._timer = threading.Thread(target=self._watch, name=f"testbeam-paused-{self.handle.name}", daemon=True)
-        self._timer.start()
+        self.work(self._watch)
 
     def end_it(self, *, for_good: bool) -> dict[str, Any]:
         """Let it go on, unless another pause lasts or somebody has stopped or restarted it meanwhile."""
@@ -66,11 +63,6 @@ class Paused(Fault):
             self._wait(stopped=False)
         return {}
 
-    def settle(self) -> None:
-        """Wait for the thread that watches the time."""
-        if self._timer is not None and self._timer is not threading.current_thread():
-            self._timer.join()
-
     def _watch(self) -> None:
         if self._over.wait(self._longest_s):
             return
@@ -81,9 +73,7 @@ class Paused(Fault):
 
     def _wait(self, *, stopped: bool) -> None:
         pid = self.running().pid or 0
-        waited = wait_until(
-            lambda: _look(pid, stopped=stopped), timeout_s=_OBEYED_S, pause=lambda pause_s: bool(time.sleep(pause_s))
-        )
+        waited = wait_until(lambda: _look(pid, stopped=stopped), timeout_s=_OBEYED_S, pause=threading.Event().wait)
         if not waited.seen.ready:
             raise self.refuse(f"does not {'stop' if stopped else 'go on'}: {waited.seen.detail}", f"see /proc/{pid}/stack")
 

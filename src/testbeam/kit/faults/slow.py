@@ -31,7 +31,6 @@ class SlowConsumer(Fault):
         self.share = share
         self._period_s = period_s
         self._over = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def check(self) -> None:
         """Refuse a service that has no process."""
@@ -39,20 +38,14 @@ class SlowConsumer(Fault):
 
     def begin_it(self) -> None:
         """Begin to stop and continue it."""
-        self._thread = threading.Thread(target=self._work, name=f"testbeam-slow-{self.handle.name}", daemon=True)
-        self._thread.start()
+        self.work(self._take_turns)
 
     def end_it(self, *, for_good: bool) -> dict[str, Any]:  # noqa: ARG002 - the thread ends in any case, and leaves it running
-        """Let it run again; the thread does that as its last deed."""
+        """Let it run again; the thread does that as its last deed, and is waited for."""
         self._over.set()
         return {}
 
-    def settle(self) -> None:
-        """Wait for the thread, after which nothing is stopped any more."""
-        if self._thread is not None:
-            self._thread.join()
-
-    def _work(self) -> None:
+    def _take_turns(self) -> None:
         is_over = False
         while not is_over:
             if self.share <= min((other.share for other in self.board.others(self)), default=1.0):

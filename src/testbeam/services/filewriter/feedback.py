@@ -10,6 +10,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from testbeam.model import CommandAnswer, WritingFinished
+from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.runtime.heartbeat import Heartbeat
 from testbeam.transport.kafka import Kafka
@@ -48,7 +49,7 @@ class Feedback:
     def say(self, topic: str, payload: bytes, now_s: float) -> None:
         """Send a message; whether it arrived shows in `silent_s`."""
         try:
-            self._producer.produce(topic, payload, key=self.service_id, on_delivery=self._delivered)
+            self._producer.produce(topic, payload, key=self.service_id, timestamp=clock.wall_ms(), on_delivery=self._delivered)
         except (KafkaException, BufferError) as error:  # larger than Kafka takes, or too many are waiting
             self._drops.add("not delivered", f"{len(payload)} bytes to {topic}: {error}")
             return

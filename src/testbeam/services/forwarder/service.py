@@ -182,7 +182,8 @@ class Forwarder:
             self._settings.ready_file.write_text(f"{os.getpid()}")
 
     def _open_client(self, protocol: Protocol) -> Monitors:
-        return open_monitors(protocol, fake_period_ms=self._settings.fake_pv_period, fake_seed=self._settings.fake_pv_seed, clock=clock.wall_ns)
+        period_ms, seed = self._settings.fake_pv_period, self._settings.fake_pv_seed
+        return open_monitors(protocol, fake_period_ms=period_ms, fake_seed=seed, clock=clock.wall_ns)
 
 
 def _ages(settings: ForwarderSettings) -> Ages:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from testbeam.errors import StackError
+from testbeam.errors import StackError, TestbeamError
 
 Key = tuple[str, ...]
 
@@ -19,12 +19,12 @@ class Wrong(StackError):
 
 @contextmanager
 def at(key: Key) -> Iterator[None]:
-    """Name the key in any StackError of the block that does not name one yet."""
+    """Name the key in any error of ours from the block that does not name one yet."""
     try:
         yield
     except Wrong:
         raise
-    except StackError as error:
+    except TestbeamError as error:
         raise Wrong(key, str(error)) from error
 
 

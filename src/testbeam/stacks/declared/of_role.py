@@ -36,7 +36,7 @@ def service_of_role(name: str, table: Mapping[str, Any], key: Key, here: Path, p
     on_top = {word: values.pop(word) for word in parts.OF_ANY_ROLE if word in values and word not in parameters}
     arguments = topic_arguments(role_name, prefix, topics, parameters) | _arguments(values, parameters, _hints(role), key, here)
     with at(key):
-        made = registry.made(role_name, _call(role, name, arguments, parameters))
+        made = registry.make(role_name, name, *_listed(arguments, parameters), **_named(arguments, parameters))
     return parts.on_top(made, {word: parts.field(word, value, (*key, word), here) for word, value in on_top.items()})
 
 
@@ -70,7 +70,11 @@ def _arguments(
     return arguments
 
 
-def _call(role: registry.Role, name: str, arguments: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Any:
-    listed = next((word for word, one in parameters.items() if one.kind is Parameter.VAR_POSITIONAL), "")
-    positional = arguments.get(listed, ())
-    return role(*positional, name=name, **{word: value for word, value in arguments.items() if word != listed})
+def _listed(arguments: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> tuple[Any, ...]:
+    """Return the values of a parameter such as `*db_files`."""
+    return next((arguments.get(word, ()) for word, one in parameters.items() if one.kind is Parameter.VAR_POSITIONAL), ())
+
+
+def _named(arguments: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+    listed = {word for word, one in parameters.items() if one.kind is Parameter.VAR_POSITIONAL}
+    return {word: value for word, value in arguments.items() if word not in listed}

@@ -1,6 +1,8 @@
 """Are the clocks fine enough to tell a stack's events apart?"""
 
 import time
+from collections.abc import Callable
+from itertools import pairwise
 
 from testbeam.stacks.doctor.finding import Finding, good, limited
 
@@ -21,10 +23,9 @@ def judge(monotonic_ns: int, wall_ns: int) -> Finding:
     return limited(detail, "timelines will be coarse; on a virtual machine choose a better clock source: kvm-clock, hyperv or tsc")
 
 
-def _step_ns(clock: object) -> int:
-    assert callable(clock)
+def _step_ns(clock: Callable[[], int]) -> int:
     readings = [clock() for _ in range(_LOOKS)]
-    steps = [then - before for before, then in zip(readings, readings[1:], strict=False) if then > before]
+    steps = [then - before for before, then in pairwise(readings) if then > before]
     return min(steps, default=1_000_000_000)
 
 

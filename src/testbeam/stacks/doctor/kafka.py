@@ -29,7 +29,9 @@ def judge_jars(cache: Cache, wanted: int, missing: int, *, can_write: bool) -> F
         return good(f"Apache Kafka {jars.KAFKA_VERSION}, all {wanted} jars in {cache.jars}")
     detail = f"{missing} of {wanted} jars of Apache Kafka {jars.KAFKA_VERSION} are not in {cache.jars} yet"
     if not can_write:
-        return lacking(f"{detail}, which can't be written", "set TESTBEAM_CACHE to a folder of yours, or KAFKA_HOME to a Kafka that is here")
+        return lacking(
+            f"{detail}, which can't be written", "set TESTBEAM_CACHE to a folder of yours, or KAFKA_HOME to a Kafka that is here"
+        )
     return limited(f"{detail}; the first start fetches them", _FETCH)
 
 

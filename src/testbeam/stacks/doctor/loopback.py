@@ -69,5 +69,6 @@ def _shadowed(fine: Finding) -> Finding:
         if one.connect_ex(("127.0.0.1", CA_PORT)) != 0:
             return fine
     return limited(
-        f"{fine.detail}; another CA server answers on 127.0.0.1:{CA_PORT}", "harmless for stacks; stop it if tools of your own find the wrong PVs"
+        f"{fine.detail}; another CA server answers on 127.0.0.1:{CA_PORT}",
+        "harmless for stacks; stop it if tools of your own find the wrong PVs",
     )

@@ -28,7 +28,8 @@ def judge(code: int, said: str, settings: dict[str, str]) -> Finding:
     if code == 0:
         return good("user and network namespaces are allowed")
     cause = next((remedy for path, (forbidding, remedy) in _SETTINGS.items() if settings.get(path) == forbidding), "")
+    why = said.splitlines()[-1] if said else f"unshare ended with code {code}"
     return limited(
-        f"user and network namespaces are refused ({said.splitlines()[-1] if said else f'code {code}'}); ports and 127.x.y.z addresses are used",
+        f"user and network namespaces are refused ({why}); ports and 127.x.y.z addresses are used",
         cause or "if this is a container, run it with --security-opt seccomp=unconfined, or on the machine itself",
     )

@@ -19,7 +19,11 @@ def judge(soft: int, hard: int) -> Finding:
     if soft == resource.RLIM_INFINITY or soft >= ENOUGH:
         return good(detail)
     by_oneself = hard == resource.RLIM_INFINITY or hard >= ENOUGH
-    remedy = f"ulimit -n {ENOUGH * 4 if hard in (-1,) or hard >= ENOUGH * 4 else hard}" if by_oneself else "raise nofile in /etc/security/limits.conf"
+    remedy = (
+        f"ulimit -n {ENOUGH * 4 if hard in (-1,) or hard >= ENOUGH * 4 else hard}"
+        if by_oneself
+        else "raise nofile in /etc/security/limits.conf"
+    )
     return limited(detail, remedy) if soft >= LEAST else lacking(detail, remedy)
 
 

@@ -25,7 +25,9 @@ def judge(tools: dict[str, bool], scope: int, *, is_root: bool) -> Finding:
     absent = [name for name, found in tools.items() if not found]
     detail = f"{', '.join(there) or 'neither py-spy nor gdb'} installed{f', {absent[0]} not' if there and absent else ''}"
     if scope == 3 or (scope and not is_root):
-        return limited(f"{detail}; the kernel keeps processes from being looked into (ptrace_scope {scope})", "sudo sysctl kernel.yama.ptrace_scope=0")
+        return limited(
+            f"{detail}; the kernel keeps processes from being looked into (ptrace_scope {scope})", "sudo sysctl kernel.yama.ptrace_scope=0"
+        )
     if "py-spy" not in there:
         return limited(detail, "pip install py-spy (stacks of Python services); sudo apt-get install -y gdb (of compiled ones)")
     return good(detail)

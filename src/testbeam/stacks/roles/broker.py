@@ -1,14 +1,16 @@
 """How Apache Kafka becomes part of a stack: ours, a Kafka that is installed, or a broker that runs already."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from testbeam.errors import StackError
+from testbeam.errors import StackError, TestbeamError
+from testbeam.kit.evidence import Evidence
 from testbeam.kit.handle import Handle
+from testbeam.kit.journal import Event, wall_ms
 from testbeam.kit.spec import Port, Seen, Service
 from testbeam.services.broker.options import LaunchOptions
 from testbeam.services.broker.warm_start import everything_in_place
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["BrokerHandle", "MetadataAnswers", "TopicSpec", "broker"]
 
 PROGRAM = ("${python}", "-m", "testbeam.services.broker")
+
+_TRANSCRIPT_MOST = 200  # messages of a topic that a failure's page shows
+_TRANSCRIPT_S = 3.0
 
 Declared = TopicSpec | str | Mapping[str, int]
 
@@ -63,6 +68,11 @@ class BrokerHandle(Handle):
         """
         _create(self, _specs(topics))
 
+    def evidence(self, begin: Event) -> Sequence[Evidence]:
+        """Return, of each topic that was asked for, its offsets and what came on it since `begin`."""
+        since_ms = wall_ms(begin)
+        return [_transcript(topic, since_ms) for topic in (self._topics.asked() if self._topics else ())]
+
     def close(self) -> None:
         """Leave the broker; called at the end of the run."""
         if self._topics is not None:
@@ -76,6 +86,17 @@ class BrokerHandle(Handle):
 
             self._topics = Topics(Kafka(bootstrap=self.bootstrap))
         return self._topics
+
+
+def _transcript(topic: "TopicHandle", since_ms: int) -> Evidence:
+    try:
+        offsets = ", ".join(f"partition {p}: {low} to {high}" for p, (low, high) in topic.watermarks().items())
+        records = topic.messages(since_ms, within=_TRANSCRIPT_S)
+    except TestbeamError as error:
+        return Evidence(title=f"topic {topic.name}", text=str(error))
+    left = len(records) - _TRANSCRIPT_MOST
+    lines = [offsets, *([f"… {left} more before these"] if left > 0 else []), *map(str, records[-_TRANSCRIPT_MOST:])]
+    return Evidence(title=f"topic {topic.name}: {len(records)} messages during the test", text="\n".join(lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +172,8 @@ def broker(
 
 def ports(*, faultable: bool) -> tuple[Port, ...]:
     """Return the ports of a broker of ours."""
-    return tuple(Port(name=port) for port in ("plain", "controller", *(("proxied", "proxy") if faultable else ())))
+    own = tuple(Port(name=port) for port in ("plain", "controller", *(("proxied",) if faultable else ())))
+    return (*own, *((Port(name="proxy", forwards_to="proxied"),) if faultable else ()))
 
 
 def endpoints(*, faultable: bool) -> dict[str, str]:

@@ -32,13 +32,19 @@ def broker_in_container(
         StackError: no engine answers; names the ways out.
     """
     found = engine.find()
-    container = Container(image=image, engine=found, env=variables(faultable=faultable, properties=properties, heap_mb=heap_mb))
+    env = variables(faultable=faultable, properties=properties, heap_mb=heap_mb)
+    container = Container(image=image, engine=found, env=env)
+    return of_container(container, name=name, topics=topics, faultable=faultable, has_image=engine.has_image(found, image))
+
+
+def of_container(container: Container, *, name: str, topics: tuple[TopicSpec, ...], faultable: bool, has_image: bool) -> Service:
+    """Return the broker that a container with Kafka's variables makes."""
     return in_container(
         name,
         container,
         ports=tuple(port for port in broker.ports(faultable=faultable) if port.name != "controller"),
         publish=("plain", "proxied"),  # the proxy's port is for the proxy
-        has_image=engine.has_image(found, image),
+        has_image=has_image,
         role="broker",
         endpoints=broker.endpoints(faultable=faultable),
         ready=broker.MetadataAnswers(),

@@ -1,5 +1,6 @@
 """How an event source becomes part of a stack: seeded neutron events on the detector's and the monitor's topic."""
 
+from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.spec import Service
 from testbeam.nexus.demo_instrument import DETECTOR_SOURCE, MONITOR_SOURCE
@@ -11,6 +12,7 @@ def event_source(
     name: str = "event_source",
     *,
     broker: str = "broker",
+    broker_endpoint: str = "kafka",
     detector_topic: str = "tb_detector",
     monitor_topic: str = "tb_beam_monitor",
     status_topic: str = "",
@@ -30,7 +32,7 @@ def event_source(
     `testbeam.nexus.demo_instrument.fragment` gives the instrument that these events belong to.
     """
     options = {
-        "bootstrap": f"${{{broker}.kafka}}",
+        "bootstrap": f"${{{broker}.{broker_endpoint}}}",
         "detector-topic": detector_topic,
         "monitor-topic": monitor_topic,
         "status-topic": status_topic,
@@ -56,7 +58,8 @@ def event_source(
             *flags,
         ),
         needs=(broker,),
+        env={CLOCK_FILE: "${dir}/clock"},
         eager=True,
         ready=LogLine(READY),
-        options={"brokers": options["bootstrap"], "detector_topic": detector_topic},
+        options={"brokers": f"${{{broker}.kafka}}", "detector_topic": detector_topic},
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import StackError
+from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.handle import Handle
 from testbeam.kit.spec import Seen, Service
 from testbeam.stacks.probes.heartbeat import Heartbeat
@@ -77,6 +78,7 @@ def filewriter(
     *,
     name: str = "filewriter",
     broker: str = "broker",
+    broker_endpoint: str = "kafka",
     output: Path | str = "${dir}",
     pool_topic: str = "tb_filewriter_pool",
     status_topic: str = "tb_filewriter_status",
@@ -90,6 +92,7 @@ def filewriter(
 ) -> Service:
     """Return a file-writer that takes jobs from the pool; its files go below `output`.
 
+    broker_endpoint: "proxied" to reach a faultable broker by a link that can be broken; its own client goes there directly.
     control_topic: where its client's jobs are answered. time_after_stop_s: how long after a stop late data are waited for.
     ini: further options by their long names. startup_command: jobs to do at its start, as JSON. command: the
     facility's own build, up to its options; it gets the same ini file.
@@ -102,7 +105,7 @@ def filewriter(
         "output": str(output),
     }
     settings = {
-        "brokers": options["brokers"],
+        "brokers": f"${{{broker}.{broker_endpoint}}}",
         "command-status-topic": status_topic,
         "job-pool-topic": pool_topic,
         "hdf-output-prefix": options["output"],
@@ -115,6 +118,7 @@ def filewriter(
         role="filewriter",
         command=(*(command or _PROGRAM), "-c", f"${{run_dir}}/{_INI}", *(() if command else ("--ready-file", _READY_FILE))),
         needs=(broker,),
+        env={} if command else {CLOCK_FILE: "${dir}/clock"},
         eager=not command,  # a foreign one may give up where there is no broker
         ready=IdleStatus("" if command else _READY_FILE),
         handle=FileWriterHandle,

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from testbeam.errors import SettingsError
+from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.handle import Handle
 from testbeam.kit.spec import Port, Service
 from testbeam.stacks.roles.filewriter import IdleStatus
 
 if TYPE_CHECKING:
     from testbeam.clients.forwarder import ForwarderClient, ForwarderStatus
+    from testbeam.clients.topics import TopicHandle
     from testbeam.model import StreamSpec
 
 __all__ = ["ForwarderHandle", "forwarder"]
@@ -42,6 +45,20 @@ class ForwarderHandle(Handle):
         client.add(*streams)
         return client.wait_for_listed(streams, within)
 
+    def forward(self, channel: str, *, to: "TopicHandle | str", protocol: str = "pva", schema: str = "f144", within: float = 10.0) -> None:
+        """Send the updates of one PV to a topic, and wait until the forwarder lists it; protocol: "pva", "ca" or "fake".
+
+        Raises:
+            SettingsError: there is no such protocol.
+            WaitTimeout: the forwarder does not list it in time.
+        """
+        from testbeam.model import Protocol, StreamSpec
+
+        if protocol.upper() not in Protocol.__members__:
+            raise SettingsError("protocol", protocol, '"pva", "ca" or "fake"')
+        topic = to if isinstance(to, str) else to.name
+        self.add(StreamSpec(channel=channel, schema=schema, topic=topic, protocol=Protocol[protocol.upper()]), within=within)
+
     def close(self) -> None:
         """Leave the broker; called at the end of the run."""
         if self._client is not None:
@@ -53,6 +70,7 @@ def forwarder(
     *,
     name: str = "forwarder",
     broker: str = "broker",
+    broker_endpoint: str = "kafka",
     iocs: Iterable[str] = ("ioc",),
     config_topic: str = "tb_forwarder_commands",
     status_topic: str = "tb_forwarder_status",
@@ -63,16 +81,18 @@ def forwarder(
 ) -> Service:
     """Return a forwarder of the PVs of these IOCs (services with endpoints `ca` and `pva`) and no others.
 
+    broker_endpoint: "proxied" to reach a faultable broker by a link that can be broken; its own client goes there directly.
     storage_topic: "" for none. pv_update_period_ms: how often streams that ask for it repeat their last value. ini: further options by
     their long names. command: the facility's own build, up to its options; it gets the same ini file.
     """
     iocs = tuple(iocs)
     brokers = f"${{{broker}.kafka}}"
+    used = f"${{{broker}.{broker_endpoint}}}"
     settings = {
-        "config-topic": f"{brokers}/{config_topic}",
-        "status-topic": f"{brokers}/{status_topic}",
-        "output-broker": brokers,
-        **({"storage-topic": f"{brokers}/{storage_topic}"} if storage_topic else {}),
+        "config-topic": f"{used}/{config_topic}",
+        "status-topic": f"{used}/{status_topic}",
+        "output-broker": used,
+        **({"storage-topic": f"{used}/{storage_topic}"} if storage_topic else {}),
         **({"pv-update-period": pv_update_period_ms} if pv_update_period_ms else {}),
         "service-id": "${name}",
     }
@@ -82,7 +102,7 @@ def forwarder(
         command=(*(command or _PROGRAM), "-c", "${config_dir}/${name}.ini", *(() if command else ("--ready-file", _READY_FILE))),
         needs=(broker, *iocs),
         ports=(Port(name="repeater"),),
-        env=_epics(iocs),
+        env=_epics(iocs) | ({} if command else {CLOCK_FILE: "${dir}/clock"}),
         eager=not command,  # a foreign one may give up where there is no broker
         ready=IdleStatus("" if command else _READY_FILE),
         handle=ForwarderHandle,

@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from testbeam.errors import StackError
+from testbeam.errors import StackError, TestbeamError
 from testbeam.kit import template
 from testbeam.kit.spec import Service
 
@@ -48,16 +48,26 @@ def role(name: str) -> Role:
     return _load(offers[0])
 
 
-def made(role_name: str, returned: Any) -> Service:
-    """Return what a role has made, which has to be a Service of that role.
+def make(role_name: str, name: str, *positional: Any, **arguments: Any) -> Service:
+    """Return the service of this name that a role makes.
 
     Raises:
-        StackError: it is something else; names the package that offers the role.
+        StackError: as `role`; and what another package offers fails, or returns something else.
+        TestbeamError: whatever the role itself says of its arguments.
     """
+    maker = role(role_name)
+    try:
+        returned: Any = maker(*positional, name=name, **arguments)
+    except TestbeamError:
+        raise
+    except Exception as error:
+        if role_name in BUILT_IN:
+            raise
+        raise StackError(f"role {role_name!r} of {_offerer(role_name)} failed: {type(error).__name__}: {error}; report it there") from error
     if isinstance(returned, Service):
         return returned if returned.role else returned.configured(role=role_name)
-    who = next((_who(offer) for offer in _offered().get(role_name, ())), "testbeam")
-    raise StackError(f"role {role_name!r} of {who} returned {type(returned).__name__}, not a testbeam.kit.spec.Service; report it there")
+    what = f"returned {type(returned).__name__}, not a testbeam.kit.spec.Service"
+    raise StackError(f"role {role_name!r} of {_offerer(role_name)} {what}; report it there")
 
 
 @cache
@@ -82,6 +92,10 @@ def _load(offer: EntryPoint) -> Role:
         what = f"is {type(loaded).__name__}, and has to be a function that returns a Service"
         raise StackError(f"role {offer.name!r} of {_who(offer)} {what}; report it there, or uninstall that package")
     return loaded  # type: ignore[no-any-return]  # what it returns is checked by `made`
+
+
+def _offerer(role_name: str) -> str:
+    return next((_who(offer) for offer in _offered().get(role_name, ())), "testbeam")
 
 
 def _who(offer: EntryPoint) -> str:

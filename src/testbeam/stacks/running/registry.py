@@ -11,6 +11,7 @@ from testbeam.errors import StackError
 from testbeam.stacks.running import processes
 
 NAME = "testbeam"
+_ROOT = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +45,26 @@ def runtime_folder() -> Path:
     Raises:
         StackError: it belongs to somebody else, or can't be made.
     """
-    from platformdirs import user_runtime_dir  # late: only who looks for running stacks needs it
-
-    folder = Path(user_runtime_dir(NAME, appauthor=False))
+    folder = _platform_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
+        strangers = {one.stat().st_uid for one in (folder, folder.parent)} - {os.getuid(), _ROOT}
     except OSError as error:
         raise StackError(f"folder {folder}: {error.strerror}; set XDG_RUNTIME_DIR to a folder of your own") from None
-    if status.st_uid != os.getuid():
-        raise StackError(f"folder {folder} belongs to user {status.st_uid}; set XDG_RUNTIME_DIR to a folder of your own")
+    if strangers:
+        raise StackError(f"folder {folder} belongs to user {strangers.pop()}; set XDG_RUNTIME_DIR to a folder of your own")
     folder.chmod(0o700)
     return folder
+
+
+def _platform_folder() -> Path:
+    import warnings  # late, both: only who looks for running stacks needs them
+
+    from platformdirs import user_runtime_dir
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without XDG_RUNTIME_DIR it falls back to a folder that is checked by our caller
+        return Path(user_runtime_dir(NAME, appauthor=False))
 
 
 def stacks_folder() -> Path:
@@ -94,18 +103,20 @@ def entries() -> tuple[Entry, ...]:
 def find(names: Iterable[str] = ()) -> tuple[Entry, ...]:
     """Return the stacks of these names or ids (the first letters of an id will do); without any, the only one that is up.
 
+    Stacks that end with a test session have to be named.
+
     Raises:
         StackError: none is up, a name fits none or several, or none was named and there are several.
     """
-    up = entries()
-    names = tuple(names)
-    if not up:
+    names, up = tuple(names), entries()
+    if names and up:
+        return tuple({(found := _one(name, up)).id: found for name in names}.values())
+    lasting = tuple(entry for entry in up if not entry.session)  # those of test sessions are nobody's but theirs
+    if not lasting:
         raise StackError("no stack of yours is up; start one: testbeam up --detach")
-    if not names:
-        if len(up) > 1:
-            raise StackError(f"{len(up)} stacks are up; say which by its name or id: {listed(up)}")
-        return up
-    return tuple(dict.fromkeys(_one(name, up) for name in names))
+    if len(lasting) > 1:
+        raise StackError(f"{len(lasting)} stacks are up; say which by its name or id: {listed(lasting)}")
+    return lasting
 
 
 def listed(up: Iterable[Entry]) -> str:

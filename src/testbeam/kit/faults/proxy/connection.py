@@ -15,7 +15,9 @@ _RESET = struct.pack("ii", 1, 0)  # linger on, for no time: close sends RST
 class Connection:
     """A client's connection, relayed to `address`; `on_closed` is called once, when it is gone."""
 
-    def __init__(self, loop: Loop, client: socket.socket, address: tuple[str, int], number: int, on_closed: Callable[["Connection"], None]):
+    def __init__(
+        self, loop: Loop, client: socket.socket, address: tuple[str, int], number: int, on_closed: Callable[["Connection"], None]
+    ) -> None:
         self._loop = loop
         self._address = address
         self._number = number

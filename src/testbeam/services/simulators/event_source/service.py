@@ -10,6 +10,7 @@ from itertools import count
 
 from testbeam.errors import SettingsError, TransportError
 from testbeam.model import Events
+from testbeam.runtime import clock
 from testbeam.runtime.heartbeat import Heartbeat
 from testbeam.services.simulators.event_source import geometry
 from testbeam.services.simulators.event_source.core import Beam, Pulses
@@ -94,7 +95,7 @@ class EventSource:
         return 0.1 if self.outlet.delivered else 0.005
 
     def _send(self, pulse: int) -> None:
-        s, time_ns = self.settings, self.pulses.time_ns(pulse)
+        s, time_ns = self.settings, self.pulses.time_ns(pulse) + clock.shift_ns()
         self._produce(s.detector_topic, self.beam.panel_events, s.detector_source, pulse, time_ns, s.events_per_pulse)
         if s.monitor_topic:
             self._produce(s.monitor_topic, self.beam.monitor_events, s.monitor_source, pulse, time_ns, s.monitor_events_per_pulse)

@@ -1,0 +1,16 @@
+"""What a person sees of a running stack: who it is, and where its services can be reached."""
+
+from rich.console import Console
+from rich.table import Table
+
+from testbeam.stacks.running.registry import Entry
+
+
+def show_endpoints(console: Console, entry: Entry) -> None:
+    """Print the stack's id and folder, and every endpoint."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for service, endpoints in entry.endpoints.items():
+        for name, where in endpoints.items():
+            table.add_row(f"[bold]{service}[/]", name, where)
+    console.print(f"\nstack [bold]{entry.id}[/] ({entry.name}) is up in {entry.folder}", highlight=False, soft_wrap=True)
+    console.print(table, highlight=False)

@@ -1,0 +1,84 @@
+"""`testbeam up`: a stack that stays until it is told to end."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from testbeam.cli import timeline
+from testbeam.cli.endpoints import show_endpoints
+from testbeam.kit.journal import Event
+from testbeam.kit.run import Run
+from testbeam.stacks.fingerprint import fingerprint
+from testbeam.stacks.replacing import apply, parse_replacements
+from testbeam.stacks.running.detaching import detach as start_detached
+from testbeam.stacks.running.holding import Label, held
+from testbeam.stacks.toml_file import declared
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+_REPLACE = typer.Option(metavar="ROLE=…", help="Your own build, command line, or HOST:PORT in a role; may be given more than once.")
+
+
+@app.command()
+def up(
+    file: Annotated[Path | None, typer.Argument(help="A testbeam.toml. Default: that of this folder, else the reference stack.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the stack is ready, and leave it up.")] = False,
+    local_build: Annotated[list[str] | None, _REPLACE] = None,
+    command: Annotated[list[str] | None, _REPLACE] = None,
+    external: Annotated[list[str] | None, _REPLACE] = None,
+    name: Annotated[str, typer.Option(help="What to call it. Default: the name in the file.", show_default=False)] = "",
+    folder: Annotated[Path | None, typer.Option(help="Where its logs and files go. Default: a temporary folder, removed at its end.")] = None,
+) -> None:
+    """Start a stack and keep it up: until Ctrl-C, or with --detach until `testbeam down`.
+
+    Tests join it with `pytest --testbeam-attach`, a prompt with `testbeam shell --attach`.
+    """
+    console = Console()
+    declaration = declared(file)
+    replacements = parse_replacements(local_build or (), command or (), external or ())
+    stack = apply(declaration.stack, replacements) if replacements else declaration.stack
+    label = Label(name=name or declaration.name, fingerprint=fingerprint(stack), file=str(declaration.file or ""))
+    if detach:
+        with timeline.shown(console) as shown:
+            entry = start_detached(stack, label, folder=folder, on_event=shown.heard)
+        show_endpoints(console, entry)
+        console.print(f"\nlogs: [bold]testbeam logs -f[/]   end it: [bold]testbeam down {entry.id}[/]", highlight=False)
+        return
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    with timeline.shown(console) as shown:
+        run = stack.run(folder, on_event=shown.heard)
+        run.start()
+    _hold(run, label, console)
+
+
+def _hold(run: Run, label: Label, console: Console) -> None:
+    """Keep a ready run up until Ctrl-C or `testbeam down`, telling of services that end meanwhile."""
+
+    def heard(event: Event) -> None:
+        if event.kind in {"crashed", "failed"}:
+            console.print(f"[bold red]{event.service} {event.kind}[/]: {event.data.get('how') or event.data.get('error')}", highlight=False)
+
+    try:
+        with held(run, label) as holder:
+            show_endpoints(console, holder.entry)
+            console.print("\nCtrl-C ends it", highlight=False)
+            run.journal.subscribe(heard)
+            _wait(holder.told_to_end)
+    finally:
+        console.print("stopping")
+        run.stop()
+
+
+def _wait(told: threading.Event) -> None:
+    try:
+        told.wait()
+    except KeyboardInterrupt:
+        pass  # what it is there for
+
+
+def _as_interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
