@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.harness import Result
+from benchmarks.harness import Result, at_most
 from testbeam.clients.recording import record
 from testbeam.clients.recording_span import Span
 from testbeam.clients.replay import replay
@@ -60,22 +60,9 @@ def _measured(kafka: Kafka, case: Case, path: Path) -> list[Result]:
     ]
     consume, recording, produce, replaying = (statistics.median(times) for times in zip(*rounds, strict=True))
     return [
-        _result(f"record, {case.name}", recording, consume, case.record_target),
-        _result(f"replay, {case.name}", replaying, produce, case.replay_target),
+        at_most(f"record, {case.name} a message", value=recording, baseline=consume, target=case.record_target, unit="µs"),
+        at_most(f"replay, {case.name} a message", value=replaying, baseline=produce, target=case.replay_target, unit="µs"),
     ]
-
-
-def _result(name: str, value_us: float, baseline_us: float, target: float) -> Result:
-    ratio = value_us / baseline_us
-    return Result(
-        name=f"{name}: CPU a message",
-        value=round(value_us, 2),
-        unit="µs",
-        baseline=round(baseline_us, 2),
-        ratio=round(ratio, 2),
-        target=f"≤ {target} ×",
-        ok=ratio <= target,
-    )
 
 
 def _cpu_us(case: Case, work: Callable[[], None]) -> float:

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +32,9 @@ def up(
     command: Annotated[list[str] | None, _REPLACE] = None,
     external: Annotated[list[str] | None, _REPLACE] = None,
     name: Annotated[str, typer.Option(help="What to call it. Default: the name in the file.", show_default=False)] = "",
-    folder: Annotated[Path | None, typer.Option(help="Where its logs and files go. Default: a temporary folder, removed at its end.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where its logs and files go. Default: a temporary folder, removed at its end.")
+    ] = None,
 ) -> None:
     """Start a stack and keep it up: until Ctrl-C, or with --detach until `testbeam down`.
 
@@ -74,10 +77,8 @@ def _hold(run: Run, label: Label, console: Console) -> None:
 
 
 def _wait(told: threading.Event) -> None:
-    try:
+    with suppress(KeyboardInterrupt):  # what it is there for
         told.wait()
-    except KeyboardInterrupt:
-        pass  # what it is there for
 
 
 def _as_interrupt(_number: int, _frame: object) -> None:

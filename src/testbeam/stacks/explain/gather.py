@@ -1,7 +1,7 @@
 """What is known of the time in which a test failed: events, logs, stacks, transcripts and settings, each cut to that time."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -32,7 +32,7 @@ class RunLike(Protocol):
         """Return its journal."""
 
     @property
-    def handles(self) -> "dict[str, Handle]":
+    def handles(self) -> Mapping[str, Handle]:
         """Return the handle of every service."""
 
 

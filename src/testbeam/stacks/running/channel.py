@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -79,10 +79,8 @@ class Channel:
 
     def close(self) -> None:
         """Hang up; whoever waits for an answer is told."""
-        try:
+        with suppress(OSError):  # the other end may have been first
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the other end was first
         self._socket.close()
 
     def _send(self, word: str, data: dict[str, Any]) -> None:

@@ -95,8 +95,8 @@ class ControlServer:
                 while sent < len(events):
                     visitor.sendall(encode_answer(Answer(value=event(events[sent]))))
                     sent += 1
-                ready, _, _ = select.select([wake_fd, visitor], [], [])
-                if visitor in ready:
+                ready, _, _ = select.select([wake_fd, visitor.fileno()], [], [])
+                if visitor.fileno() in ready:
                     return  # it has nothing to say here but that it goes
                 os.eventfd_read(wake_fd)
 

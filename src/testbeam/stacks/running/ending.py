@@ -29,7 +29,9 @@ def end(entry: Entry) -> None:
         if processes.wait_end(entry.pid, entry.started_at, _SIGNAL_S):
             registry.forget(entry.id)
             return
-    raise StackError(f"stack {entry.id} can't be ended: process {entry.pid} outlives SIGKILL; see what it hangs in: cat /proc/{entry.pid}/stack")
+    raise StackError(
+        f"stack {entry.id} can't be ended: process {entry.pid} outlives SIGKILL; see what it hangs in: cat /proc/{entry.pid}/stack"
+    )
 
 
 def _ask(entry: Entry) -> bool:

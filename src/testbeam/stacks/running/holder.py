@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from testbeam.kit.journal import Event
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Stack
 from testbeam.runtime import exit_codes
-from testbeam.stacks.running import processes
+from testbeam.stacks.running import processes, registry
 from testbeam.stacks.running.holding import Label, held
 from testbeam.stacks.running.portable import decode_service
 from testbeam.stacks.running.registry import Entry
@@ -35,7 +35,7 @@ _HURRY_S = 0.2  # after this long, an end that nobody can wait for any more beco
 class Order:
     """What to hold: services as `portable` tells them, where, under which label, and the process whose end ends it (pid 0: none)."""
 
-    services: list[Mapping[str, Any]]
+    services: Sequence[Mapping[str, Any]]
     label: Mapping[str, str]
     path: list[str]  # of Python's modules, so that a test's own classes can be found
     folder: str = ""
@@ -140,6 +140,8 @@ def main() -> int:
     finally:
         starter.hang_up()
         watch.close()
+        if watch.owner_gone and order.label["session"]:
+            registry.forget_session(order.label["session"])  # nobody else is left to do it
     Path(order.label["log"]).unlink(missing_ok=True)  # nothing went wrong: it has nothing to say
     return exit_codes.OK
 

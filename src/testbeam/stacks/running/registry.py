@@ -74,6 +74,25 @@ def stacks_folder() -> Path:
     return folder
 
 
+def session_folder(key: str) -> Path:
+    """Return where the workers of a test session leave word for each other; it need not exist."""
+    return _platform_folder() / "sessions" / key
+
+
+def make_session_folder(key: str) -> Path:
+    """Return that folder, made."""
+    folder = runtime_folder() / "sessions" / key
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def forget_session(key: str) -> None:
+    """Remove what a session has left."""
+    import shutil
+
+    shutil.rmtree(session_folder(key), ignore_errors=True)
+
+
 def register(entry: Entry) -> None:
     """Make a running stack known, at once and as a whole."""
     path = _path(entry.id)

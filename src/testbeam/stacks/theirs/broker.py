@@ -34,7 +34,13 @@ def local_build(service: Service, path: Path) -> Service:
 
 
 def external(service: Service, where: str) -> Service:
-    """Return the broker as one that runs at HOST:PORT[,HOST:PORT…] already; topics are created there as they are in ours."""
+    """Return the broker as one that runs at HOST:PORT[,HOST:PORT…] already; topics are created there as they are in ours.
+
+    Raises:
+        StackError: it is not of that form.
+    """
+    for one in where.split(","):
+        place.host_and_port(one.strip())
     return role.broker(name=service.name, bootstrap=where, topics=service.options.get("topics", ()))
 
 

@@ -1,0 +1,134 @@
+"""What a test may ask for by name."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from testbeam.pytest_plugin.keys import BEGIN, CRASHES, EXCLUSIVE, RUN, SHARED_RUN, AnyRun
+
+if TYPE_CHECKING:
+    from testbeam.clients.pvs import PvHandle, PvProtocol
+    from testbeam.clients.topics import TopicHandle
+    from testbeam.kit.spec import Stack
+
+
+class NewTopic(Protocol):
+    """Makes a topic that only this test has."""
+
+    def __call__(self, name: str, partitions: int = 1) -> "TopicHandle":
+        """Create a topic whose name ends in `name` and return its handle."""
+
+
+class NewName(Protocol):
+    """Makes names that only this test has."""
+
+    def __call__(self, word: str) -> str:
+        """Return a name that ends in `word`: of a source, a file, a job."""
+
+
+class FindPv(Protocol):
+    """Finds PVs by name, whichever IOC has them."""
+
+    def __call__(self, name: str, protocol: "PvProtocol" = "pva") -> "PvHandle":
+        """Return the PV of this full name."""
+
+
+@pytest.fixture(scope="session")
+def stack() -> "Stack":
+    """Declare the stack that `run` starts; define a fixture of this name in your conftest.py to test another."""
+    from testbeam.stacks.reference import light_chain  # late: pytest loads this plugin even where no test asks for a stack
+
+    return light_chain()
+
+
+@pytest.fixture(scope="session")
+def shared_run(stack: "Stack", pytestconfig: pytest.Config) -> Iterator[AnyRun]:
+    """Start the stack once a session, for all workers of pytest-xdist; what fixtures wider than a test build on.
+
+    With --testbeam-attach join the one that is up.
+    """
+    from testbeam.pytest_plugin import sharing  # late, as everything that a session without a stack does not need
+
+    with sharing.shared(stack, pytestconfig) as running:
+        pytestconfig.stash[SHARED_RUN] = running
+        yield running
+
+
+@pytest.fixture
+def run(request: pytest.FixtureRequest) -> Iterator[AnyRun]:
+    """Give the running stack; its services are `run["broker"]`, `run["ioc"]` and so on.
+
+    It is shared by all tests, but one that is marked `testbeam_exclusive` gets its own, to break as it likes.
+    """
+    if request.node.get_closest_marker(EXCLUSIVE) is None:
+        yield _begin(request.node, request.getfixturevalue("shared_run"))
+        return
+    from testbeam.pytest_plugin import sharing
+
+    with sharing.own(request.getfixturevalue("stack"), request.config.stash[CRASHES].crashed) as running:
+        yield _begin(request.node, running)
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> NewName:
+    """Return what makes names of this test's own: of sources, files, jobs."""
+    prefix = own_prefix(request.node.name)
+    return lambda word: f"{prefix}.{word}"
+
+
+@pytest.fixture
+def topic(run: AnyRun, name: NewName) -> NewTopic:
+    """Return what makes topics of this test's own, so that tests can share a broker."""
+    return topics_of(run, name)
+
+
+@pytest.fixture
+def pv(run: AnyRun) -> FindPv:
+    """Return what finds a PV by its name, whichever IOC of the stack has it."""
+    return pvs_of(run)
+
+
+def own_prefix(word: str) -> str:
+    """Return what makes names begin that nobody else has, and that a topic may have."""
+    from uuid import uuid4
+
+    return f"{re.sub(r'[^a-zA-Z0-9]+', '-', word)[:60]}-{uuid4().hex[:8]}"
+
+
+def topics_of(run: AnyRun, named: NewName) -> NewTopic:
+    """Return what makes topics on the broker of a run, with names that `named` makes."""
+
+    def new(name: str, partitions: int = 1) -> "TopicHandle":
+        broker: Any = run["broker"]  # of the broker role
+        broker.create_topics({named(name): partitions})
+        handle: TopicHandle = broker.topic(named(name))
+        return handle
+
+    return new
+
+
+def pvs_of(run: AnyRun) -> FindPv:
+    """Return what finds PVs among the IOCs of a run; a name that no IOC lists is asked of the first one, which then says so."""
+
+    def find(name: str, protocol: "PvProtocol" = "pva") -> "PvHandle":
+        from testbeam.errors import StackError
+
+        iocs: list[Any] = [handle for handle in run.handles.values() if handle.service.role == "ioc"]
+        if not iocs:
+            raise StackError(f'pv({name!r}): this stack has no IOC; declare one, such as  ioc("your.db")')
+        record = name.partition(".")[0]
+        having = [ioc for ioc in iocs if record in ioc.records]
+        found: PvHandle = (having or iocs)[0].pv(name, protocol)
+        return found
+
+    return find
+
+
+def _begin(item: pytest.Item, running: AnyRun) -> AnyRun:
+    """Note whose run it is, and where its time begins; a run that lost a service before passes no test."""
+    running.check()
+    item.stash[RUN] = running
+    item.stash[BEGIN] = running.mark("test", test=item.nodeid)
+    return running

@@ -1,0 +1,73 @@
+"""What the plugin does in a pytest session: its options, the watch over the running test, and the end of what workers share.
+
+pytest loads this in every session on the machine: nothing here costs anything until a test asks for a stack.
+"""
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from testbeam.pytest_plugin.keys import ATTACH, BEGIN, BUNDLES, CRASHES, EXCLUSIVE, SESSION, WORKER_INPUT, run_of
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("testbeam")
+    group.addoption(ATTACH, action="store_true", dest="testbeam_attach", help="use the running stack (testbeam up) of the same declaration")
+    group.addoption(
+        BUNDLES,
+        dest="testbeam_bundles",
+        default="",
+        metavar="FOLDER",
+        help="where a failed test's page with logs, timeline and stacks goes (default: runtime/failures below the root folder)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    from testbeam.pytest_plugin.crashes import CrashWatch
+
+    config.addinivalue_line("markers", f"{EXCLUSIVE}: this test breaks things; it gets a running stack of its own")
+    config.stash[CRASHES] = CrashWatch()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist by which name it shares a stack with the others, and with whose end it ends."""
+    key = node.config.stash.setdefault(SESSION, os.urandom(6).hex())
+    from testbeam.stacks.running.processes import started_at
+
+    node.workerinput[WORKER_INPUT] = {"key": key, "pid": str(os.getpid()), "started_at": started_at(os.getpid())}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what the workers have shared."""
+    key = config.stash.get(SESSION, None)
+    if key is not None:
+        from testbeam.pytest_plugin.sharing import end_session
+
+        end_session(key)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a test as soon as a service of its run ends unasked."""
+    run = run_of(item)
+    if run is None:
+        return (yield)
+    with item.config.stash[CRASHES].armed(run):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Explain a failure while the services can still be asked."""
+    report = yield
+    run = run_of(item)
+    if report.failed and run is not None and BEGIN in item.stash:
+        from testbeam.pytest_plugin.failures import explain
+
+        report.sections.append(("testbeam", explain(run, item, str(call.excinfo.value if call.excinfo else ""))))
+    return report

@@ -1,0 +1,124 @@
+"""Which running stack a session's tests get: one that is up, one that all xdist workers share, or one of this process."""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from testbeam.errors import StackError, TestbeamError
+from testbeam.kit.state import State
+from testbeam.pytest_plugin.keys import ATTACH, CRASHES, WORKER_INPUT, AnyRun
+from testbeam.stacks.fingerprint import fingerprint
+from testbeam.stacks.running import registry
+from testbeam.stacks.running.attached import AttachedRun, with_fingerprint
+from testbeam.stacks.running.detaching import detach
+from testbeam.stacks.running.ending import end
+from testbeam.stacks.running.holding import Label
+from testbeam.stacks.running.registry import Entry
+from testbeam.wire.run_control import error_of, refusal
+
+if TYPE_CHECKING:
+    from testbeam.kit.handle import Handle
+    from testbeam.kit.spec import Stack
+
+OnCrash = Callable[["Handle"], None]
+
+
+@contextmanager
+def shared(stack: "Stack", config: pytest.Config) -> Iterator[AnyRun]:
+    """Give the stack that all tests of a session share.
+
+    Raises:
+        TestbeamError: it could not be started or joined.
+    """
+    watch = config.stash[CRASHES]
+    session = getattr(config, "workerinput", {}).get(WORKER_INPUT)
+    if config.getoption(ATTACH):
+        with _joined(_running(stack), stack, watch.crashed) as run:
+            yield run
+    elif session is not None:
+        with _joined(_of_session(stack, session), stack, watch.crashed) as run:
+            yield run
+    else:
+        with own(stack, watch.crashed) as run:
+            yield run
+            if not watch.told:
+                run.check()
+
+
+@contextmanager
+def own(stack: "Stack", on_crash: OnCrash) -> Iterator[AnyRun]:
+    """Start a stack in this process, and stop it at the end; its folder stays if something ended unasked."""
+    run = stack.run(on_crash=on_crash)
+    run.start()
+    try:
+        yield run
+    finally:
+        run.keep = run.keep or bool(run.crashed)
+        run.stop()
+
+
+def end_session(key: str) -> None:
+    """End what the workers of a session have shared; nothing is made or read where they shared nothing."""
+    folder = registry.session_folder(key)
+    if not folder.exists():
+        return
+    for entry in registry.entries():
+        if entry.session == key:
+            end(entry)
+    registry.forget_session(key)
+
+
+@contextmanager
+def _joined(entry: Entry, stack: "Stack", on_crash: OnCrash) -> Iterator[AttachedRun]:
+    run = AttachedRun(entry, stack.services, on_crash)
+    try:
+        yield run
+    finally:
+        run.close()
+
+
+def _running(stack: "Stack") -> Entry:
+    """Return the stack that the user keeps up, which has to be whole."""
+    entry = with_fingerprint(fingerprint(stack))
+    with _joined(entry, stack, lambda _: None) as run:
+        broken = [f"{name} is {handle.state}" for name, handle in run.handles.items() if handle.state in {State.CRASHED, State.FAILED}]
+    if broken:
+        raise StackError(f"stack {entry.id} is up, but {', '.join(broken)}; start it again:  testbeam restart SERVICE")
+    return entry
+
+
+def _of_session(stack: "Stack", session: dict[str, str]) -> Entry:
+    """Return the stack of a session; the first worker that wants it has it started, and a start that failed is not tried again."""
+    key, known = session["key"], fingerprint(stack)
+    folder = registry.make_session_folder(key)
+    failed = folder / f"{known}.failed"
+    with _locked(folder / f"{known}.lock"):
+        if failed.exists():
+            raise error_of(**json.loads(failed.read_text(encoding="utf-8")))
+        found = [entry for entry in registry.entries() if (entry.session, entry.fingerprint) == (key, known)]
+        if found:
+            return found[-1]
+        label = Label(name="pytest", fingerprint=known, session=key)
+        try:
+            return detach(stack, label, watched=(int(session["pid"]), session["started_at"]))
+        except TestbeamError as error:
+            told = refusal(error)
+            failed.write_text(json.dumps({"kind": told.error, "message": told.message}), encoding="utf-8")
+            raise
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock that the kernel gives back, however its owner ends."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
