@@ -23,22 +23,36 @@ ConfigOption: TypeAlias = Annotated[
     typer.Option("--kafka-config", "-F", metavar="FILE", help="File of such options, one key=value a line: the place for passwords."),
 ]
 
-_WAYS = "HOST:PORT of a broker with --bootstrap, or start a stack first: no stack of yours is running"
+_WAYS = "HOST:PORT of a broker with --bootstrap, or start a stack first: no stack of yours with a broker is running"
 
 
 def bootstrap_of(option: str) -> str:
     """Return the broker to talk to: the one that was given, else that of the running stack.
 
     Raises:
-        SettingsError: it is not of the form HOST:PORT, or none was given and no stack is running.
+        SettingsError: it is not of the form HOST:PORT, or none was given and there is not exactly one running stack with a broker.
     """
     if not option:
-        raise SettingsError("--bootstrap", option, _WAYS)
+        return _of_running_stack()
     for one in option.split(","):
         host, _, port = one.strip().rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
             raise SettingsError("--bootstrap", option, "HOST:PORT, such as localhost:9092; several are separated by commas")
     return option
+
+
+def _of_running_stack() -> str:
+    from testbeam.stacks.running import registry  # late: only who leaves the option out looks for running stacks
+
+    up = registry.entries()
+    up = tuple(entry for entry in up if not entry.session) or up  # one that stays is meant before one that ends with its tests
+    found = {entry.id: endpoint["kafka"] for entry in up for endpoint in entry.endpoints.values() if "kafka" in endpoint}
+    if not found:
+        raise SettingsError("--bootstrap", "", _WAYS)
+    if len(found) > 1:
+        running = ", ".join(f"{stack} has {broker}" for stack, broker in found.items())
+        raise SettingsError("--bootstrap", "", f"which broker is meant: {len(found)} stacks of yours are running ({running})")
+    return next(iter(found.values()))
 
 
 def kafka_of(bootstrap: str, properties: Sequence[str] | None, config: Path | None) -> "Kafka":

@@ -73,6 +73,7 @@ def _hold(run: Run, label: Label, console: Console) -> None:
             _wait(holder.told_to_end)
     finally:
         console.print("stopping")
+        run.keep = run.keep or bool(run.crashed)
         run.stop()
 
 

@@ -16,6 +16,8 @@ from testbeam.wire.recording.blocks import SIGNATURE, Block, Damage, Kind, block
 from testbeam.wire.recording.facts import About, End, decode_about, decode_end, encode_about, encode_end
 from testbeam.wire.recording.messages import MessageBatch, Place, decode_messages, encode_messages
 
+_MOST_PIECES = 1_000  # Linux takes 1024
+
 
 class RecordingWriter:
     """Appends blocks to a new file; each is with the operating system when `write` returns, so a kill loses none of them.
@@ -59,9 +61,9 @@ class RecordingWriter:
         self._file.close()
 
     def _append(self, pieces: Sequence[bytes]) -> None:
-        written = os.writev(self._file.fileno(), pieces)
+        written = os.writev(self._file.fileno(), pieces[:_MOST_PIECES])
         size = sum(map(len, pieces))
-        if written < size:  # a disk that is nearly full, or more than 2 GiB
+        if written < size:  # a disk that is nearly full, more than 2 GiB, or more pieces
             left = memoryview(b"".join(pieces))[written:]
             while left:
                 left = left[self._file.write(left) :]

@@ -71,6 +71,12 @@ def test_a_compressed_recording_is_smaller_and_says_the_same(tmp_path: Path) -> 
     assert small.stat().st_size < plain.stat().st_size / 10
 
 
+def test_more_large_messages_than_one_write_takes_are_written(tmp_path: Path) -> None:
+    rows = [message(number, value=bytes([number % 256]) * 17_000) for number in range(1_100)]
+
+    assert read(write(tmp_path / "large", [rows])) == rows
+
+
 def test_what_a_killed_recorder_has_written_is_read_to_the_last_message(tmp_path: Path) -> None:
     told = summary(write(tmp_path / "killed", BATCHES, ended=False))
 

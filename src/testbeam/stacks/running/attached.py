@@ -15,6 +15,7 @@ from testbeam.stacks.running.channel import Channel
 from testbeam.stacks.running.portable import decode_service, encode_service
 from testbeam.stacks.running.registry import Entry
 from testbeam.stacks.running.remote import RemoteLifecycle, RemotePlace
+from testbeam.stacks.running.remote_faults import RemoteBoard
 from testbeam.wire.run_control import error_of
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class AttachedRun:
         self.guard_pid: int | None = described["guard_pid"]
         self.watcher_pid: int = described["watcher_pid"]
         self.journal = AttachedJournal(self)
+        self.faults = RemoteBoard(self.channel)
         self._declared = {service.name: service for service in declared}
         self._started_ns: int = described["started_ns"]
         self._crashes_before: int = described["crashes"]

@@ -161,6 +161,7 @@ def _hold(order: Order, starter: Starter, watch: Watch) -> None:
 
 def _stop(run: Run, *, hurry: bool) -> None:
     """Stop the run; in a hurry, when nobody is there any more who could wait, what is left after a moment is killed."""
+    run.keep = run.keep or bool(run.crashed)  # somebody will want to know why
     if not hurry:
         run.stop()
         return

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from testbeam.errors import StackError
+from testbeam.kit.faults.fault import Fault
+from testbeam.kit.faults.link import LinkFault
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event
 from testbeam.kit.run import Run
@@ -24,6 +26,7 @@ class Visit:
         self._end = end
         self._added: Added = {}
         self._expected: list[str] = []
+        self._faults: dict[int, Fault] = {}
         self._words: Mapping[str, Callable[..., Any]] = {
             "describe": self._describe,
             "look": lambda service: look(run[service]),
@@ -39,6 +42,10 @@ class Visit:
             "environment": lambda service: run[service].environment(),
             "add": self._add,
             "remove": self._remove,
+            "fault_begin": self._begin_fault,
+            "fault_end": self._end_fault,
+            "fault_change": lambda number, options: self._link_fault(number).change(**options),
+            "fault_counts": lambda number: self._link_fault(number).counts(),
             "mark": lambda label, data: event(run.mark(label, **data)),
             "record": lambda kind, service, data: event(run.journal.record(kind, service, **data)),
             "crashes": lambda since: [[type(error).__name__, str(error)] for error in run.crashed[since:]],
@@ -51,15 +58,44 @@ class Visit:
         return self._words[request.word](**request.data)
 
     def leave(self) -> None:
-        """Undo what only this visitor wanted: the services that it added, the exits that it expected."""
+        """Undo what only this visitor wanted: the faults that it began, the exits that it expected, the services that it added."""
+        for number in reversed(tuple(self._faults)):
+            self._undo(self._faults[number].handle.name, lambda number=number: self._end_fault(number, "who began it has left"))  # type: ignore[misc]
         for service in self._expected:
             if service in self._run:
                 self._expect(service, -1)
         for name in reversed(tuple(self._added)):
-            try:
-                self._remove(name)
-            except Exception as error:  # the visitor is gone: the journal is who can be told
-                self._run.journal.record("trouble", name, detail=f"could not be removed: {type(error).__name__}: {error}")
+            self._undo(name, lambda name=name: self._remove(name))  # type: ignore[misc]
+
+    def _undo(self, service: str, deed: Callable[[], object]) -> None:
+        try:
+            deed()
+        except Exception as error:  # the visitor is gone: the journal is who can be told
+            self._run.journal.record(
+                "trouble", service, detail=f"could not be undone for a visitor that left: {type(error).__name__}: {error}"
+            )
+
+    def _begin_fault(self, service: str, kind: str, options: Mapping[str, Any]) -> int:
+        fault = self._run[service].fault(kind, **options).begin()
+        self._faults[fault.number] = fault
+        return fault.number
+
+    def _end_fault(self, number: int, why: str) -> dict[str, int]:
+        fault = self._fault(number)
+        del self._faults[number]
+        fault.end(why)
+        return fault.last_counts if isinstance(fault, LinkFault) else {}
+
+    def _fault(self, number: int) -> Fault:
+        if number not in self._faults:
+            raise StackError(f"fault {number} was not begun by this visitor; it began {', '.join(map(str, self._faults)) or 'none'}")
+        return self._faults[number]
+
+    def _link_fault(self, number: int) -> LinkFault:
+        fault = self._fault(number)
+        if not isinstance(fault, LinkFault):
+            raise StackError(f"{fault!r} is no fault of a link; it can't be changed and counts nothing")
+        return fault
 
     def _describe(self) -> dict[str, Any]:
         run = self._run

@@ -18,6 +18,7 @@ MAX_PLACES = 1 << 16
 
 _SIZE = Struct("<I")
 _NONE = -1
+_LARGE = 16_384  # bytes: from here on, another copy costs more than one piece more
 _COLUMNS = (("place", "<u2"), ("timestamp_type", "u1"), ("offset", "<i8"), ("timestamp_ms", "<i8"))
 _SIZES = (("key", "<i4"), ("value", "<i4"), ("headers", "<u4"))
 _ROW_SIZE = sum(np.dtype(code).itemsize for _, code in (*_COLUMNS, *_SIZES))
@@ -59,8 +60,7 @@ def encode_messages(batch: MessageBatch) -> list[bytes]:
     columns = [np.asarray(getattr(batch, name), code).tobytes() for name, code in _COLUMNS]
     blobs = [_end_to_end(column) for column in (batch.key, batch.value, batch.headers)]
     sizes = [size.astype(code).tobytes() for (size, _), (_, code) in zip(blobs, _SIZES, strict=True)]
-    (_, keys), (_, values), (_, headers) = blobs
-    return [b"".join((_SIZE.pack(len(table)), table, *columns, *sizes, keys)), values, headers]
+    return [b"".join((_SIZE.pack(len(table)), table, *columns, *sizes)), *(piece for _, pieces in blobs for piece in pieces)]
 
 
 def decode_messages(body: bytes, messages: int) -> MessageBatch:
@@ -127,14 +127,17 @@ def _sized(raw: bytes, at: int) -> tuple[bytes | None, int]:
     return raw[at : at + size], at + size
 
 
-def _end_to_end(blobs: Sequence[bytes | None]) -> tuple[NDArray[np.int64], bytes]:
-    """Return the sizes of byte strings (-1: none), and all of them end to end; quick where all are there or none is."""
+def _end_to_end(blobs: Sequence[bytes | None]) -> tuple[NDArray[np.int64], Sequence[bytes]]:
+    """Return the sizes of byte strings (-1: none), and all of them end to end, in pieces; quick where all are there or none is."""
     missing = blobs.count(None)
     if missing == len(blobs):
-        return np.full(missing, _NONE, np.int64), b""
-    if not missing:
-        return np.fromiter(map(len, blobs), np.int64, len(blobs)), b"".join(blobs)  # type: ignore[arg-type]
-    return np.array([_NONE if blob is None else len(blob) for blob in blobs], np.int64), b"".join(filter(None, blobs))
+        return np.full(missing, _NONE, np.int64), ()
+    if missing:
+        sizes = np.array([_NONE if blob is None else len(blob) for blob in blobs], np.int64)
+    else:
+        sizes = np.fromiter(map(len, blobs), np.int64, len(blobs))  # type: ignore[arg-type]
+    there: list[bytes] = list(filter(None, blobs))
+    return sizes, there if int(sizes.sum()) > _LARGE * len(blobs) else [b"".join(there)]
 
 
 def _places(body: bytes) -> tuple[Sequence[Place], int]:

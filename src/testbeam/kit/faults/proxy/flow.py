@@ -173,6 +173,7 @@ class Flow:
         except OSError:
             self._on_break()
             return
+        self._on_change()
         self._on_end()
 
     def _set_alarm(self) -> None:

@@ -1,0 +1,90 @@
+"""`testbeam shell`: a prompt on a running stack."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from testbeam.cli import timeline
+from testbeam.cli.stack_option import StackOption, names
+from testbeam.errors import SettingsError
+
+if TYPE_CHECKING:
+    from testbeam.kit.handle import Handle
+    from testbeam.kit.run import Run
+    from testbeam.stacks.running.attached import AttachedRun
+    from testbeam.stacks.toml_file import Declaration
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def shell(
+    file: Annotated[Path | None, typer.Argument(help="A testbeam.toml. Default: that of this folder, else the reference stack.")] = None,
+    attach: Annotated[bool, typer.Option("--attach", "-a", help="Join the running stack of that declaration instead.")] = False,
+    stack: StackOption = "",
+) -> None:
+    """Open IPython with the names that tests use: run, stack, topic, name, pv, faults, and each service by its own.
+
+    `%save_test NAME` writes what went well as a test. Without --attach the stack ends with the prompt.
+    """
+    try:
+        from IPython.terminal.interactiveshell import TerminalInteractiveShell
+    except ImportError:
+        raise SettingsError("shell", "IPython", "the extra that brings it:  pip install 'testbeam[shell]'") from None
+    from testbeam.cli.prompt.names import namespace, service_names
+    from testbeam.cli.prompt.recorder import install
+
+    console = Console()
+    with _joined(file, stack, console) if attach or stack else _started(file, console) as (run, declaration):
+        known = namespace(run, declaration.stack)
+        prompt: Any = TerminalInteractiveShell.instance(user_ns=dict(known), banner1=_banner(list(known)), confirm_exit=False)
+        install(prompt, service_names(list(run)), str(declaration.file or ""))
+        prompt.show_banner()
+        prompt.mainloop()
+
+
+@contextmanager
+def _started(file: Path | None, console: Console) -> "Iterator[tuple[Run, Declaration]]":
+    from testbeam.stacks.toml_file import declared
+
+    declaration = declared(file)
+    with timeline.shown(console) as shown:
+        run = declaration.stack.run(on_event=shown.heard, on_crash=_tell)
+        run.start()
+    try:
+        yield run, declaration
+    finally:
+        console.print("stopping")
+        run.stop()
+
+
+@contextmanager
+def _joined(file: Path | None, stack: str, console: Console) -> "Iterator[tuple[AttachedRun, Declaration]]":
+    from testbeam.stacks.running.attached import attach
+    from testbeam.stacks.toml_file import Declaration, declared
+
+    wanted = declared(file) if file is not None else None
+    run = attach(
+        *names(stack),
+        fingerprint=wanted.fingerprint if wanted else "",
+        declared=wanted.stack.services if wanted else (),
+        on_crash=_tell,
+    )
+    entry = run.entry
+    console.print(f"joined stack {entry.id} ({entry.name})", highlight=False)
+    try:
+        yield run, wanted or Declaration(name=entry.name, prefix="", stack=run.stack, file=Path(entry.file) if entry.file else None)
+    finally:
+        run.close()
+
+
+def _tell(handle: "Handle") -> None:
+    print(f"\n{handle.name} has ended unexpectedly: {handle.name}.log_tail(), {handle.name}.restart()")
+
+
+def _banner(known: list[str]) -> str:
+    return f"names: {', '.join(known)}\n%save_test NAME writes what went well as a test\n\n"

@@ -1,0 +1,30 @@
+"""Where the runs of these tests have their temporary folders: below pytest's own; and that they leave nothing behind."""
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbeam.kit import guard
+
+
+@pytest.fixture(autouse=True)
+def _temporary_folders_below_pytests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+
+
+@pytest.fixture
+def leaves_nothing() -> Iterator[None]:
+    """Fail a test after which a process, a thread or a descriptor of it is left."""
+    from tests.integration.kit.small_services import open_descriptors
+
+    threads, descriptors, children = threading.enumerate(), open_descriptors(), guard.descendants(os.getpid())
+    yield
+    assert threading.enumerate() == threads
+    assert open_descriptors() == descriptors
+    assert guard.descendants(os.getpid()) == children

@@ -1,0 +1,56 @@
+"""`testbeam doctor` on this machine, and on one that lacks nearly everything."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.integration.stacks.conftest import Engine
+
+
+def doctor(*words: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    argv = [sys.executable, "-m", "testbeam", "doctor", *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=os.environ | {"COLUMNS": "200"} | env)
+
+
+def test_this_machine_can_run_the_reference_stack(tmp_path: Path) -> None:
+    started_s = time.monotonic()
+
+    done = doctor("--json", str(tmp_path / "doctor.json"))
+
+    found = json.loads((tmp_path / "doctor.json").read_text())
+    assert done.returncode == 0, done.stdout
+    assert found["ok"] is True
+    assert {one["name"]: one["state"] for one in found["findings"]}["no orphans"] == "good"
+    assert "✓  Java" in done.stdout
+    assert "The reference stack can run here" in done.stdout or "Everything can be done" in done.stdout
+    assert time.monotonic() - started_s < 25
+
+
+def test_standard_output_can_be_read_by_programs() -> None:
+    assert json.loads(doctor("--json", "-").stdout)["findings"]
+
+
+def test_what_is_lacking_is_named_with_its_remedy_and_ends_with_code_1() -> None:
+    done = doctor(KAFKA_HOME="/no/kafka", PATH="/no/tools")
+
+    assert done.returncode == 1
+    assert "✗  Kafka" in done.stdout
+    assert "→ correct KAFKA_HOME, or unset it" in done.stdout
+    assert "–  private networks" in done.stdout
+
+
+def test_leftovers_are_removed_on_request_alone(engine: Engine) -> None:
+    done = doctor("--remove-leftovers")
+
+    assert (done.returncode, done.stdout) == (0, "0 containers of runs that are over were removed\n")
+    assert engine.containers() == []
+
+
+def test_without_an_engine_there_is_nobody_to_ask_for_leftovers() -> None:
+    done = doctor("--remove-leftovers", TESTBEAM_CONTAINER_ENGINE="/no/engine")
+
+    assert done.returncode == 3
+    assert "no container engine answers" in done.stderr
