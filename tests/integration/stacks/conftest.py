@@ -1,7 +1,6 @@
 """A stand-in for a container engine, since none may be on the machine: see `engine_daemon.py` and `engine_client.py`."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -50,7 +49,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
         program.chmod(0o755)
         daemon = subprocess.Popen([sys.executable, "-I", str(HERE / "engine_daemon.py"), address])
         try:
-            until(lambda: os.path.exists(address), 10)
+            until(lambda: Path(address).exists(), 10)
             monkeypatch.setenv("TESTBEAM_CONTAINER_ENGINE", str(program))
             yield Engine(str(program), address)
         finally:

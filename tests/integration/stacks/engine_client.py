@@ -22,7 +22,8 @@ def ask(request: dict[str, Any]) -> socket.socket:
 
 def answer(channel: socket.socket) -> dict[str, Any]:
     with channel.makefile() as lines:
-        return [json.loads(line) for line in lines][-1]
+        replies: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    return replies[-1]
 
 
 def done(reply: dict[str, Any]) -> NoReturn:
@@ -32,7 +33,9 @@ def done(reply: dict[str, Any]) -> NoReturn:
 
 
 def run(words: list[str]) -> NoReturn:
-    name, labels, env = "", {}, {}
+    name = ""
+    labels: dict[str, str] = {}
+    env: dict[str, str] = {}
     while words[0].startswith("-"):
         word = words.pop(0)
         if word in ("--rm", "--init"):

@@ -79,7 +79,9 @@ def test_a_build_folder_of_the_file_writer_writes_the_stack_s_files(shared: Serv
 
 
 def test_a_script_that_starts_the_program_as_its_child_is_ready_all_the_same(shared: Service, writer: Service, build: Path) -> None:
-    wrapper = program(build / "run.sh", '#!/bin/sh\nbin=$(dirname "$0")/bin/kafka-to-nexus\n"$bin" "$@" &\ntrap "kill $!" TERM\nwait\nwait\n')
+    wrapper = program(
+        build / "run.sh", '#!/bin/sh\nbin=$(dirname "$0")/bin/kafka-to-nexus\n"$bin" "$@" &\ntrap "kill $!" TERM\nwait\nwait\n'
+    )
 
     with replaced(Stack(shared, writer), "filewriter", command=f"{wrapper} -v debug").run() as run:
         assert run["filewriter"].is_running()
@@ -88,9 +90,10 @@ def test_a_script_that_starts_the_program_as_its_child_is_ready_all_the_same(sha
 def test_a_build_that_does_not_start_is_told_with_its_words(shared: Service, writer: Service, tmp_path: Path) -> None:
     broken = program(tmp_path / "kafka-to-nexus", "#!/bin/sh\necho libhdf5.so.310: cannot open shared object file >&2\nexit 127\n")
 
-    with pytest.raises(ServiceDied, match=r"(?s)'filewriter' exited with code 127.*libhdf5\.so\.310"), replaced(
-        Stack(shared, writer), "filewriter", local_build=broken
-    ).run():
+    with (
+        pytest.raises(ServiceDied, match=r"(?s)'filewriter' exited with code 127.*libhdf5\.so\.310"),
+        replaced(Stack(shared, writer), "filewriter", local_build=broken).run(),
+    ):
         pass
 
 
@@ -140,7 +143,9 @@ def test_a_checkout_of_the_forwarder_forwards_a_compiled_ioc(shared: Service, to
 
 def compiled_ioc(top: Path, last: str = "") -> Path:
     """Make the top folder of a compiled IOC; return its st.cmd."""
-    program(top / "bin" / "linux-x86_64" / "motor", f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("soft_ioc.py")}" "$@"\n')
+    program(
+        top / "bin" / "linux-x86_64" / "motor", f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("soft_ioc.py")}" "$@"\n'
+    )
     (top / "db").mkdir()
     (top / "db" / "motor.db").write_text(DB)
     start_up = f'#!../../bin/linux-x86_64/motor\ndbLoadRecords("../../db/motor.db", "P=M1:")\niocInit\n{last}'

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from testbeam.stacks.toml_file import declared, load
+from tests.integration.kit.runners import until
 from tests.integration.stacks.conftest import Engine
 
 TEXT = """
@@ -68,6 +69,7 @@ def test_a_container_of_the_file_runs_on_the_engine_that_answers(engine: Engine,
     )
 
     with load(file).stack.run():
+        until(lambda: bool(engine.containers()), 10)
         (row,) = engine.containers()
         assert row["labels"]["testbeam.service"] == "box"
     assert engine.containers() == []

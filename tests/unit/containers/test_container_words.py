@@ -34,7 +34,13 @@ def test_ports_are_published_on_the_service_s_address_alone() -> None:
 
 def test_everything_that_can_be_said() -> None:
     full = container(
-        engine="podman", network="host", env={"A": "1 2"}, volumes=("/x:/y:ro",), user="1000:100", options=("--memory", "1g"), image="r/i@sha256:0"
+        engine="podman",
+        network="host",
+        env={"A": "1 2"},
+        volumes=("/x:/y:ro",),
+        user="1000:100",
+        options=("--memory", "1g"),
+        image="r/i@sha256:0",
     )
 
     assert run_argv(full, (Port(name="main"),), ("serve", "--port", "${port.main}")) == (
@@ -94,8 +100,8 @@ def test_what_the_guard_runs_at_the_end_is_checked_like_any_command() -> None:
 # --- the broker ---
 
 
-def broker(*, faultable: bool = False, **properties: str) -> Service:
-    env = variables(faultable=faultable, properties=properties, heap_mb=256)
+def broker(*, faultable: bool = False, properties: dict[str, str] | None = None) -> Service:
+    env = variables(faultable=faultable, properties=properties or {}, heap_mb=256)
     return of_container(
         container("apache/kafka:4.3.1", env=env), name="broker", topics=(TopicSpec("a"),), faultable=faultable, has_image=True
     )
@@ -175,5 +181,5 @@ def test_a_faultable_one_publishes_its_second_listener_and_leaves_the_proxy_its_
 
 
 def test_one_s_own_properties_win() -> None:
-    assert "KAFKA_LOG_RETENTION_MS=5" in broker(**{"log.retention.ms": "5"}).command
-    assert "KAFKA_LOG_RETENTION_MS=-1" not in broker(**{"log.retention.ms": "5"}).command
+    assert "KAFKA_LOG_RETENTION_MS=5" in broker(properties={"log.retention.ms": "5"}).command
+    assert "KAFKA_LOG_RETENTION_MS=-1" not in broker(properties={"log.retention.ms": "5"}).command

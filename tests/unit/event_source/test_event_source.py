@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbeam.errors import SettingsError
-from testbeam.services.simulators.event_source import core, spectrum
+from testbeam.services.simulators.event_source import core, service, spectrum
 from testbeam.services.simulators.event_source.core import Beam, Pulses
 from testbeam.services.simulators.event_source.geometry import shipped
+from testbeam.stacks.roles import event_source as role
 from testbeam.wire.flatbuffers.events_ev44 import decode_ev44, encode_ev44
 
 GEOMETRY = shipped()
@@ -115,3 +116,7 @@ def test_a_rate_that_can_not_be_is_refused(rate: float) -> None:
 def test_a_seed_that_can_not_be_is_refused(seed: int) -> None:
     with pytest.raises(SettingsError, match="--seed"):
         Beam(GEOMETRY, seed)
+
+
+def test_the_role_waits_for_the_very_words_that_the_program_says() -> None:
+    assert role.READY == service.READY

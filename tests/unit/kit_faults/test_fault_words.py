@@ -20,7 +20,8 @@ NOBODY = cast(Handle, None)  # a value that can't be used is refused before anyb
     ("make", "problem"),
     [
         (lambda: Paused(NOBODY, 0), "0 s is no time to be paused for"),
-        (lambda: DiskFull(NOBODY, -1), "after_bytes=-1 is negative"),
+        (lambda: DiskFull(NOBODY, -1), "-1 bytes are negative"),
+        (lambda: DiskFull(NOBODY, 5, 5), "give one of them"),
         (lambda: SlowConsumer(NOBODY, 1.0), "share=1 can't be used"),
         (lambda: SlowConsumer(NOBODY, 0.0), "share=0 can't be used"),
         (lambda: SlowConsumer(NOBODY, 0.5, 0.001), "period_s=0.001 is too short"),

@@ -25,7 +25,9 @@ class Choice:
 
 
 def test_another_process_gives_the_same() -> None:
-    program = "from testbeam.stacks.reference import light_chain as c\nfrom testbeam.stacks.fingerprint import fingerprint as f\nprint(f(c()))"
+    program = (
+        "from testbeam.stacks.reference import light_chain as c\nfrom testbeam.stacks.fingerprint import fingerprint as f\nprint(f(c()))"
+    )
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"})
 
     assert other.stdout.strip() == fingerprint(light_chain())
@@ -83,5 +85,5 @@ def test_all_of_these_differ_from_each_other() -> None:
 
 
 def test_what_no_other_process_can_know_is_refused_by_name(tmp_path: Path) -> None:
-    with (tmp_path / "x").open("w") as file, pytest.raises(StackError, match="service 'a' options holds <_io.TextIOWrapper"):
+    with (tmp_path / "x").open("w") as file, pytest.raises(StackError, match=r"service 'a' options holds <_io\.TextIOWrapper"):
         of(options={"x": file})

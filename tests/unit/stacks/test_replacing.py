@@ -319,10 +319,10 @@ def test_a_command_about_one_role_takes_the_value_alone() -> None:
 
 @pytest.mark.parametrize("word", ["filewriter", "=x", "filewriter=", "filewriter= "])
 def test_a_word_of_another_form_is_refused_with_the_form(word: str) -> None:
-    with pytest.raises(SettingsError, match="--local-build: .* can't be used; give it as ROLE=PATH"):
+    with pytest.raises(SettingsError, match=r"--local-build: .* can't be used; give it as ROLE=PATH"):
         parse_replacements([word])
 
 
 def test_a_role_is_given_once() -> None:
-    with pytest.raises(SettingsError, match="--external: .*; give ioc only once; it is given to '/x' already"):
+    with pytest.raises(SettingsError, match=r"--external: .*; give ioc only once; it is given to '/x' already"):
         parse_replacements(["ioc=/x"], external=["ioc=h:1"])

@@ -66,7 +66,9 @@ def test_an_unknown_role_comes_with_what_is_near(offer) -> None:  # type: ignore
 def test_a_broken_entry_point_names_its_package(offer) -> None:  # type: ignore[no-untyped-def]
     offer("chopper = acme_roles.nowhere:chopper")
 
-    with pytest.raises(StackError, match=r"role 'chopper' of acme-beamline 1\.2 \(acme_roles\.nowhere:chopper\) can't be loaded: ModuleNotFound"):
+    with pytest.raises(
+        StackError, match=r"role 'chopper' of acme-beamline 1\.2 \(acme_roles\.nowhere:chopper\) can't be loaded: ModuleNotFound"
+    ):
         registry.role("chopper")
 
 

@@ -24,8 +24,14 @@ CASES = {
     "a number as text": (B + 'heap_mb = "big"', r"services\.broker\.heap_mb: 'big' is text; give a whole number"),
     "true as a number": (B + "heap_mb = true", r"services\.broker\.heap_mb: True is true or false; give a whole number"),
     "a wrong type deep within": (B + 'properties = {"a.b" = 3}', r'services\.broker\.properties\."a\.b": 3 is a whole number; give text'),
-    "an unknown key deep within": (B + 'topics = ["a", {name = "b", partitons = 1}]', r"services\.broker\.topics\[1\]\.partitons: .*partitions\?"),
-    "a text where a list is wanted": ('[services.a]\ncommand = "a b"', r"services\.a\.command: 'a b' is text; give a list in \[ \], each text"),
+    "an unknown key deep within": (
+        B + 'topics = ["a", {name = "b", partitons = 1}]',
+        r"services\.broker\.topics\[1\]\.partitons: .*partitions\?",
+    ),
+    "a text where a list is wanted": (
+        '[services.a]\ncommand = "a b"',
+        r"services\.a\.command: 'a b' is text; give a list in \[ \], each text",
+    ),
     "a wrong entry of a list": ('[services.a]\ncommand = ["a", 3]', r"services\.a\.command\[1\]: 3 is a whole number; give text"),
     "an unknown key": (A + "nedes = []", r"services\.a\.nedes: there is no such key; did you mean needs"),
     "nothing to run": ("[services.a]\nneeds = []", r'services\.a: it has neither role = "…", nor command'),
@@ -44,10 +50,16 @@ CASES = {
     "an unknown need": (A + 'needs = ["brokr"]\n' + B, r"services\.a\.needs: service 'a' needs 'brokr', .* did you mean broker\?"),
     "a circle": (A + 'needs = ["b"]\n[services.b]\ncommand = ["b"]\nneeds = ["a"]', r"services\.\w\.needs: the needs go in a circle: .*→"),
     "an unknown template": ('[services.a]\ncommand = ["a", "${port.web}"]', r"services\.a: .*\$\{port\.web\} is not known"),
-    "a build that is not there": (B + W + 'local_build = "no"', r"services\.writer\.local_build: .*there is no /beamline/no; give the folder"),
+    "a build that is not there": (
+        B + W + 'local_build = "no"',
+        r"services\.writer\.local_build: .*there is no /beamline/no; give the folder",
+    ),
     "two in one place": (B + W + 'local_build = "x"\ncommand = "y"', r"services\.writer\.command: local_build is given as well"),
     "another Kafka": (B + W + 'external = "k:9092"', r"services\.writer\.external: .*the Kafka at k:9092.*--external broker=k:9092"),
-    "a container of another kind": ("[services.a]\ncontainer = 3", r"services\.a\.container: 3 is a whole number; give the name of an image"),
+    "a container of another kind": (
+        "[services.a]\ncontainer = 3",
+        r"services\.a\.container: 3 is a whole number; give the name of an image",
+    ),
     "a container without image": ('[services.a]\ncontainer = {engine = "/no"}', r"services\.a\.container: image is missing"),
     "an unknown key of a container": (
         '[services.a]\ncontainer = {engine = "/no", image = "x", netwrk = "host"}',

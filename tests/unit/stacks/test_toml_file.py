@@ -122,7 +122,15 @@ def test_paths_begin_at_the_folder_of_the_file() -> None:
 
 
 def test_one_prefix_names_the_topics_of_all_roles() -> None:
-    text = '[stack]\nprefix = "loki"\ntopics = ["${prefix}_extra"]\n[services.broker]\nrole = "broker"\n[services.filewriter]\nrole = "filewriter"'
+    text = """
+        [stack]
+        prefix = "loki"
+        topics = ["${prefix}_extra"]
+        [services.broker]
+        role = "broker"
+        [services.filewriter]
+        role = "filewriter"
+    """
     topics = Topics(prefix="loki")
 
     stack = parse(text, FILE).stack

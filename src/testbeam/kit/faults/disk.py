@@ -24,18 +24,22 @@ _WRITABLE = 0o3  # O_WRONLY or O_RDWR among the flags of an open file
 class DiskFull(Fault):
     """Let no file of the service grow further than `after_bytes` beyond the largest it has open now, its log apart.
 
-    It holds for the process that runs at the beginning, and for all that descends from it. The log is a file, too: where it is the
-    larger one, nothing more is said in it.
+    As on a full disk, what a file has already can be written over (an HDF5 file may have megabytes reserved); with `limit_bytes`, a size
+    that no write may go beyond, even that fails. It holds for the process that runs at the beginning, and for all that descends from
+    it. The log is a file, too: where it is the larger one, nothing more is said in it.
     """
 
     kind = "disk_full"
     of_process = True
 
-    def __init__(self, handle: "Handle", after_bytes: int = 0) -> None:
-        if after_bytes < 0:
-            raise StackError(f"disk_full: after_bytes={after_bytes} is negative; give the number of bytes that still fit")
-        super().__init__(handle, after_bytes=after_bytes)
+    def __init__(self, handle: "Handle", after_bytes: int = 0, limit_bytes: int | None = None) -> None:
+        if after_bytes < 0 or (limit_bytes or 0) < 0:
+            raise StackError(f"disk_full: {min(after_bytes, limit_bytes or 0)} bytes are negative; give the number of bytes that still fit")
+        if limit_bytes is not None and after_bytes:
+            raise StackError("disk_full: after_bytes counts from what is there, limit_bytes from nothing; give one of them")
+        super().__init__(handle, **({"after_bytes": after_bytes} if limit_bytes is None else {"limit_bytes": limit_bytes}))
         self._after_bytes = after_bytes
+        self._given_bytes = limit_bytes
         self.limit_bytes = 0
 
     def check(self) -> None:
@@ -48,24 +52,19 @@ class DiskFull(Fault):
     def begin_it(self) -> None:
         """Lower the limit."""
         pid = self.running().pid or 0
-        sizes = [size for path, size in files_written(pid) if path not in {self.handle.log_path, self._stdout_path}]
-        self.limit_bytes = max(sizes, default=0) + self._after_bytes
-        self.parameters["limit_bytes"] = self.limit_bytes
+        sizes = [size for path, size in files_written(pid) if path not in {self.handle.log_path, self.handle.stdout_path}]
+        self.limit_bytes = max(sizes, default=0) + self._after_bytes if self._given_bytes is None else self._given_bytes
         self.board.memory.setdefault((self.handle.name, f"{self.kind} {pid}"), resource.prlimit(pid, resource.RLIMIT_FSIZE))
         self._apply(pid, min([self.limit_bytes, *(other.limit_bytes for other in self.board.others(self))]))
 
     def end_it(self, *, for_good: bool) -> dict[str, Any]:  # noqa: ARG002 - there is room while it stops, too
         """Raise the limit to what it was, or to the lowest of those that last."""
         if not self.handle.is_running() or self.handle.pid is None:
-            return {}
+            return {"limit_bytes": self.limit_bytes}
         before = self.board.memory.get((self.handle.name, f"{self.kind} {self.handle.pid}"))
         if before is not None:
             self._apply(self.handle.pid, min((other.limit_bytes for other in self.board.others(self)), default=before[0]))
-        return {}
-
-    @property
-    def _stdout_path(self) -> Path:
-        return self.handle.log_path.with_name(f"{self.handle.name}.stdout.log")
+        return {"limit_bytes": self.limit_bytes}
 
     def _apply(self, pid: int, soft: int) -> None:
         for each in (pid, *guard.descendants(pid)):

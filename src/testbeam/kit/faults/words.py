@@ -76,11 +76,14 @@ class FaultWords:
         )
         return LinkFault(self._handle, conditions, direction=direction, port=port)
 
-    def disk_full(self, after_bytes: int = 0) -> "DiskFull":
-        """Let no file of the service grow more than `after_bytes` beyond the largest it has open: writes fail with EFBIG."""
+    def disk_full(self, after_bytes: int = 0, limit_bytes: int | None = None) -> "DiskFull":
+        """Let no file of the service grow more than `after_bytes` beyond the largest it has open: writes fail with EFBIG.
+
+        With `limit_bytes` no write may go beyond that size, even into what a file has already; 0 has every write fail.
+        """
         from testbeam.kit.faults.disk import DiskFull
 
-        return DiskFull(self._handle, after_bytes)
+        return DiskFull(self._handle, after_bytes, limit_bytes)
 
     def slow_consumer(self, share: float = 0.1, period_s: float = 0.1) -> "SlowConsumer":
         """Let the service run for that share of each period only, so that it falls behind."""

@@ -16,9 +16,30 @@ from testbeam.stacks.declared.of_role import service_of_role
 from testbeam.stacks.replacing import KINDS, replaced
 from testbeam.wire.kafka_requests import TopicSpec
 
+_TABLES = ("stack", "services")
 _STACK_KEYS = {"name": str, "prefix": str, "topics": tuple[str | TopicSpec, ...]}
 _TOPIC_PREFIX = re.compile(r"[a-zA-Z0-9._-]+")
 _OURS = re.compile(r"\$\$|\$\{(prefix|here)\}")
+
+
+def parts_of(tables: Mapping[str, Any], here: Path) -> tuple[str, str, Stack]:
+    """Return name, topic prefix and stack of a whole file in the folder `here`.
+
+    Raises:
+        Wrong: something in it can't be used.
+    """
+    for word in tables:
+        if word not in _TABLES:
+            raise Wrong((word,), f"there is no such table; {template.near(word, _TABLES)}")
+    for word in _TABLES:
+        if not isinstance(tables.get(word, {}), dict):
+            raise Wrong((word,), f"{tables[word]!r:.60} is {kind(tables[word])}; give tables, such as [{word}]")
+    first = tables.get("stack", {})
+    settings = stack_settings(expanded(first, str(first.get("prefix", "")), here), here.name, here)
+    services = expanded(tables.get("services", {}), settings["prefix"], here)
+    if not services:
+        raise Wrong(("services",), 'there is no service; declare one, such as [services.broker] with role = "broker"')
+    return settings["name"], settings["prefix"], stack_of(services, settings["prefix"], settings["topics"], here)
 
 
 def stack_settings(table: Mapping[str, Any], default_name: str, here: Path) -> dict[str, Any]:

@@ -7,12 +7,14 @@ so that a checkout which was not installed anew has them, too.
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import StackError, TestbeamError
 from testbeam.kit import template
 from testbeam.kit.spec import Service
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "testbeam.roles"
 BUILT_IN = {name: f"testbeam.stacks.roles.{name}:{name}" for name in ("broker", "ioc", "forwarder", "filewriter", "event_source")}
@@ -71,8 +73,10 @@ def make(role_name: str, name: str, *positional: Any, **arguments: Any) -> Servi
 
 
 @cache
-def _offered() -> dict[str, tuple[EntryPoint, ...]]:
+def _offered() -> "dict[str, tuple[EntryPoint, ...]]":
     """Return what other packages offer, by name; the same package on two paths counts once."""
+    from importlib.metadata import entry_points  # late: 40 ms, which the reference stack has no use for
+
     found: dict[str, dict[str, EntryPoint]] = {}
     for offer in entry_points(group=GROUP):
         distribution = _distribution(offer)
@@ -81,7 +85,7 @@ def _offered() -> dict[str, tuple[EntryPoint, ...]]:
     return {name: tuple(offers.values()) for name, offers in found.items()}
 
 
-def _load(offer: EntryPoint) -> Role:
+def _load(offer: "EntryPoint") -> Role:
     try:
         loaded = offer.load()
     except Exception as error:  # whatever a stranger's module does when it is imported
@@ -98,10 +102,10 @@ def _offerer(role_name: str) -> str:
     return next((_who(offer) for offer in _offered().get(role_name, ())), "testbeam")
 
 
-def _who(offer: EntryPoint) -> str:
+def _who(offer: "EntryPoint") -> str:
     version = offer.dist.version if offer.dist is not None else "?"
     return f"{_distribution(offer) or 'an unknown package'} {version} ({offer.value})"
 
 
-def _distribution(offer: EntryPoint) -> str:
+def _distribution(offer: "EntryPoint") -> str:
     return offer.dist.name if offer.dist is not None else ""

@@ -84,7 +84,7 @@ def _encode_object(value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(value):
         held = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
         return {_TAG: "object", "type": _name(type(value), where), "fields": _encode(held, where)}
-    if type(value).__init__ is object.__init__ and not getattr(value, "__dict__", None):  # a probe without any settings
+    if type(value).__init__ is object.__init__ and getattr(value, "__dict__", None) == {}:  # a probe without any settings
         return {_TAG: "object", "type": _name(type(value), where), "fields": {}}
     raise StackError(f"{where} holds {value!r:.80}, which can't be told to another process; declare it by plain values or dataclasses")
 
@@ -116,8 +116,8 @@ def _decode(value: Any) -> Any:
 
 def _object(value: Any) -> Any:
     cls = _imported(value["type"])
-    if not isinstance(cls, type):
-        raise TypeError(f"{value['type']} is no class")
+    if not isinstance(cls, type) or (value["fields"] and not dataclasses.is_dataclass(cls)):
+        raise TypeError(f"{value['type']} is no dataclass")
     return cls(**_decode(value["fields"]))
 
 

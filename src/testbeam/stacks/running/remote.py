@@ -48,9 +48,9 @@ class RemotePlace:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RemoteProcess:
-    """What was seen of a process at one look."""
+    """What was seen of a process when it was looked at, or waited for, last."""
 
     channel: Channel
     service: str
@@ -59,7 +59,7 @@ class RemoteProcess:
     running: bool
 
     def is_running(self) -> bool:
-        """Return whether it ran at that look."""
+        """Return whether it ran then."""
         return self.running
 
     def wait_ended(self, timeout_s: float | None = None) -> bool:
@@ -67,9 +67,10 @@ class RemoteProcess:
         timeout_s = 1e6 if timeout_s is None else timeout_s
         with Channel(self.channel.path, timeout_s + _MARGIN_S) as channel:
             try:
-                channel.ask("wait_exit", service=self.service, timeout_s=timeout_s)
+                self.exit_code = channel.ask("wait_exit", service=self.service, timeout_s=timeout_s)
             except TimeoutError:
                 return False
+        self.running = False
         return True
 
     def ending(self) -> str:

@@ -6,12 +6,12 @@ from typing import Any
 
 from testbeam.runtime.counters import Drops
 
-READY = "Kafka has acknowledged the first events"
+ACKNOWLEDGED = "Kafka has acknowledged the first events"
 _WAIT_S = 0.1
 
 
 class Outlet:
-    """A producer whose every message is accounted for; says READY in the log when the first data message is acknowledged."""
+    """A producer whose every message is accounted for; says so in the log when the first data message is acknowledged."""
 
     def __init__(self, producer: Any, stop: threading.Event, log: logging.Logger) -> None:
         self.delivered = 0
@@ -60,4 +60,4 @@ class Outlet:
             return
         self.delivered += 1
         if self.delivered == 1:
-            self._log.info(READY)
+            self._log.info(ACKNOWLEDGED)

@@ -21,6 +21,7 @@ from testbeam.wire.flatbuffers.events_ev44 import encode_ev44
 
 log = logging.getLogger("event-source")
 
+READY = "Kafka has the topics, pulses are under way"
 _WAIT_AGAIN_S = 0.05
 _LEAVE_WITHIN_S = 5.0
 
@@ -32,6 +33,7 @@ def serve(settings: EventSourceSettings, stop: threading.Event) -> None:
     kafka = Kafka(bootstrap=settings.bootstrap)
     wait_for_topics(kafka, [t for t in (settings.detector_topic, settings.monitor_topic, settings.status_topic) if t], settings, stop)
     outlet = Outlet(kafka.producer(queue_buffering_max_kbytes=65536), stop, log)
+    log.info(READY)  # an idempotent producer takes half a second more for its first message, which waits in its queue meanwhile
     try:
         EventSource(settings, beam, outlet).run(stop)
     finally:
