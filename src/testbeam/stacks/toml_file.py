@@ -72,7 +72,8 @@ def parse(text: str, file: Path) -> Declaration:
     """
     import tomllib  # late, as all that reads a file: the reference stack is up 40 ms sooner without
 
-        from testbeam.stacks.declared.stack import parts_of
+    from testbeam.stacks.declared.key import Wrong
+    from testbeam.stacks.declared.stack import parts_of
 
     try:
         tables = tomllib.loads(text)

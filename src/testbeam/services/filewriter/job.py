@@ -145,6 +145,7 @@ class RunningJob:
                 close()
             except (OSError, RuntimeError, ValueError) as problem:
                 error = f"{error}; {problem}" if error else str(problem)
+                _never_let_go(self.file)
         return error
 
     def _listen(self) -> None:
@@ -191,6 +192,13 @@ class RunningJob:
         if stuck:
             raise TransportError(f"{'; '.join(stuck)} within {self.env.settings.kafka_error_timeout} s")
         return self.intake.end_partitions(self.job.stop_ms, now_ms)
+
+
+def _never_let_go(file: NexusFile) -> None:
+    """Keep a file for as long as the process lives: what HDF5 could not close, as on a full disk, it frees twice, and crashes."""
+    import ctypes  # late: for this odd case alone
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(file))
 
 
 def _stop_ns(job: Job) -> int:
