@@ -1,7 +1,6 @@
 """`testbeam up`: a stack that stays until it is told to end."""
 
 import signal
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -66,20 +65,15 @@ def _hold(run: Run, label: Label, console: Console) -> None:
             console.print(f"[bold red]{event.service} {event.kind}[/]: {event.data.get('how') or event.data.get('error')}", highlight=False)
 
     try:
-        with held(run, label) as holder:
+        with suppress(KeyboardInterrupt), held(run, label) as holder:
             show_endpoints(console, holder.entry)
             console.print("\nCtrl-C ends it", highlight=False)
             run.journal.subscribe(heard)
-            _wait(holder.told_to_end)
+            holder.told_to_end.wait()
     finally:
         console.print("stopping")
         run.keep = run.keep or bool(run.crashed)
         run.stop()
-
-
-def _wait(told: threading.Event) -> None:
-    with suppress(KeyboardInterrupt):  # what it is there for
-        told.wait()
 
 
 def _as_interrupt(_number: int, _frame: object) -> None:

@@ -376,7 +376,7 @@ def become(order: Message, say_fd: int, guard_pid: int) -> NoReturn:
             os.dup2(open_log(order["stdout"]), 1)
             os.dup2(open_log(order["stderr"]), 2)
         os.chdir(order["cwd"])
-        os.execvpe(order["argv"][0], order["argv"], order["env"])  # noqa: S606 - argv, no shell
+        os.execvpe(order["argv"][0], order["argv"], order["env"])
     except OSError as error:
         os.write(say_fd, marshal.dumps((error.errno, error.strerror, os.fsdecode(error.filename or order["argv"][0]))))
     except ValueError as error:  # a null byte, or text that no file system takes

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
 from testbeam.errors import ServiceDied, StackError
-from testbeam.kit import interrupts, template
+from testbeam.kit import interrupts, measuring, template
 from testbeam.kit.bring_down import HURRY, bring_down
 from testbeam.kit.bring_up import BringUp, News
 from testbeam.kit.crew import Crew
@@ -127,6 +127,14 @@ class Run:
         logs = {name: place.log_path for name, place in self.crew.places.items()}
         sizes = {name: path.stat().st_size for name, path in logs.items() if path.exists()}
         return self.journal.record("mark", label=label, logs=sizes, **data)
+
+    def measure(self, topic: Any, for_s: float = 10.0, **how: Any) -> Any:
+        """Return rate, latency, lag of a topic, and what every service uses meanwhile; see `clients.measure` for `how`.
+
+        Raises:
+            StackError: no service of this run has topics.
+        """
+        return measuring.measure(self.handles, topic, for_s, how)
 
     # --- up ---
 

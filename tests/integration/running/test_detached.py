@@ -72,7 +72,7 @@ def test_an_error_at_the_start_is_shown_as_at_home_and_leaves_nothing() -> None:
 def test_a_holder_that_dies_at_its_start_is_an_error_with_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("testbeam.stacks.running.detaching._PROGRAM", ("-c", "import sys; sys.exit('no such luck')"))
 
-    with pytest.raises(StackError, match="died.*\n.*no such luck"):
+    with pytest.raises(StackError, match=r"died.*\n.*no such luck"):
         detach(Stack(sleeper("one")), LABEL)
 
 
@@ -137,7 +137,9 @@ from testbeam.kit.spec import Stack
 from testbeam.stacks.running.detaching import detach
 from testbeam.stacks.running.holding import Label
 from tests.integration.kit.small_services import listener
-detach(Stack(listener("slow", after_s=60)), Label(name="slow", fingerprint="f"), on_event=lambda event: print(event.kind, event.data.get("pid", ""), flush=True))
+def tell(event):
+    print(event.kind, event.data.get("pid", ""), flush=True)
+detach(Stack(listener("slow", after_s=60)), Label(name="slow", fingerprint="f"), on_event=tell)
 """
 
 

@@ -78,7 +78,7 @@ class LinkFault(Fault):
 
     def counts_now(self) -> dict[str, int]:
         """Ask the proxy for the counts."""
-        return self._since({name: self._shape(name, self._conditions) for name in self._before})
+        return self._since({name: self.handle.run.links.counts(name) for name in self._before})
 
     def end_it(self, *, for_good: bool) -> dict[str, Any]:  # noqa: ARG002 - the proxy ends after the services
         """Tell the proxy, and the journal what became of connections."""

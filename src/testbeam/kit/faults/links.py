@@ -64,13 +64,17 @@ class Links:
         self._names.add(name)
 
     def shape(self, name: str, fault: int, up: Mapping[str, Any], down: Mapping[str, Any]) -> dict[str, int]:
-        """Put a link under further conditions, those of this fault; return the link's counts so far.
+        """Put a link under further conditions, those of this fault; return the link's counts before that.
 
         Raises:
             StackError: the proxy can't do it.
         """
         answer = self._ask({"do": "shape", "link": name, "fault": fault, "up": dict(up), "down": dict(down)})
         return dict(answer["counts"])
+
+    def counts(self, name: str) -> dict[str, int]:
+        """Return what became of connections and bytes so far; raise as `shape`."""
+        return dict(self._ask({"do": "count", "link": name})["counts"])
 
     def clear(self, name: str, fault: int) -> dict[str, int]:
         """Take a fault's conditions away; return the link's counts so far; raise as `shape`."""

@@ -20,7 +20,7 @@ def become_broker(options: LaunchOptions, installation: Installation, aot: AotCa
     path = write_files(options)
     say(f"{installation.name} on Java {installation.java.version}, {_start_up_cache(aot)}; {_where(options)}")
     sys.stderr.flush()
-    os.execv(installation.java.executable, command(options, installation, aot, path))  # noqa: S606 — no shell is wanted
+    os.execv(installation.java.executable, command(options, installation, aot, path))
 
 
 def write_files(options: LaunchOptions) -> str:

@@ -26,6 +26,8 @@ from testbeam.wire.flatbuffers.run_stop_6s4t import decode_6s4t
 _NS = 1_000_000
 _FOREVER_NS = 2**63 - 1
 _AT_ONCE = 100  # control messages
+# HDF5 frees what it could not close, as on a full disk, and once more when h5py lets go of it: a crash.
+_never_let_go: list[NexusFile] = []
 
 
 @dataclass(slots=True, kw_only=True)
@@ -145,7 +147,7 @@ class RunningJob:
                 close()
             except (OSError, RuntimeError, ValueError) as problem:
                 error = f"{error}; {problem}" if error else str(problem)
-                _never_let_go(self.file)
+                _never_let_go.append(self.file)
         return error
 
     def _listen(self) -> None:
@@ -192,13 +194,6 @@ class RunningJob:
         if stuck:
             raise TransportError(f"{'; '.join(stuck)} within {self.env.settings.kafka_error_timeout} s")
         return self.intake.end_partitions(self.job.stop_ms, now_ms)
-
-
-def _never_let_go(file: NexusFile) -> None:
-    """Keep a file for as long as the process lives: what HDF5 could not close, as on a full disk, it frees twice, and crashes."""
-    import ctypes  # late: for this odd case alone
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(file))
 
 
 def _stop_ns(job: Job) -> int:

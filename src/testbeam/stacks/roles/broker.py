@@ -18,6 +18,7 @@ from testbeam.transport.kafka_plain import ask_metadata, make_usable
 from testbeam.wire.kafka_requests import TopicSpec
 
 if TYPE_CHECKING:
+    from testbeam.clients.measure import Measurement
     from testbeam.clients.topics import TopicHandle, Topics
     from testbeam.transport.kafka import Kafka
 
@@ -67,6 +68,16 @@ class BrokerHandle(Handle):
             TransportError: the broker refuses one; says why.
         """
         _create(self, _specs(topics))
+
+    def measure(self, topic: "TopicHandle | str", for_s: float = 10.0, **how: Any) -> "Measurement":
+        """Watch what comes on a topic for so long; see `clients.measure.measure`, also for what else there is to say.
+
+        Raises:
+            TopicMissing: the topic is not on the broker.
+        """
+        from testbeam.clients.measure import measure  # late: it brings numpy
+
+        return measure(self.kafka, topic if isinstance(topic, str) else topic.name, for_s, **how)
 
     def evidence(self, begin: Event) -> Sequence[Evidence]:
         """Return, of each topic that was asked for, its offsets and what came on it since `begin`."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from testbeam.errors import StackError
-from testbeam.kit import journal, template
+from testbeam.kit import journal, measuring, template
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event, Subscriber
 from testbeam.stacks.running import registry
@@ -137,6 +137,10 @@ class AttachedRun:
         """
         for error in self.crashed:
             raise error
+
+    def measure(self, topic: Any, for_s: float = 10.0, **how: Any) -> Any:
+        """Return rate, latency and lag of a topic, and what every service uses meanwhile; raise as `Run.measure`."""
+        return measuring.measure(self.handles, topic, for_s, how)
 
     def mark(self, label: str, **data: Any) -> Event:
         """Note a moment in the journal, with the size of every log."""

@@ -30,6 +30,7 @@ class Program:
         self._deeds: dict[str, Callable[[Message, list[int]], Message]] = {
             "open": self._open,
             "shape": self._shape,
+            "count": self._count,
             "clear": self._clear,
             "close": self._close,
         }
@@ -57,8 +58,12 @@ class Program:
 
     def _shape(self, order: Message, _fds: list[int]) -> Message:
         link = self._links[order["link"]]
+        before = link.told()
         link.shape(order["fault"], Conditions(**order["up"]), Conditions(**order["down"]))
-        return {"counts": link.told()}
+        return {"counts": before}
+
+    def _count(self, order: Message, _fds: list[int]) -> Message:
+        return {"counts": self._links[order["link"]].told()}
 
     def _clear(self, order: Message, _fds: list[int]) -> Message:
         link = self._links[order["link"]]
