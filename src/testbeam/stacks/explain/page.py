@@ -25,7 +25,7 @@ _DEAD = {"CRASHED", "FAILED"}
 def page(facts: Facts) -> str:
     """Return the page as HTML."""
     dead = [service for service in facts.services if service.state.upper() in _DEAD]
-    verdict = facts.error.strip().splitlines()[-1] if facts.error.strip() else "failed"
+    verdict = _in_one_line(facts.error)
     numbers = (
         ("test took", f"{facts.seconds:.2f} s"),
         ("services", str(len(facts.services))),
@@ -38,7 +38,14 @@ def page(facts: Facts) -> str:
         Section(title="Services", body=_services(facts), wide=True),
         *(_section(service) for service in sorted(facts.services, key=lambda s: s not in dead)),
     )
-    return render(Page(title=facts.test, ok=False, verdict=verdict[:300], facts=numbers, sections=sections))
+    return render(Page(title=facts.test, ok=False, verdict=verdict, facts=numbers, sections=sections))
+
+
+def _in_one_line(error: str) -> str:
+    """Return the line in which pytest says what went wrong (it begins with E), or the last one."""
+    lines = error.strip().splitlines() or ["failed"]
+    said = [line.removeprefix("E").strip() for line in lines if line.startswith("E  ")]
+    return (said[0] if said else lines[-1])[:300]
 
 
 def timeline(facts: Facts) -> str:

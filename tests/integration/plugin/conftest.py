@@ -1,0 +1,37 @@
+"""What tests of the pytest plugin have: a small project with a stack of two services, and a runtime folder of its own."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbeam.stacks.running import registry
+
+CONFTEST = """
+import pytest
+from testbeam.kit.spec import Service, Stack
+
+@pytest.fixture(scope="session")
+def stack():
+    return Stack(Service("one", command=("sleep", "1000")), Service("two", command=("sleep", "1000"), needs=("one",)))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    folder = tmp_path / "runtime-dir"
+    folder.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    yield
+    for entry in registry.entries():
+        os.kill(entry.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """Return a folder with a conftest.py that declares the small stack."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makeini("[pytest]\nfilterwarnings = error\naddopts = --strict-markers -p no:cacheprovider")
+    return pytester

@@ -1,0 +1,362 @@
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from testbeam.kit.guard import marked
+from testbeam.kit.spec import Service, Stack
+from testbeam.stacks.fingerprint import fingerprint
+from testbeam.stacks.running import registry
+from testbeam.stacks.running.detaching import detach
+from testbeam.stacks.running.ending import end
+from testbeam.stacks.running.holding import Label
+from tests.integration.kit.small_services import is_alive
+
+pytest_plugins = ["pytester"]
+
+PIDS = """
+import os, pathlib
+def note(run, what):
+    with open("noted", "a") as file:
+        print(what, run.id, run["one"].pid, os.getpid(), file=file)
+"""
+STACK = Stack(Service("one", command=("sleep", "1000")), Service("two", command=("sleep", "1000"), needs=("one",)))
+
+
+def noted(project: pytest.Pytester, what: str, column: int) -> list[str]:
+    lines = [line.split() for line in (project.path / "noted").read_text().splitlines()]
+    return [line[column] for line in lines if line[0] == what]
+
+
+def test_all_tests_of_a_session_share_one_stack_and_have_names_of_their_own(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        PIDS
+        + """
+def test_a(run, name): note(run, "run"); note(run, name("file"))
+def test_b(run, name): note(run, "run"); note(run, name("file")); assert name("x") != name("y")
+def test_c(shared_run, run): assert shared_run is run
+"""
+    )
+
+    project.runpytest_subprocess().assert_outcomes(passed=3)
+
+    assert len(set(noted(project, "run", 1))) == 1
+    names = [line.split()[0] for line in (project.path / "noted").read_text().splitlines() if not line.startswith("run")]
+    assert len(set(names)) == 2
+    assert not is_alive(int(noted(project, "run", 2)[0]))
+
+
+def test_a_service_that_ends_fails_the_running_test_at_once_and_not_at_its_end(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+import os, signal, threading, time
+import pytest
+
+def test_crash(run):
+    threading.Timer(0.2, os.kill, (run["two"].pid, signal.SIGKILL)).start()
+    time.sleep(100)
+
+def test_next(run):
+    pass
+"""
+    )
+    before_s = time.monotonic()
+
+    result = project.runpytest_subprocess()
+
+    assert time.monotonic() - before_s < 30
+    result.assert_outcomes(failed=1, errors=1)  # a stack that has lost a service passes no test any more
+    result.stdout.re_match_lines([r".*time\.sleep\(100\)", r"E .*ServiceDied: service 'two' was ended by SIGKILL"])
+    page = re.search(r"what happened, with all logs: (\S+)", result.stdout.str())
+    assert page is not None
+    assert "test_crash" in Path(page[1]).read_text()
+
+
+def test_an_exit_that_is_expected_fails_no_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+import os, signal
+def test_expected(run):
+    with run["two"].expect_exit():
+        os.kill(run["two"].pid, signal.SIGKILL)
+        run["two"].wait_exit()
+    run["two"].start()
+def test_next(run):
+    assert run["two"].is_running()
+"""
+    )
+
+    project.runpytest_subprocess().assert_outcomes(passed=2)
+
+
+def test_a_crash_that_nobody_waits_for_fails_the_test_it_happens_in(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+import os, signal, time
+def test_busy(run):
+    os.kill(run["two"].pid, signal.SIGKILL)
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:
+            pass
+"""
+    )
+
+    project.runpytest_subprocess().assert_outcomes(failed=1)
+
+
+def test_a_failure_for_another_reason_stays_what_it_is(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+def test_wrong(run):
+    assert 1 == 2
+def test_next(run):
+    pass
+"""
+    )
+
+    result = project.runpytest_subprocess("--testbeam-bundles", "pages")
+
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["*assert 1 == 2", "*what happened, with all logs: */pages/*report.html"])
+
+
+def test_ctrl_c_is_still_ctrl_c(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+import os, signal, time
+def test_interrupted(run):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(100)
+def test_next(run):
+    pass
+"""
+    )
+
+    result = project.runpytest_subprocess()
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "KeyboardInterrupt" in result.stdout.str()
+
+
+EXCLUSIVE = (
+    PIDS
+    + """
+import os, pytest, signal
+@pytest.mark.testbeam_exclusive
+def test_breaks(run, name):
+    note(run, "own")
+    os.kill(run["one"].pid, signal.SIGKILL)
+    import time; time.sleep(100)
+@pytest.mark.parametrize("number", range(6))
+def test_shared(run, number):
+    note(run, "shared")
+    run.check()
+"""
+)
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_test_that_breaks_things_has_its_own_stack_and_poisons_no_other(project: pytest.Pytester, workers: str) -> None:
+    project.makepyfile(EXCLUSIVE)
+
+    project.runpytest_subprocess("-n", workers).assert_outcomes(failed=1, passed=6)
+
+    assert len(set(noted(project, "own", 1))) == 1
+    assert len(set(noted(project, "shared", 1))) == 1
+    assert set(noted(project, "own", 1)).isdisjoint(noted(project, "shared", 1))
+
+
+def test_workers_share_one_stack_which_ends_with_the_session(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        PIDS + "import pytest, time\n@pytest.mark.parametrize('n', range(8))\ndef test_a(run, n): note(run, 'run'); time.sleep(0.1)"
+    )
+
+    project.runpytest_subprocess("-n", "3").assert_outcomes(passed=8)
+
+    assert len(set(noted(project, "run", 3))) > 1  # more than one worker
+    assert len(set(noted(project, "run", 1))) == 1
+    assert registry.entries() == ()
+    assert not is_alive(int(noted(project, "run", 2)[0]))
+    assert list((registry.runtime_folder() / "sessions").iterdir()) == []
+
+
+def test_a_crash_reaches_a_worker_that_has_joined(project: pytest.Pytester) -> None:
+    project.makepyfile("import os, signal, time\ndef test_a(run):\n    os.kill(run['two'].pid, signal.SIGKILL)\n    time.sleep(100)")
+
+    result = project.runpytest_subprocess("-n", "1")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines([r"E .*ServiceDied: service 'two' was ended by SIGKILL"])
+
+
+def test_a_stack_that_does_not_come_up_is_tried_once_for_all_workers(project: pytest.Pytester) -> None:
+    project.makeconftest(
+        """
+import pytest
+from testbeam.kit.probes.file import FileExists
+from testbeam.kit.spec import Service, Stack
+@pytest.fixture(scope="session")
+def stack():
+    bad = ("sh", "-c", f"echo started >> {__file__}.starts; exit 3")
+    return Stack(Service("bad", command=bad, ready=FileExists("never")))
+"""
+    )
+    project.makepyfile("import pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_a(run, n): pass")
+
+    result = project.runpytest_subprocess("-n", "2")
+
+    result.assert_outcomes(errors=4)
+    result.stdout.fnmatch_lines(["*ServiceDied: service 'bad' exited with code 3*"])
+    assert (project.path / "conftest.py.starts").read_text() == "started\n"
+
+
+def test_a_stack_that_can_not_be_told_to_another_process_is_an_error_with_its_reason(project: pytest.Pytester) -> None:
+    project.makeconftest(
+        """
+import pytest
+from testbeam.kit.spec import Service, Stack
+@pytest.fixture(scope="session")
+def stack():
+    return Stack(Service("one", command=("sleep", "9"), after_ready=lambda handle: None))
+"""
+    )
+    project.makepyfile("def test_a(run): pass")
+
+    project.runpytest_subprocess().assert_outcomes(passed=1)
+    result = project.runpytest_subprocess("-n", "1")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*service 'one' after_ready holds *another process can't import*"])
+
+
+def test_a_handle_that_is_declared_in_a_conftest_works_in_every_worker(project: pytest.Pytester) -> None:
+    project.makeconftest(
+        """
+import pytest
+from testbeam.kit.handle import Handle
+from testbeam.kit.spec import Service, Stack
+class OwnHandle(Handle):
+    def greet(self): return f"hello from {self.name}"
+@pytest.fixture(scope="session")
+def stack():
+    return Stack(Service("one", command=("sleep", "1000"), handle=OwnHandle))
+"""
+    )
+    project.makepyfile("def test_a(run): assert run['one'].greet() == 'hello from one'")
+
+    for workers in "01":
+        project.runpytest_subprocess("-n", workers).assert_outcomes(passed=1)
+
+
+def test_attaching_uses_the_running_stack_and_leaves_it_up(project: pytest.Pytester) -> None:
+    entry = detach(STACK, Label(name="mine", fingerprint=fingerprint(STACK)))
+    project.makepyfile(PIDS + "def test_a(run): note(run, 'run')\ndef test_b(run): note(run, 'run')")
+
+    for options in (("--testbeam-attach",), ("--testbeam-attach", "-n", "2")):
+        project.runpytest_subprocess(*options).assert_outcomes(passed=2)
+
+    assert set(noted(project, "run", 1)) == {entry.id}
+    assert registry.entries() == (entry,)
+    end(entry)
+    os.waitpid(entry.pid, 0)
+
+
+def test_attaching_without_such_a_stack_says_how_to_start_one(project: pytest.Pytester) -> None:
+    project.makepyfile("def test_a(run): pass")
+
+    result = project.runpytest_subprocess("--testbeam-attach")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*no running stack is of this declaration (fingerprint {fingerprint(STACK)})*testbeam up*--detach*"])
+
+
+def test_attaching_to_a_broken_stack_says_what_is_broken(project: pytest.Pytester) -> None:
+    entry = detach(STACK, Label(name="mine", fingerprint=fingerprint(STACK)))
+    project.makepyfile("import os, signal, time\ndef test_a(run):\n    os.kill(run['two'].pid, signal.SIGKILL)\n    time.sleep(100)")
+    project.runpytest_subprocess("--testbeam-attach").assert_outcomes(failed=1)
+
+    result = project.runpytest_subprocess("--testbeam-attach")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*stack {entry.id} is up, but two is crashed; start it again*testbeam restart*"])
+    end(entry)
+    os.waitpid(entry.pid, 0)
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_killed_pytest_leaves_nothing(project: pytest.Pytester, workers: str) -> None:
+    project.makepyfile(PIDS + "import time\ndef test_a(run): note(run, 'run'); time.sleep(1000)")
+    command = [sys.executable, "-m", "pytest", "-n", workers]
+    with subprocess.Popen(
+        command, cwd=project.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as runner:
+        file = project.path / "noted"
+        wait_for(lambda: file.exists() and file.read_text().endswith("\n"), 60)
+        run_id = noted(project, "run", 1)[0]
+        assert marked(run_id)
+
+        runner.kill()
+
+    wait_for(lambda: not marked(run_id), 5)  # promised is one second
+    wait_for(lambda: registry.entries() == (), 5)
+
+
+def wait_for(fact: object, within_s: float) -> None:
+    end_s = time.monotonic() + within_s
+    while not fact():  # type: ignore[operator]
+        assert time.monotonic() < end_s, f"not within {within_s} s"
+        time.sleep(0.01)
+
+
+def test_a_session_that_asks_for_no_stack_loads_none_of_the_kit(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+import sys
+def test_plain():
+    ours = {name for name in sys.modules if name.startswith("testbeam.")}
+    assert not {name for name in ours if name.split(".")[1] in ("kit", "stacks", "clients", "transport", "wire")}, ours
+    assert "numpy" not in sys.modules and "confluent_kafka" not in sys.modules
+"""
+    )
+    project.makeconftest("")
+
+    result = project.runpytest_subprocess("-W", "error")
+
+    result.assert_outcomes(passed=1)
+    assert "testbeam" not in result.stdout.str().replace("plugins: testbeam", "").split("collected")[1]
+
+
+def test_the_marker_and_the_options_are_declared(project: pytest.Pytester) -> None:
+    assert "testbeam_exclusive" in project.runpytest_subprocess("--markers").stdout.str()
+    text = project.runpytest_subprocess("--help").stdout.str()
+    assert "--testbeam-attach" in text
+    assert "--testbeam-bundles" in text
+
+
+def test_the_signal_that_ends_a_test_never_hits_the_one_after(project: pytest.Pytester) -> None:
+    """The service ends at random moments around the end of the test."""
+    project.makepyfile(
+        """
+import os, random, signal, threading, time
+import pytest
+@pytest.mark.testbeam_exclusive
+@pytest.mark.parametrize("number", range(25))
+def test_edge(run, number):
+    pid = run["two"].pid
+    threading.Timer(0.002 + random.random() * 0.004, os.kill, (pid, signal.SIGKILL)).start()
+    time.sleep(random.random() * 0.01)
+"""
+    )
+
+    result = project.runpytest_subprocess()
+
+    outcomes = result.parseoutcomes()
+    assert result.ret in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), result.stdout.str()
+    assert outcomes.get("failed", 0) + outcomes.get("passed", 0) == 25
+    assert "KeyboardInterrupt" not in result.stdout.str()
