@@ -62,12 +62,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Explain a failure while the services can still be asked."""
     report = yield
     run = run_of(item)
     if report.failed and run is not None and BEGIN in item.stash:
         from testbeam.pytest_plugin.failures import explain
 
-        report.sections.append(("testbeam", explain(run, item, str(call.excinfo.value if call.excinfo else ""))))
+        report.sections.append(("testbeam", explain(run, item, report.longreprtext)))
     return report
