@@ -31,6 +31,8 @@ COMMANDS = {
     "bench": "Run the benchmarks, each a ratio of one run.",
 }
 
+WAIT = "--wait-to-attach-debugger"  # [=SERVICE]; alone it means every service
+
 
 def main() -> None:
     """Run the command named by the first argument; an error that testbeam names is shown without a traceback."""
@@ -53,7 +55,7 @@ def run(argv: list[str]) -> int:
 
 def _invoke(name: str, arguments: list[str]) -> int:
     try:
-        import_module(f"testbeam.cli.{name}").app(arguments, prog_name=f"testbeam {name}")
+        import_module(f"testbeam.cli.{name}").app([_spelled_out(word) for word in arguments], prog_name=f"testbeam {name}")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else exit_codes.OK if end.code is None else exit_codes.FAILED
     except TestbeamError as error:
@@ -63,6 +65,11 @@ def _invoke(name: str, arguments: list[str]) -> int:
         _say_missing(error)
         return exit_codes.FAILED
     return exit_codes.OK
+
+
+def _spelled_out(word: str) -> str:
+    """Give the one option whose value may be left out its value, which the option parser insists on."""
+    return f"{WAIT}=*" if word == WAIT else word
 
 
 def _show_commands() -> None:

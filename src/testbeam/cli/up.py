@@ -10,6 +10,8 @@ from rich.console import Console
 
 from testbeam.cli import timeline
 from testbeam.cli.endpoints import show_endpoints
+from testbeam.errors import SettingsError
+from testbeam.kit import debugger
 from testbeam.kit.journal import Event
 from testbeam.kit.run import Run
 from testbeam.stacks.fingerprint import fingerprint
@@ -30,6 +32,10 @@ def up(
     local_build: Annotated[list[str] | None, _REPLACE] = None,
     command: Annotated[list[str] | None, _REPLACE] = None,
     external: Annotated[list[str] | None, _REPLACE] = None,
+    wait_to_attach_debugger: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[=SERVICE]", help="Hold this service, or all, before its first instruction until a debugger lets it go on."),
+    ] = None,
     name: Annotated[str, typer.Option(help="What to call it. Default: the name in the file.", show_default=False)] = "",
     folder: Annotated[
         Path | None, typer.Option(help="Where its logs and files go. Default: a temporary folder, removed at its end.")
@@ -43,6 +49,10 @@ def up(
     declaration = declared(file)
     replacements = parse_replacements(local_build or (), command or (), external or ())
     stack = apply(declaration.stack, replacements) if replacements else declaration.stack
+    if wait_to_attach_debugger:
+        if detach:
+            raise SettingsError("--detach", "with --wait-to-attach-debugger", "one of the two: a held start is steered from this terminal")
+        stack = debugger.held(stack, ["" if word == "*" else word for word in wait_to_attach_debugger])
     label = Label(name=name or declaration.name, fingerprint=fingerprint(stack), file=str(declaration.file or ""))
     if detach:
         with timeline.shown(console) as shown:
@@ -51,8 +61,14 @@ def up(
         console.print(f"\nlogs: [bold]testbeam logs -f[/]   end it: [bold]testbeam down {entry.id}[/]", highlight=False)
         return
     signal.signal(signal.SIGTERM, _as_interrupt)
+    tell = debugger.announcer(stack, lambda words: console.print(f"\n{words}\n", highlight=False, markup=False, soft_wrap=True))
     with timeline.shown(console) as shown:
-        run = stack.run(folder, on_event=shown.heard)
+
+        def heard(event: Event) -> None:
+            shown.heard(event)
+            tell(event)
+
+        run = stack.run(folder, on_event=heard)
         run.start()
     _hold(run, label, console)
 

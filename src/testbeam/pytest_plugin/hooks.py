@@ -9,13 +9,21 @@ from typing import Any
 
 import pytest
 
-from testbeam.pytest_plugin.keys import ATTACH, BEGIN, BUNDLES, CRASHES, EXCLUSIVE, SESSION, WORKER_INPUT, run_of
+from testbeam.pytest_plugin.keys import ATTACH, BEGIN, BUNDLES, CRASHES, EXCLUSIVE, SESSION, WAIT, WORKER_INPUT, run_of
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("testbeam")
     group.addoption(ATTACH, action="store_true", dest="testbeam_attach", help="use the running stack (testbeam up) of the same declaration")
+    group.addoption(
+        WAIT,
+        dest="testbeam_wait",
+        nargs="?",
+        const="",
+        metavar="SERVICE",
+        help="hold this service, or all, before its first instruction until a debugger lets it go on; use it with -n 0 and one test",
+    )
     group.addoption(
         BUNDLES,
         dest="testbeam_bundles",

@@ -20,6 +20,7 @@ SESSION: pytest.StashKey[str] = pytest.StashKey()  # of xdist's controller: the 
 
 ATTACH = "--testbeam-attach"
 BUNDLES = "--testbeam-bundles"
+WAIT = "--wait-to-attach-debugger"
 EXCLUSIVE = "testbeam_exclusive"
 WORKER_INPUT = "testbeam_session"
 

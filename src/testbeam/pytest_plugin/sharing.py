@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbeam.errors import StackError, TestbeamError
+from testbeam.kit import debugger
+from testbeam.kit.journal import Subscriber
 from testbeam.kit.state import State
-from testbeam.pytest_plugin.keys import ATTACH, CRASHES, WORKER_INPUT, AnyRun
+from testbeam.pytest_plugin.keys import ATTACH, CRASHES, WAIT, WORKER_INPUT, AnyRun
 from testbeam.stacks.fingerprint import fingerprint
 from testbeam.stacks.running import registry
 from testbeam.stacks.running.attached import AttachedRun, with_fingerprint
@@ -45,16 +47,30 @@ def shared(stack: "Stack", config: pytest.Config) -> Iterator[AnyRun]:
         with _joined(_of_session(stack, session), stack, watch.crashed) as run:
             yield run
     else:
-        with own(stack, watch.crashed) as run:
+        with own(_held(stack, config), watch.crashed, _teller(stack, config)) as run:
             yield run
             if not watch.told:
                 run.check()
 
 
+def _held(stack: "Stack", config: pytest.Config) -> "Stack":
+    """Return the stack as the user wants to debug it: with the services held that were asked for."""
+    wanted = config.getoption(WAIT)
+    return stack if wanted is None else debugger.held(stack, [wanted])
+
+
+def _teller(stack: "Stack", config: pytest.Config) -> Subscriber | None:
+    """Return what tells the user at the terminal, past pytest's capturing, how to attach to a held service."""
+    if config.getoption(WAIT) is None:
+        return None
+    terminal = config.get_terminal_writer()
+    return debugger.announcer(_held(stack, config), lambda words: terminal.line(f"\n{words}"))
+
+
 @contextmanager
-def own(stack: "Stack", on_crash: OnCrash) -> Iterator[AnyRun]:
+def own(stack: "Stack", on_crash: OnCrash, on_event: Subscriber | None = None) -> Iterator[AnyRun]:
     """Start a stack in this process, and stop it at the end; its folder stays if something ended unasked."""
-    run = stack.run(on_crash=on_crash)
+    run = stack.run(on_crash=on_crash, on_event=on_event)
     run.start()
     try:
         yield run

@@ -68,7 +68,7 @@ def test_the_reference_stack_arrives_as_it_was_declared() -> None:
         greet,
         open,
     ],
-    ids=repr,
+    ids=lambda value: getattr(value, "__name__", repr(value)),
 )
 def test_every_kind_of_value_arrives_as_it_was(value: Any) -> None:
     service = Service("one", command=("sleep", "1"), options={"value": value})

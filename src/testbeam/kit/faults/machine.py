@@ -19,13 +19,15 @@ from testbeam.kit.faults.schedule import Between, Choice
 if TYPE_CHECKING:
     from testbeam.kit.run import Run
 
+_STARTING = {"killed", "restarted"}
+_CUTTING = ("black_hole", "stalled", "reset", "down")
 _PAUSE_S = Between(low=0.0, high=0.3)
 
 
 class FaultMachine(RuleBasedStateMachine):
     """Begins and ends faults of `choices` on `running`; subclass it with `@rule`s of what users do, and `@invariant`s.
 
-    A fault lasts until a rule ends it, not for its `lasts_s`. At the end of every example all faults are ended; then `settled` is called.
+    A fault lasts until a rule ends it, not for its `lasts_s`; while something is paused or cut off no other service is started. At the end of every example all faults are ended; then `settled` is called.
     """
 
     running: ClassVar["Run"]
@@ -75,9 +77,14 @@ class FaultMachine(RuleBasedStateMachine):
         self.settled()
 
     def _is_possible(self, choice: Choice) -> bool:
-        if choice.fault not in OF_PROCESS:
-            return True
-        return not any(other.service == choice.service and other.fault in OF_PROCESS for other, _ in self.faults)
+        return not any(_excludes(choice, other) or _excludes(other, choice) for other, _ in self.faults)
+
+
+def _excludes(one: Choice, other: Choice) -> bool:
+    """Tell whether two faults can't be at once: of one process, or where a service that starts would wait for one that can't answer."""
+    if one.service == other.service:
+        return {one.fault, other.fault} <= OF_PROCESS
+    return one.fault in _STARTING and (other.fault == "paused" or any(other.options.get(word) for word in _CUTTING))
 
 
 def break_at_random(machine: type[FaultMachine], *, seed: int, examples: int = 5, steps: int = 10) -> None:

@@ -1,10 +1,12 @@
 """How a running stack goes through a schedule of faults, and how a schedule that it did not stand is repeated."""
 
 import os
+import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from testbeam.errors import SettingsError
@@ -53,43 +55,101 @@ class RandomFaults:
 
 
 def play(run: "Run", schedule: Schedule, *, check: Check | None = None) -> None:
-    """Begin and end each fault when its time has come, one after the other in this thread; all are ended at the end, however that comes.
+    """Begin and end each fault when its time has come; all are ended at the end, however that comes.
 
-    check: called with the run after each step; it raises where something is wrong that no fault excuses. A step that takes long
-    (a killed service starts again) delays those after it, but never changes their order.
+    Each service has its own thread for its steps: one that takes long (a killed file-writer starts again, and needs a broker that is
+    paused just now) delays those after it on the same service, and never changes their order.
+    check: called with the run after each step is taken up; it raises where something is wrong that no fault excuses.
 
     Raises:
         StackError: a fault can't be begun or undone, or a service has ended unasked.
     """
     started_s, done = time.monotonic(), list[Step]()
-    active: dict[int, Fault] = {}
-    with ExitStack() as undo:
-        for step in schedule.steps():
-            _wait_until(started_s + step.at_s)
-            done.append(step)
-            try:
-                _take(run, step, active, undo)
-                run.check()
-                if check is not None:
-                    check(run)
-            except BaseException as error:
-                error.add_note(told(schedule, done, time.monotonic() - started_s))
-                raise
+    with _lanes(run, schedule) as lanes:
+        try:
+            for step in schedule.steps():
+                _wait_until(started_s + step.at_s)
+                done.append(step)
+                lanes[step.planned.service].take(step)
+                _look(run, lanes, check)
+            for lane in lanes.values():
+                lane.finish()
+            _look(run, lanes, check)
+        except BaseException as error:
+            error.add_note(told(schedule, done, time.monotonic() - started_s))
+            raise
+
+
+class Lane:
+    """Takes the steps of one service, in their order, in a thread of its own."""
+
+    def __init__(self, run: "Run", service: str) -> None:
+        self.error: BaseException | None = None
+        self._run = run
+        self._active: dict[int, Fault] = {}
+        self._steps: SimpleQueue[Step | None] = SimpleQueue()
+        self._is_over = False
+        self._thread = threading.Thread(target=self._work, name=f"testbeam-faults-{service}", daemon=True)
+        self._thread.start()
+
+    def take(self, step: Step) -> None:
+        """Take a step as soon as those before it are done."""
+        self._steps.put(step)
+
+    def finish(self, *, at_once: bool = False) -> None:
+        """Take the steps that wait, unless it is to be at once; end what is still broken, and the thread."""
+        self._is_over = at_once
+        self._steps.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            while not self._is_over and (step := self._steps.get()) is not None:
+                self._do(step)
+        except BaseException as error:  # carried to the thread that plays the schedule
+            self.error = error
+        finally:
+            for fault in reversed(self._active.values()):
+                self._mend(fault)
+
+    def _do(self, step: Step) -> None:
+        planned = step.planned
+        if step.phase == "end":
+            self._active.pop(planned.number).end()
+        else:
+            fault = self._run[planned.service].fault(planned.fault, **planned.options)
+            self._active[planned.number] = fault.begin()
+
+    def _mend(self, fault: Fault) -> None:
+        try:
+            fault.end("the schedule has failed")
+        except Exception as error:
+            self.error = self.error or error
+
+
+@contextmanager
+def _lanes(run: "Run", schedule: Schedule) -> Iterator[dict[str, Lane]]:
+    lanes = {name: Lane(run, name) for name in sorted({one.service for one in schedule.faults})}
+    try:
+        yield lanes
+    finally:
+        for lane in lanes.values():
+            lane.finish(at_once=True)
+
+
+def _look(run: "Run", lanes: dict[str, Lane], check: Check | None) -> None:
+    for lane in lanes.values():
+        if lane.error is not None:
+            raise lane.error
+    run.check()
+    if check is not None:
+        check(run)
 
 
 def told(schedule: Schedule, done: Iterable[Step], after_s: float) -> str:
     """Return what a failed schedule says of itself: its seed, and each step until the failure."""
     lines = [f"in a schedule of faults with seed {schedule.seed}, {after_s:.3f} s after its start, at the last of these steps:"]
     return "\n".join([*lines, *(f"  {step.phase:5} {step.planned}" for step in done)])
-
-
-def _take(run: "Run", step: Step, active: dict[int, Fault], undo: ExitStack) -> None:
-    planned = step.planned
-    if step.phase == "begin":
-        fault = run[planned.service].fault(planned.fault, **planned.options)
-        active[planned.number] = undo.enter_context(fault)
-    else:
-        active[planned.number].end()
 
 
 def _wait_until(at_s: float) -> None:
