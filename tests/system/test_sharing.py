@@ -25,7 +25,7 @@ def note(run):
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder for a reader's tests; every test notes which stack it had, and in which worker."""
-    (tmp_path / "runtime-dir").mkdir()
+    (tmp_path / "runtime-dir").mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime-dir"))
     (tmp_path / "conftest.py").write_text(NOTE)
     return tmp_path

@@ -80,11 +80,11 @@ def _hold(run: Run, label: Label, console: Console) -> None:
         if event.kind in {"crashed", "failed"}:
             console.print(f"[bold red]{event.service} {event.kind}[/]: {event.data.get('how') or event.data.get('error')}", highlight=False)
 
+    run.journal.subscribe(heard)
     try:
         with suppress(KeyboardInterrupt), held(run, label) as holder:
             show_endpoints(console, holder.entry)
             console.print("\nCtrl-C ends it", highlight=False)
-            run.journal.subscribe(heard)
             holder.told_to_end.wait()
     finally:
         console.print("stopping")

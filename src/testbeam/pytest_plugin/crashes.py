@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
-from testbeam.errors import TestbeamError
+from testbeam.errors import ServiceDied, TestbeamError
 
 if TYPE_CHECKING:
     from testbeam.kit.handle import Handle
@@ -27,14 +27,14 @@ class CrashWatch:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._armed = False
+        self._run: AnyRun | None = None  # of the test that is running and can be interrupted
         self._sent = False
         self.told = False  # some test has failed of it
 
-    def crashed(self, _: "Handle") -> None:
-        """Interrupt the running test; called from a thread of the kit."""
+    def crashed(self, handle: "Handle") -> None:
+        """Interrupt the running test, if the service is of its run; called from a thread of the kit."""
         with self._lock:
-            if self._armed and not self._sent:
+            if handle.run is self._run and not self._sent:
                 self._sent = True
                 signal.pthread_kill(_main_thread_id(), signal.SIGINT)
 
@@ -47,7 +47,7 @@ class CrashWatch:
         """
         try:
             with _interruptible() as possible:
-                self._arm(possible)
+                self._arm(run if possible else None)
                 try:
                     self._check(run)  # for what happened before
                     yield
@@ -59,14 +59,14 @@ class CrashWatch:
             self._fail(run, interrupt.__traceback__)
         self._check(run)
 
-    def _arm(self, possible: bool) -> None:
+    def _arm(self, run: "AnyRun | None") -> None:
         with self._lock:
-            self._armed, self._sent = possible, False
+            self._run, self._sent = run, False
 
     def _disarm(self, error: BaseException | None) -> None:
         """Interrupt no more; an interrupt that is on its way is waited for, or it would hit whatever comes next."""
         with self._lock:
-            self._armed = False
+            self._run = None
             awaited = self._sent and not isinstance(error, KeyboardInterrupt)
         end_s = time.monotonic() + _DELIVERY_S
         while awaited and time.monotonic() < end_s:
@@ -85,7 +85,7 @@ class CrashWatch:
             self._check(run)
         except TestbeamError as error:
             raise error.with_traceback(trace) from None
-        raise KeyboardInterrupt  # of a run that is not this test's, or the user's own after all
+        raise ServiceDied("a service of this run ended unexpectedly, and was forgotten before it could be told which; see the journal")
 
 
 @contextmanager

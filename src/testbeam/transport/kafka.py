@@ -17,6 +17,14 @@ from testbeam.errors import TopicMissing, TransportError
 
 _COMMON = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500, "broker.address.family": "v4", "log.connection.close": False}
 _COMMON |= {"log_level": 2}  # else each try to connect to a broker that is not up yet is a line on stderr; callers get errors all the same
+_PRODUCER = {
+    "linger_ms": 5,
+    "enable_idempotence": True,
+    # A broker that was killed knows the newest batch of each producer only: with two in flight, whose acknowledgements were lost, it
+    # takes the repeated first one for out of order, and librdkafka gives the producer up for good.
+    "max_in_flight_requests_per_connection": 1,
+    "message_max_bytes": 100_000_000,
+}
 _READER = {
     "group.id": "testbeam-unused",  # librdkafka asks for one even where offsets are assigned and never committed
     "enable.auto.commit": False,
@@ -43,7 +51,7 @@ class Kafka:
 
     def producer(self, **more: Any) -> Producer:
         """Return a producer that keeps order and waits for the broker's acknowledgement."""
-        return Producer(self.config(**{"linger_ms": 5, "enable_idempotence": True, "message_max_bytes": 100_000_000, **more}))
+        return Producer(self.config(**(_PRODUCER | more)))
 
     def admin(self) -> AdminClient:
         """Return an admin client."""

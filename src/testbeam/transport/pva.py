@@ -1,6 +1,6 @@
 """How PVs of one IOC are read, written and watched by PV Access, with p4p.
 
-p4p is imported when the first PV is asked for: it costs 0.3 s of start-up. Values come as p4p's raw structures (`nt=False`): what they
+p4p is imported with the first client, so that no deadline pays for it. Values come as p4p's raw structures (`nt=False`): what they
 hold is decided in `pva_values.py`, the same for every PV.
 """
 
@@ -16,6 +16,7 @@ from testbeam.errors import TransportError
 from testbeam.transport import epics_libraries
 from testbeam.transport.deadline import Deadline
 from testbeam.transport.epics_environment import PVA_PORT
+from testbeam.transport.p4p_import import without_setuptools
 from testbeam.transport.pva_values import assign, reading
 from testbeam.wire.pv_reading import PvValue, Reading, Scalar
 
@@ -35,7 +36,11 @@ class PvaClient:
     port: int = PVA_PORT
     protocol: str = "PVA"
     _context: Any = field(default=None)
+    _context_class: Any = field(init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def __post_init__(self) -> None:
+        self._context_class = _context_class()
 
     def __str__(self) -> str:
         return f"{self.address}:{self.port} (PVA)"
@@ -122,18 +127,23 @@ class PvaClient:
         return self._context
 
     def _new_context(self) -> Any:
-        with suppress(ImportError):
-            from p4p.client.raw import Context
-
-            conf = {
-                "EPICS_PVA_NAME_SERVERS": f"{self.address}:{self.port}",
-                "EPICS_PVA_ADDR_LIST": "",
-                "EPICS_PVA_AUTO_ADDR_LIST": "NO",
-            }
-            return Context("pva", conf=conf, useenv=False, nt=False)
-        raise epics_libraries.missing("p4p")
+        conf = {
+            "EPICS_PVA_NAME_SERVERS": f"{self.address}:{self.port}",
+            "EPICS_PVA_ADDR_LIST": "",
+            "EPICS_PVA_AUTO_ADDR_LIST": "NO",
+        }
+        return self._context_class("pva", conf=conf, useenv=False, nt=False)
 
     def _silent(self, name: str, within_s: float) -> TransportError:
         return TransportError(
             f"PV {name!r}: no answer from {self} within {within_s:.3g} s; either the IOC is not up, or it has no PV of this name"
         )
+
+
+def _context_class() -> Any:
+    """Return p4p's raw client; raise as `epics_libraries.missing` where it is not installed."""
+    with suppress(ImportError), without_setuptools():
+        from p4p.client.raw import Context
+
+        return Context
+    raise epics_libraries.missing("p4p")

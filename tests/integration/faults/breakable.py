@@ -10,6 +10,7 @@ from testbeam.kit.journal import Event
 from testbeam.kit.probes.file import FileExists
 from testbeam.kit.probes.listening import PortListens
 from testbeam.kit.spec import Port, Service
+from testbeam.kit.state import State
 
 PYTHON = ("${python}", "-I", "-S", "-c")
 
@@ -143,6 +144,11 @@ def took_s(one: socket.socket, data: bytes = b"x") -> float:
 def counted(handle: Handle) -> int:
     """Return how far a counter has come."""
     return int.from_bytes((handle.folder / "count").read_bytes(), "little")
+
+
+def state_of(handle: Handle) -> State:
+    """Return the state as it is now."""
+    return handle.state
 
 
 def faults_of(events: list[Event]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What the tests that break a whole chain hold in hand: our services behind a link that can be broken, and a count that must not have gaps."""
+"""What the tests that break a chain hold in hand: our services behind a link that can be broken, and a count without gaps."""
 
 import threading
 import time

@@ -64,6 +64,21 @@ def test_a_broker_that_is_killed_comes_back_with_all_that_it_acknowledged(chain:
     growing(chain.broker.topic(TOPICS.detector))
 
 
+def test_acknowledgements_that_are_lost_before_the_broker_is_killed_cost_nothing(chain: Chain) -> None:
+    with counting(chain, "unheard") as count:
+        wait_for_condition(lambda: len(count.acknowledged) > 20)
+        with chain.broker.link(black_hole=True, direction="downstream"):
+            before = count.sent
+            wait_for_condition(lambda: count.sent > before + 50)
+            with chain.broker.killed():
+                pass
+        wait_for_condition(lambda: len(count.acknowledged) > before + 100, within=20)
+
+    assert (count.refused, count.on_topic()) == ([], list(range(count.sent)))
+    growing(chain.broker.topic(TOPICS.motion))
+    growing(chain.broker.topic(TOPICS.detector))
+
+
 @pytest.mark.parametrize("how", ["black_hole", "stalled", "reset", "down"])
 def test_clients_reconnect_after_their_link_was_cut_and_nothing_is_lost(chain: Chain, how: str) -> None:
     with counting(chain, how) as count:
@@ -136,7 +151,8 @@ def test_a_forwarder_whose_clock_is_an_hour_ahead_says_so_in_every_message(chain
 
     def ahead_s() -> float:
         newest = topic.expect(since=topic.mark(), where=lambda record: isinstance(record.value, LogValue), within=10)
-        return newest.value.timestamp_ns / 1e9 - time.time()
+        value_s: float = newest.value.timestamp_ns / 1e9
+        return value_s - time.time()
 
     assert ahead_s() == pytest.approx(0, abs=5)
     with chain.forwarder.clock_shifted(+3600):
@@ -148,7 +164,8 @@ def test_an_event_source_whose_clock_is_shifted_dates_its_pulses_by_it(chain: Ch
 
     def ahead_s() -> float:
         newest = topic.expect(since=topic.mark(), where=lambda record: isinstance(record.value, Events), within=10)
-        return float(newest.value.reference_time_ns[0] / 1e9 - time.time())
+        pulse_s: float = newest.value.reference_time_ns[0] / 1e9
+        return pulse_s - time.time()
 
     with chain.run["event_source"].clock_shifted(-86_400):
         wait_for_condition(lambda: ahead_s() == pytest.approx(-86_400, abs=5), within=10)

@@ -3,10 +3,15 @@ import signal
 import socket
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from testbeam.errors import ServiceDied, StackError
+from testbeam.kit.faults.link import Direction
+from testbeam.kit.run import Run
 from testbeam.kit.spec import Port, Service, Stack
 from tests.integration.faults.breakable import asked, client, echo, faults_of, received, took_s
 from tests.integration.kit.runners import until
@@ -15,8 +20,19 @@ from tests.integration.kit.small_services import sleeper
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
 
 
+def until_reset(one: socket.socket) -> bytes:
+    """Return what comes until the connection is reset."""
+    got = b""
+    try:
+        while data := one.recv(100):
+            got += data
+    except ConnectionResetError:
+        return got
+    pytest.fail("closed in order")
+
+
 @pytest.fixture(scope="module")
-def run():  # type: ignore[no-untyped-def]
+def run() -> Iterator[Run]:
     with Stack(echo()).run() as running:
         yield running
 
@@ -26,34 +42,30 @@ def leaves_nothing() -> None:
     """Of these tests only those with a run of their own look for what is left; one at the end looks at the shared run."""
 
 
-def test_without_a_fault_a_link_carries_everything_and_passes_on_the_end(run) -> None:  # type: ignore[no-untyped-def]
+def test_without_a_fault_a_link_carries_everything_and_passes_on_the_end(run: Run) -> None:
     data = os.urandom(3_000_000)
     with client(run["echo"]) as one:
         one.setblocking(False)
         sent, got = 0, b""
         while len(got) < len(data):
-            try:
+            with suppress(BlockingIOError):
                 sent += one.send(data[sent : sent + 65536])
-            except BlockingIOError:
-                pass
-            try:
+            with suppress(BlockingIOError):
                 got += one.recv(65536)
-            except BlockingIOError:
-                continue
         assert got == data
         one.setblocking(True)
         one.shutdown(socket.SHUT_WR)
         assert one.recv(1) == b""
 
 
-def test_latency_is_added_in_each_direction_for_live_and_new_connections(run) -> None:  # type: ignore[no-untyped-def]
+def test_latency_is_added_in_each_direction_for_live_and_new_connections(run: Run) -> None:
     with client(run["echo"]) as live, run["echo"].link(latency_ms=40):
         assert 0.08 <= took_s(live) < 0.4
         with client(run["echo"]) as new:
             assert 0.08 <= took_s(new) < 0.4
 
 
-def test_after_the_block_the_link_is_as_it_was(run) -> None:  # type: ignore[no-untyped-def]
+def test_after_the_block_the_link_is_as_it_was(run: Run) -> None:
     with client(run["echo"]) as one:
         with run["echo"].link(latency_ms=100):
             pass
@@ -61,13 +73,13 @@ def test_after_the_block_the_link_is_as_it_was(run) -> None:  # type: ignore[no-
 
 
 @pytest.mark.parametrize(("direction", "delay_s"), [("upstream", 0.05), ("downstream", 0.05), ("both", 0.1)])
-def test_one_direction_alone_may_be_bad(run, direction, delay_s) -> None:  # type: ignore[no-untyped-def]
+def test_one_direction_alone_may_be_bad(run: Run, direction: Direction, delay_s: float) -> None:
     with client(run["echo"]) as one, run["echo"].link(latency_ms=50, direction=direction):
         times = [took_s(one) for _ in range(5)]
         assert delay_s <= min(times) < delay_s + 0.045
 
 
-def test_jitter_spreads_the_delays_and_a_seed_spreads_them_alike(run) -> None:  # type: ignore[no-untyped-def]
+def test_jitter_spreads_the_delays_and_a_seed_spreads_them_alike(run: Run) -> None:
     def delays() -> list[float]:
         with run["echo"].link(latency_ms=30, jitter_ms=25, direction="upstream", seed=seed), client(run["echo"]) as one:
             return [took_s(one) for _ in range(15)]
@@ -78,7 +90,7 @@ def test_jitter_spreads_the_delays_and_a_seed_spreads_them_alike(run) -> None:  
     assert max(first) - min(first) > 0.015
 
 
-def test_overlapping_faults_add_up_and_end_each_by_itself(run) -> None:  # type: ignore[no-untyped-def]
+def test_overlapping_faults_add_up_and_end_each_by_itself(run: Run) -> None:
     first, second = run["echo"].link(latency_ms=30), run["echo"].link(latency_ms=40)
     with client(run["echo"]) as one:
         first.begin()
@@ -89,7 +101,7 @@ def test_overlapping_faults_add_up_and_end_each_by_itself(run) -> None:  # type:
         second.end()
 
 
-def test_the_conditions_may_change_within_the_block_on_live_connections(run) -> None:  # type: ignore[no-untyped-def]
+def test_the_conditions_may_change_within_the_block_on_live_connections(run: Run) -> None:
     with client(run["echo"]) as one, run["echo"].link(latency_ms=200) as fault:
         fault.change(latency_ms=20)
         assert 0.04 <= min(took_s(one) for _ in range(3)) < 0.2
@@ -101,14 +113,14 @@ def test_the_conditions_may_change_within_the_block_on_live_connections(run) -> 
         fault.change(latency_ms=5)
 
 
-def test_a_rate_is_kept(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_rate_is_kept(run: Run) -> None:
     with client(run["echo"]) as one, run["echo"].link(rate_kbps=4000, direction="downstream"):
         started_s = time.monotonic()
         assert len(asked(one, bytes(200_000))) == 200_000
         assert 0.39 <= time.monotonic() - started_s < 1.2  # 1.6 Mbit at 4 Mbit/s
 
 
-def test_what_waits_on_a_slow_link_arrives_at_once_when_that_is_mended(run) -> None:  # type: ignore[no-untyped-def]
+def test_what_waits_on_a_slow_link_arrives_at_once_when_that_is_mended(run: Run) -> None:
     with client(run["echo"]) as one:
         with run["echo"].link(rate_kbps=8):
             one.sendall(bytes(50_000))  # 50 s on that link
@@ -117,13 +129,13 @@ def test_what_waits_on_a_slow_link_arrives_at_once_when_that_is_mended(run) -> N
         assert time.monotonic() - started_s < 2
 
 
-def test_slices_arrive_one_by_one(run) -> None:  # type: ignore[no-untyped-def]
+def test_slices_arrive_one_by_one(run: Run) -> None:
     with client(run["echo"]) as one, run["echo"].link(slice_bytes=3, slice_delay_ms=40, direction="downstream"):
         one.sendall(b"abcdefgh")
         assert [one.recv(100) for _ in range(3)] == [b"abc", b"def", b"gh"]
 
 
-def test_a_black_hole_accepts_and_swallows_and_resets_whoever_lost_something_at_its_end(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_black_hole_accepts_and_swallows_and_resets_whoever_lost_something_at_its_end(run: Run) -> None:
     with client(run["echo"]) as silent, client(run["echo"]) as live:
         assert asked(silent) == asked(live) == b"x"
         with run["echo"].link(black_hole=True) as fault, client(run["echo"]) as new:
@@ -143,7 +155,7 @@ def test_a_black_hole_accepts_and_swallows_and_resets_whoever_lost_something_at_
         assert fault.counts()["reset"] == 2
 
 
-def test_in_a_black_hole_nobody_hears_that_the_other_side_is_gone(run) -> None:  # type: ignore[no-untyped-def]
+def test_in_a_black_hole_nobody_hears_that_the_other_side_is_gone(run: Run) -> None:
     with client(run["echo"]) as one:
         assert asked(one) == b"x"
         with run["echo"].link(black_hole=True):
@@ -156,7 +168,7 @@ def test_in_a_black_hole_nobody_hears_that_the_other_side_is_gone(run) -> None: 
             one.recv(1)
 
 
-def test_a_stalled_link_delays_everything_and_loses_nothing(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_stalled_link_delays_everything_and_loses_nothing(run: Run) -> None:
     with client(run["echo"]) as live:
         with run["echo"].link(stalled=True), client(run["echo"]) as new:
             for one in (live, new):
@@ -169,7 +181,7 @@ def test_a_stalled_link_delays_everything_and_loses_nothing(run) -> None:  # typ
         assert received(live, 3) == b"abc"
 
 
-def test_a_reset_hits_live_connections_and_those_within_the_block_but_none_after(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_reset_hits_live_connections_and_those_within_the_block_but_none_after(run: Run) -> None:
     with client(run["echo"]) as live:
         assert asked(live) == b"x"
         with run["echo"].link(reset=True):
@@ -181,32 +193,27 @@ def test_a_reset_hits_live_connections_and_those_within_the_block_but_none_after
             assert asked(after) == b"x"
 
 
-def test_a_link_that_is_down_refuses_and_comes_up_on_the_same_port(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_link_that_is_down_refuses_and_comes_up_on_the_same_port(run: Run) -> None:
     with client(run["echo"]) as live:
         assert asked(live) == b"x"
         for _ in range(3):
-            with run["echo"].link(down=True), run["echo"].link(down=True):
-                with pytest.raises(ConnectionRefusedError), client(run["echo"]):
-                    pytest.fail("nobody listens")
+            with run["echo"].link(down=True), run["echo"].link(down=True), pytest.raises(ConnectionRefusedError), client(run["echo"]):
+                pytest.fail("nobody listens")
         with pytest.raises(ConnectionResetError):
             live.recv(1)
         with client(run["echo"]) as after, client(run["echo"], "tcp") as direct:
             assert asked(after) == asked(direct) == b"x"
 
 
-def test_a_limit_lets_so_many_more_bytes_through_and_closes_the_connection(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_limit_lets_so_many_more_bytes_through_and_closes_the_connection(run: Run) -> None:
     with client(run["echo"]) as one:
         assert asked(one, b"before") == b"before"
         with run["echo"].link(limit_bytes=5, direction="downstream"):
             one.sendall(b"abcdefgh")
-            got = b""
-            with pytest.raises(ConnectionResetError):
-                while True:
-                    got += one.recv(100)
-            assert b"abcde".startswith(got)  # the reset may overtake what was on its way to the reader
+            assert b"abcde".startswith(until_reset(one))  # the reset may overtake what was on its way to the reader
 
 
-def test_a_slow_close_is_passed_on_late(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_slow_close_is_passed_on_late(run: Run) -> None:
     with client(run["echo"]) as one, run["echo"].link(slow_close_ms=300):
         started_s = time.monotonic()
         one.shutdown(socket.SHUT_WR)
@@ -214,7 +221,7 @@ def test_a_slow_close_is_passed_on_late(run) -> None:  # type: ignore[no-untyped
         assert 0.6 <= time.monotonic() - started_s < 2  # once in each direction
 
 
-def test_while_the_service_is_killed_its_link_resets_who_connects(run) -> None:  # type: ignore[no-untyped-def]
+def test_while_the_service_is_killed_its_link_resets_who_connects(run: Run) -> None:
     with client(run["echo"]) as live:
         assert asked(live) == b"x"
         with run["echo"].killed():
@@ -225,7 +232,7 @@ def test_while_the_service_is_killed_its_link_resets_who_connects(run) -> None: 
             assert asked(after) == b"x"
 
 
-def test_many_connections_at_once_each_get_their_own_bytes(run) -> None:  # type: ignore[no-untyped-def]
+def test_many_connections_at_once_each_get_their_own_bytes(run: Run) -> None:
     with run["echo"].link(latency_ms=20, jitter_ms=20, slice_bytes=7):
         clients = [client(run["echo"]) for _ in range(100)]
         sockets = [one.__enter__() for one in clients]
@@ -236,10 +243,9 @@ def test_many_connections_at_once_each_get_their_own_bytes(run) -> None:  # type
             each.__exit__(None, None, None)
 
 
-def test_the_journal_says_what_was_broken_and_what_became_of_connections(run) -> None:  # type: ignore[no-untyped-def]
-    with run["echo"].link(latency_ms=5, direction="upstream"):
-        with client(run["echo"]) as one:
-            asked(one)
+def test_the_journal_says_what_was_broken_and_what_became_of_connections(run: Run) -> None:
+    with run["echo"].link(latency_ms=5, direction="upstream"), client(run["echo"]) as one:
+        asked(one)
     last = [event for event in run.journal.events if event.kind == "fault"][-2:]
 
     assert faults_of(last) == [("begin", "link"), ("end", "link")]
@@ -247,10 +253,9 @@ def test_the_journal_says_what_was_broken_and_what_became_of_connections(run) ->
     assert last[1].data["counts"]["accepted"] == 1
 
 
-def test_idle_links_cost_no_processor_time(run) -> None:  # type: ignore[no-untyped-def]
+def test_idle_links_cost_no_processor_time(run: Run) -> None:
     def ticks() -> int:
-        with open(f"/proc/{run.links.pid}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()
+        fields = Path(f"/proc/{run.links.pid}/stat").read_text().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
 
     with client(run["echo"]) as one, client(run["echo"]) as closed, run["echo"].link(stalled=True):
@@ -261,7 +266,7 @@ def test_idle_links_cost_no_processor_time(run) -> None:  # type: ignore[no-unty
         assert ticks() - before <= 5
 
 
-def test_what_can_not_be_broken_is_refused_with_the_way_out(run) -> None:  # type: ignore[no-untyped-def]
+def test_what_can_not_be_broken_is_refused_with_the_way_out(run: Run) -> None:
     with pytest.raises(StackError, match="has no relayed port 'main'; known: front"):
         run["echo"].link(down=True, port="main").begin()
     with Stack(sleeper("plain")).run() as other:
@@ -272,7 +277,7 @@ def test_what_can_not_be_broken_is_refused_with_the_way_out(run) -> None:  # typ
         Service("x", command=("true",), ports=(Port(name="main"), Port(name="front", forwards_to="mian")))
 
 
-def test_a_service_that_runs_elsewhere_can_have_a_bad_link_too(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_service_that_runs_elsewhere_can_have_a_bad_link_too(run: Run) -> None:
     theirs = Service(
         "theirs",
         external=True,
@@ -283,7 +288,7 @@ def test_a_service_that_runs_elsewhere_can_have_a_bad_link_too(run) -> None:  # 
         assert 0.06 <= took_s(one) < 0.5
 
 
-def test_one_more_service_brings_its_link_and_takes_it_along(run) -> None:  # type: ignore[no-untyped-def]
+def test_one_more_service_brings_its_link_and_takes_it_along(run: Run) -> None:
     with run.add(echo()) as second, client(second) as one:
         assert run.links.names == {"echo:front", "echo-2:front"}
         with second.link(latency_ms=30):

@@ -9,7 +9,7 @@ from testbeam.errors import NotReady, StackError
 from testbeam.kit.faults.pause import kernel_state
 from testbeam.kit.spec import Service, Stack
 from testbeam.kit.state import State
-from tests.integration.faults.breakable import asked, client, echo, faults_of
+from tests.integration.faults.breakable import asked, client, echo, faults_of, state_of
 from tests.integration.kit.runners import poisoned, until
 from tests.integration.kit.small_services import is_alive, pids_of, stubborn
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("leaves_nothing")
 def test_a_paused_service_answers_nobody_until_the_end_of_the_block_and_loses_nothing() -> None:
     with Stack(echo()).run() as run, client(run["echo"], "tcp") as one:
         with run["echo"].paused():
-            assert run["echo"].state is State.PAUSED
+            assert state_of(run["echo"]) is State.PAUSED
             assert kernel_state(run["echo"].pid or 0) == "T"
             one.sendall(b"abc")
             one.settimeout(0.2)
@@ -27,7 +27,7 @@ def test_a_paused_service_answers_nobody_until_the_end_of_the_block_and_loses_no
                 one.recv(3)
         one.settimeout(5)
         assert one.recv(3) == b"abc"
-        assert run["echo"].state is State.READY
+        assert state_of(run["echo"]) is State.READY
 
 
 def test_all_that_descends_from_a_service_is_paused_with_it() -> None:
@@ -44,7 +44,7 @@ def test_a_pause_ends_after_its_longest_time_even_within_its_block() -> None:
         assert asked(one) == b"x"
         assert 0.15 < time.monotonic() - started_s < 1.5
         until(lambda: faults_of(run.journal.events) == [("begin", "paused"), ("end", "paused")], 2)
-        assert run["echo"].state is State.READY
+        assert state_of(run["echo"]) is State.READY
         why = [event.data.get("why") for event in run.journal.events if event.kind == "fault"]
         assert why == [None, "0.3 s are over"]
 
@@ -57,7 +57,7 @@ def test_pauses_of_one_service_may_nest_and_cross() -> None:
         first.end()
         assert (run["echo"].state, kernel_state(pid)) == (State.PAUSED, "T")
         second.end()
-        assert run["echo"].state is State.READY
+        assert state_of(run["echo"]) is State.READY
         assert kernel_state(pid) != "T"
 
 
@@ -73,7 +73,7 @@ def test_a_pause_by_hand_is_not_ended_by_a_block_within_it() -> None:
         run["echo"].pause()
         with run["echo"].paused():
             pass
-        assert run["echo"].state is State.PAUSED
+        assert state_of(run["echo"]) is State.PAUSED
         run["echo"].resume()
 
 
@@ -83,7 +83,7 @@ def test_a_service_that_is_restarted_within_its_pause_is_paused_no_more() -> Non
             run["echo"].restart()
             with client(run["echo"], "tcp") as one:
                 assert asked(one) == b"x"
-        assert run["echo"].state is State.READY
+        assert state_of(run["echo"]) is State.READY
 
 
 def test_a_service_that_crashes_within_its_pause_poisons_the_run_and_the_block_ends_all_the_same() -> None:
@@ -111,7 +111,7 @@ def test_a_killed_service_is_gone_within_the_block_and_back_after_it() -> None:
         pid = run["echo"].pid or 0
         with run["echo"].killed():
             assert not is_alive(pid)
-            assert run["echo"].state is State.STOPPED
+            assert state_of(run["echo"]) is State.STOPPED
             with pytest.raises(ConnectionRefusedError), client(run["echo"], "tcp"):
                 pytest.fail("nobody listens")
         assert run["echo"].pid != pid
@@ -126,9 +126,9 @@ def test_a_service_that_is_killed_twice_comes_back_once_when_the_last_block_ends
         first.begin()
         second.begin()
         first.end()
-        assert run["echo"].state is State.STOPPED
+        assert state_of(run["echo"]) is State.STOPPED
         second.end()
-        assert run["echo"].state is State.READY
+        assert state_of(run["echo"]) is State.READY
         assert [event.kind for event in run.journal.events].count("spawned") == 2
 
 
@@ -137,7 +137,7 @@ def test_a_service_that_does_not_come_back_is_told_of_by_the_end_of_the_block() 
     with Stack(once.configured(ready=_Settled(), ready_timeout_s=5)).run() as run:
         with pytest.raises((NotReady, StackError), match="service 'once' exited with code 3"), run["once"].killed():
             pass
-        assert run["once"].state is State.FAILED
+        assert state_of(run["once"]) is State.FAILED
         run.check()  # nothing is poisoned: whoever wanted it started was told
 
 

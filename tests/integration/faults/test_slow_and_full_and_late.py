@@ -13,7 +13,7 @@ from testbeam.kit.handle import Handle
 from testbeam.kit.probes.file import FileExists
 from testbeam.kit.spec import Service, Stack
 from testbeam.kit.state import State
-from tests.integration.faults.breakable import client, clock, counted, counter, writer
+from tests.integration.faults.breakable import client, clock, counted, counter, state_of, writer
 from tests.integration.kit.runners import until
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
@@ -59,9 +59,9 @@ def test_a_pause_of_a_slow_consumer_is_a_pause() -> None:
                 before = counted(handle)
                 time.sleep(0.2)
                 assert counted(handle) == before
-                assert handle.state is State.PAUSED
+                assert state_of(handle) is State.PAUSED
             until(lambda: counted(handle) > before, 2)
-        assert handle.state is State.READY
+        assert state_of(handle) is State.READY
 
 
 def test_a_slow_consumer_that_is_killed_and_started_is_slow_still() -> None:

@@ -22,8 +22,9 @@ def stack():
 @pytest.fixture(autouse=True)
 def _own_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     folder = tmp_path / "runtime-dir"
-    folder.mkdir()
+    folder.mkdir(mode=0o700)  # another is not taken for a runtime folder
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    assert registry.runtime_folder().is_relative_to(folder)
     yield
     for entry in registry.entries():
         os.kill(entry.pid, signal.SIGKILL)

@@ -40,14 +40,15 @@ def run(file: Path) -> Iterator[Run]:
 @pytest.fixture
 def shell(run: Run, file: Path, tmp_path: Path) -> Iterator[Shell]:
     """Return what types one cell into a real IPython with the names of a prompt."""
-    from IPython.core.history import HistoryManager
-    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core import history, interactiveshell
 
-    HistoryManager.enabled = False
-    prompt: Any = InteractiveShell(user_ns=namespace(run, run.stack))
+    manager: Any = history.HistoryManager
+    manager.enabled = False
+    kind: Any = interactiveshell.InteractiveShell
+    prompt = kind(user_ns=namespace(run, run.stack))
     install(prompt, service_names(list(run)), str(file))
     yield lambda cell: prompt.run_cell(cell, store_history=True)
-    InteractiveShell.clear_instance()
+    kind.clear_instance()
 
 
 def run_pytest(folder: Path, name: str) -> subprocess.CompletedProcess[str]:
@@ -136,7 +137,7 @@ def test_the_command_opens_a_prompt_on_the_stack_and_ends_it(file: Path, tmp_pat
 
 
 def test_a_prompt_joins_a_running_stack_and_leaves_it_up(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "runtime").mkdir()
+    (tmp_path / "runtime").mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
 
     def testbeam(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:

@@ -21,10 +21,11 @@ def runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """Give this test a registry of its own; a stack that is still in it at the end is ended."""
     folder, temporary = tmp_path / "runtime", tmp_path / "temporary"
     for one in (folder, temporary):
-        one.mkdir()
+        one.mkdir(mode=0o700)  # another is not taken for a runtime folder
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    assert registry.runtime_folder().is_relative_to(folder)
     yield folder
     for entry in registry.entries():
         if entry.pid != os.getpid():

@@ -44,7 +44,7 @@ def test_every_fault_by_name_is_a_word_of_a_handle() -> None:
 def test_the_words_of_a_link_are_its_conditions() -> None:
     words = inspect.signature(FaultWords.link).parameters
 
-    assert set(words) - {"self", "direction", "port"} == {item for item in Conditions.__slots__}
+    assert set(words) - {"self", "direction", "port"} == set(Conditions.__slots__)
     assert all(words[name].default == getattr(Conditions(), name) for name in Conditions.__slots__)
 
 

@@ -1,4 +1,5 @@
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -131,7 +132,7 @@ links = st.builds(
 
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=50), st.integers(0, 20), st.none() | links), max_size=20), links, st.randoms())
 def test_whatever_the_link_is_and_becomes_all_bytes_come_in_their_order(
-    sent: list[tuple[bytes, int, Conditions | None]], link: Conditions, random: "st.random.Random"
+    sent: list[tuple[bytes, int, Conditions | None]], link: Conditions, random: Random
 ) -> None:
     one = Shaper(random.random, link)
     now_ns, got = 0, []

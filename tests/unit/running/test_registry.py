@@ -13,7 +13,9 @@ from testbeam.stacks.running.registry import Entry
 
 @pytest.fixture(autouse=True)
 def _own_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o700)  # another is not taken for a runtime folder
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert registry.runtime_folder().is_relative_to(tmp_path)
 
 
 def entry(stack_id: str, name: str = "chain", **fields: str) -> Entry:

@@ -27,7 +27,8 @@ _PAUSE_S = Between(low=0.0, high=0.3)
 class FaultMachine(RuleBasedStateMachine):
     """Begins and ends faults of `choices` on `running`; subclass it with `@rule`s of what users do, and `@invariant`s.
 
-    A fault lasts until a rule ends it, not for its `lasts_s`; while something is paused or cut off no other service is started. At the end of every example all faults are ended; then `settled` is called.
+    A fault lasts until a rule ends it, not for its `lasts_s`; while something is paused or cut off no other service is started.
+    At the end of every example all faults are ended; then `settled` is called.
     """
 
     running: ClassVar["Run"]

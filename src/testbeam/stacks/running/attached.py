@@ -1,6 +1,7 @@
 """How a test, a prompt or a command joins a stack that another process holds: the surface of a Run, over its socket."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from testbeam.kit.lifecycle import Lifecycle
     from testbeam.kit.run import Run
     from testbeam.kit.spec import Service, Stack
+
+_NOTED_S = 2.0
 
 OnCrash = Callable[[Handle], None]
 
@@ -197,9 +200,16 @@ class AttachedRun:
         self._described.pop(name, None)
         self._declared.pop(name, None)
 
+    def _wait_crash(self) -> None:
+        """Wait until `check` knows what the journal has told: a run notes the event a moment before the error."""
+        end_s = time.monotonic() + _NOTED_S
+        while not self.crashed and time.monotonic() < end_s:
+            time.sleep(0.001)
+
     def _follow_crashes(self, on_crash: OnCrash) -> Callable[[], None]:
         def heard(event: Event) -> None:
             if event.kind == "crashed" and event.service in self:
+                self._wait_crash()
                 on_crash(self[event.service])
 
         return self.journal.subscribe(heard)

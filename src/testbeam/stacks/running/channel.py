@@ -68,14 +68,11 @@ class Channel:
 
     def follow(self, since: int) -> Iterator[Any]:
         """Yield each event of the journal from number `since` on, until the channel or the stack is closed."""
-        with self._lock:
+        with suppress(HolderGone, OSError), self._lock:  # closed here or there, at any moment
+            self._socket.settimeout(None)
             self._send("follow", {"since": since})
-        self._socket.settimeout(None)
-        while True:
-            try:
+            while True:
                 yield self._next()
-            except HolderGone:
-                return
 
     def close(self) -> None:
         """Hang up; whoever waits for an answer is told."""
