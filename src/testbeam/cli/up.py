@@ -1,6 +1,8 @@
 """`testbeam up`: a stack that stays until it is told to end."""
 
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +12,11 @@ from rich.console import Console
 
 from testbeam.cli import timeline
 from testbeam.cli.endpoints import show_endpoints
-from testbeam.errors import SettingsError
-from testbeam.kit import debugger
+from testbeam.errors import SettingsError, StackError
+from testbeam.kit import debugger, environment, template
 from testbeam.kit.journal import Event
 from testbeam.kit.run import Run
+from testbeam.kit.spec import Stack
 from testbeam.stacks.fingerprint import fingerprint
 from testbeam.stacks.replacing import apply, parse_replacements
 from testbeam.stacks.running.detaching import detach as start_detached
@@ -55,6 +58,7 @@ def up(
         stack = debugger.held(stack, ["" if word == "*" else word for word in wait_to_attach_debugger])
     label = Label(name=name or declaration.name, fingerprint=fingerprint(stack), file=str(declaration.file or ""))
     if detach:
+        _prepare(stack)
         with timeline.shown(console) as shown:
             entry = start_detached(stack, label, folder=folder, on_event=shown.heard)
         show_endpoints(console, entry)
@@ -71,6 +75,18 @@ def up(
         run = stack.run(folder, on_event=heard)
         run.start()
     _hold(run, label, console)
+
+
+def _prepare(stack: Stack) -> None:
+    """Do on this terminal, where its progress can be seen, what services are prepared with; the holder finds it done.
+
+    Whatever goes wrong here goes wrong there, too, and is told then.
+    """
+    for service in stack.services:
+        with suppress(StackError, OSError):  # it needs more than the interpreter, or is not there
+            for words in service.prepare:
+                argv = [template.fill(word, {"python": sys.executable}, service.name) for word in words]
+                subprocess.run(argv, env=environment.scrubbed(), stdin=subprocess.DEVNULL, check=False)
 
 
 def _hold(run: Run, label: Label, console: Console) -> None:
