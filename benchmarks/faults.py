@@ -124,8 +124,11 @@ def both(
 ) -> tuple[Cost, Cost]:
     """Return the medians through the proxy and directly."""
     pids = everybody(run)
-    with connected(run, "tcp") as direct, connected(run, "proxied") as proxied, where(pids):
-        pairs = [(cost(proxied, measure, pids), cost(direct, measure, pids)) for _ in range(ROUNDS)]
+    with connected(run, "tcp") as direct, connected(run, "proxied") as proxied:
+        for one in (direct, proxied):
+            measure(one)  # so that all threads are there
+        with where(pids):
+            pairs = [(cost(proxied, measure, pids), cost(direct, measure, pids)) for _ in range(ROUNDS)]
     through, straight = (Cost(*map(statistics.median, zip(*costs, strict=True))) for costs in zip(*pairs, strict=True))
     return through, straight
 

@@ -5,11 +5,12 @@ import pytest
 from testbeam.errors import SettingsError, StackError
 from testbeam.kit.spec import Service, Stack
 from testbeam.stacks.probes.ca_answers import CaAnswers
+from testbeam.stacks.probes.idle_status import IdleStatus
 from testbeam.stacks.probes.topic_grows import TopicGrows
 from testbeam.stacks.reference import light_chain
 from testbeam.stacks.replacing import Replacement, apply, parse_replacements, replaced
 from testbeam.stacks.roles.broker import broker
-from testbeam.stacks.roles.filewriter import IdleStatus, filewriter
+from testbeam.stacks.roles.filewriter import filewriter
 from testbeam.stacks.roles.ioc import ioc
 
 

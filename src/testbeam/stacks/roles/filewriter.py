@@ -2,20 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import StackError
 from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.handle import Handle
-from testbeam.kit.spec import Seen, Service
-from testbeam.stacks.probes.heartbeat import Heartbeat
+from testbeam.kit.spec import Service
+from testbeam.stacks.probes.idle_status import IdleStatus
 
 if TYPE_CHECKING:
     from testbeam.clients.file_writer import FileWriterClient, Job
 
-__all__ = ["FileWriterHandle", "IdleStatus", "filewriter"]
+__all__ = ["FileWriterHandle", "filewriter"]
 
 _PROGRAM = ("${python}", "-m", "testbeam.services.filewriter")
 _INI = "config-files/${name}.ini"
@@ -55,23 +55,6 @@ class FileWriterHandle(Handle):
         if self._client is not None:
             self._client.close()
             self._client = None
-
-
-@dataclass(frozen=True, slots=True)
-class IdleStatus:
-    """Ready when a status (x5f2) of this start is on Kafka.
-
-    Our writer notes in the file `told_by` (a template) that Kafka acknowledged its first status; others are looked for on the topic.
-    """
-
-    told_by: str = ""
-
-    def check(self, service: Handle) -> Seen:
-        """Look once."""
-        if self.told_by:
-            return _see_file(Path(service.fill(self.told_by)), service.pid)
-        of_anyone = "container" in service.options
-        return Heartbeat(topic=service.options["status_topic"], brokers=service.options["brokers"], of_anyone=of_anyone).check(service)
 
 
 def filewriter(
@@ -144,12 +127,3 @@ def _configured(service: Service, changes: Mapping[str, Any]) -> Service:
     # No section: kafka-to-nexus would take one for the name of a subcommand, and read none of its keys.
     files[_INI] = "".join(f"{key}={value}\n" for key, value in settings.items())
     return replace(service, files=files, options={**service.options, "settings": settings})
-
-
-def _see_file(path: Path, pid: int | None) -> Seen:
-    told = path.read_text() if path.exists() else ""
-    if told != str(pid):
-        return Seen(
-            ready=False, detail=f"Kafka has not acknowledged a status yet ({path} is {'of an earlier start' if told else 'not there'})"
-        )
-    return Seen(ready=True, detail="Kafka has its idle status")

@@ -8,7 +8,7 @@ from testbeam.errors import SettingsError
 from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.handle import Handle
 from testbeam.kit.spec import Port, Service
-from testbeam.stacks.roles.filewriter import IdleStatus
+from testbeam.stacks.probes.idle_status import IdleStatus
 
 if TYPE_CHECKING:
     from testbeam.clients.forwarder import ForwarderClient, ForwarderStatus

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from testbeam.kit.spec import Service
-from testbeam.stacks.roles.filewriter import IdleStatus
+from testbeam.stacks.probes.idle_status import IdleStatus
 from testbeam.stacks.theirs import place
 
 _INI = ("-c", "${config_dir}/${name}.ini")
