@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from testbeam.audit import digests
 from testbeam.audit.digests import Digests
 from testbeam.model import Alarm, ConnectionChange, Events, LogValue
+from testbeam.nexus.conversion import converted
 
 Ints = NDArray[np.int64]
 
@@ -59,7 +60,7 @@ class LogColumns(Columns):
         for kind in set(kinds.tolist()):
             here = np.flatnonzero(kinds == kind)
             values = np.array([self.values[at] for at in chosen[here]])
-            result[here] = digests.of_numbers(digests.converted(values, dtype))
+            result[here] = digests.of_numbers(converted(values, dtype))
         return result
 
     def lengths(self, chosen: NDArray[np.intp]) -> Ints:

@@ -6,7 +6,6 @@ A number of up to 8 bytes stands for itself, bit by bit; everything longer for i
 from typing import Any
 
 import numpy as np
-from h5py import h5t
 from numpy.typing import NDArray
 
 Digests = NDArray[np.int64]
@@ -45,13 +44,3 @@ def of_events(time_of_flight: Digests, pixel_id: Digests | None) -> Digests:
         return time_of_flight
     with np.errstate(over="ignore"):
         return time_of_flight * _MIX ^ pixel_id
-
-
-def converted(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return numbers as HDF5 stores them in a dataset of another type: cut, clamped, rounded by its own rules."""
-    if values.dtype == dtype:
-        return values
-    buffer = np.zeros(values.size * max(values.itemsize, dtype.itemsize), np.uint8)
-    buffer[: values.nbytes] = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-    h5t.convert(h5t.py_create(values.dtype), h5t.py_create(dtype), values.size, buffer)
-    return buffer[: values.size * dtype.itemsize].view(dtype).reshape(values.shape)

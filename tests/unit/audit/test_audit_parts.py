@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbeam.audit import digests
 from testbeam.audit.columns import pulse_bounds
 from testbeam.audit.destinations import destinations
 from testbeam.audit.matching import Fate, match, pair
@@ -107,12 +106,6 @@ def test_a_log_brings_alarms_and_connection_changes_along_unless_told_otherwise(
 def test_a_structure_that_can_not_be_audited_is_refused_with_the_reason(text: str, match: str) -> None:
     with pytest.raises(AuditError, match=match):
         destinations(text)
-
-
-def test_numbers_are_converted_as_hdf5_does() -> None:
-    converted = digests.converted(np.array([1.5, -2.7, 1e20]), np.dtype(np.int32))
-
-    assert converted.tolist() == [1, -2, 2**31 - 1]
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,15 @@ def test_statistics_without_data_are_nan_and_not_0(write: Write) -> None:
         assert file["speed/value"].shape == (0,)
 
 
+def test_statistics_are_those_of_the_stored_values(write: Write) -> None:
+    writing = write(speed(dtype="int32"))
+    writing.take(log(1_100, 1.9), log(1_200, 2.9))
+
+    with writing.finish() as file:
+        assert read(file, "speed/value") == [[1, 2]]
+        assert [file[f"speed/{word}_value"][()] for word in ("minimum", "maximum", "average")] == [1.0, 2.0, 1.5]
+
+
 def test_statistics_can_be_switched_off(write: Write) -> None:
     with write(speed(meta_data=False)).finish() as file:
         assert "average_value" not in file["speed"]

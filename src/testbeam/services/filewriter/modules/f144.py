@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbeam.errors import NexusError
+from testbeam.nexus.conversion import converted
 from testbeam.nexus.values import STRING, dtype_of
 from testbeam.services.filewriter.columns import ColumnSpec
 from testbeam.services.filewriter.modules.base import TIME, R, WriterModule
@@ -47,6 +48,7 @@ class Log(WriterModule[R]):
     def __init__(self, group: h5py.Group, config: Config) -> None:
         super().__init__(group, config)
         self._cue_interval = config.count("cue_interval", 0)
+        self._dtype = _dtype(config)
         self._statistics = Statistics(group, _units(config)) if self.scalar_names(config) else None
 
     def _append_values(self, times_ns: TimesNs, runs: Iterable[NDArray[Any]]) -> None:
@@ -55,7 +57,7 @@ class Log(WriterModule[R]):
         for values in runs:
             self.columns["value"].append(values)
             if self._statistics:
-                self._statistics.add(values)
+                self._statistics.add(converted(values, self._dtype))  # of what is stored, not of what was sent
         if self._cue_interval:
             at = np.arange(-first % self._cue_interval, len(times_ns), self._cue_interval)
             self.columns["cue_index"].append(at + first)
