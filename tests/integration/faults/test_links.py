@@ -1,11 +1,14 @@
 import os
+import random
 import signal
 import socket
 import statistics
+import struct
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +21,12 @@ from tests.integration.kit.runners import until
 from tests.integration.kit.small_services import sleeper
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
+
+
+def ticks(run: Run) -> int:
+    """Return how much processor time the proxy has used, in hundredths of a second."""
+    fields = Path(f"/proc/{run.links.pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def until_reset(one: socket.socket) -> bytes:
@@ -254,16 +263,12 @@ def test_the_journal_says_what_was_broken_and_what_became_of_connections(run: Ru
 
 
 def test_idle_links_cost_no_processor_time(run: Run) -> None:
-    def ticks() -> int:
-        fields = Path(f"/proc/{run.links.pid}/stat").read_text().rpartition(")")[2].split()
-        return int(fields[11]) + int(fields[12])
-
     with client(run["echo"]) as one, client(run["echo"]) as closed, run["echo"].link(stalled=True):
         closed.close()
         one.sendall(b"abc")
-        before = ticks()
+        before = ticks(run)
         time.sleep(0.5)
-        assert ticks() - before <= 5
+        assert ticks(run) - before <= 5
 
 
 def test_what_can_not_be_broken_is_refused_with_the_way_out(run: Run) -> None:
@@ -322,3 +327,68 @@ def test_ten_runs_with_links_leave_no_process_thread_or_descriptor() -> None:
     assert threading.enumerate() == threads
     assert open_descriptors() == descriptors
     assert guard.descendants(os.getpid()) == children
+
+
+def test_whatever_the_links_suffer_that_loses_nothing_every_byte_arrives_in_its_order(run: Run) -> None:
+    chance = random.Random(11)
+    sent, got = [b""] * 8, [b""] * 8
+    with ExitStack() as opened:
+        clients = [opened.enter_context(client(run["echo"])) for _ in sent]
+        for _ in range(400 if os.environ.get("TESTBEAM_SOAK") else 40):
+            with run["echo"].link(**harmless(chance)), run["echo"].link(**harmless(chance)):
+                for number, one in enumerate(clients):
+                    data = chance.randbytes(chance.choice([1, 10, 1000, 30_000]))
+                    one.sendall(data)
+                    sent[number] += data
+                for number, one in enumerate(clients):
+                    got[number] += available(one)
+        for number, one in enumerate(clients):
+            one.settimeout(10)
+            got[number] += received(one, len(sent[number]) - len(got[number]))
+    assert got == sent
+
+
+def harmless(chance: random.Random) -> dict[str, Any]:
+    """Return conditions that delay, but lose nothing."""
+    possible: list[dict[str, Any]] = [
+        {"latency_ms": chance.uniform(0.1, 20), "jitter_ms": chance.uniform(0, 20)},
+        {"rate_kbps": chance.uniform(100, 100_000)},
+        {"slice_bytes": chance.randint(1, 500), "slice_delay_ms": chance.choice([0, 1])},
+        {"stalled": True},
+        {"latency_ms": 5, "slice_bytes": 100, "rate_kbps": 1000},
+    ]
+    return chance.choice(possible) | {"direction": chance.choice(["both", "upstream", "downstream"]), "seed": chance.randint(0, 9)}
+
+
+def available(one: socket.socket) -> bytes:
+    """Return what has come until now."""
+    one.setblocking(False)
+    got = b""
+    with suppress(BlockingIOError):
+        while data := one.recv(1 << 20):
+            got += data
+    one.setblocking(True)
+    return got
+
+
+def test_connections_that_come_and_go_leave_no_descriptor_in_the_proxy_and_no_work(run: Run) -> None:
+    def descriptors() -> int:
+        return len(list(Path(f"/proc/{run.links.pid}/fd").iterdir()))
+
+    before = descriptors()
+    for number in range(200):
+        with client(run["echo"]) as one:
+            if number % 2:
+                asked(one)
+            if number % 5 == 0:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends by a reset
+            if number % 7 == 0:
+                one.shutdown(socket.SHUT_WR)
+    with run["echo"].link(black_hole=True):
+        for _ in range(20):
+            with client(run["echo"]) as one:
+                one.sendall(b"x")
+    until(lambda: descriptors() == before, 5)
+    worked = ticks(run)
+    time.sleep(0.3)
+    assert ticks(run) - worked <= 3

@@ -9,6 +9,7 @@ from pathlib import Path
 from testbeam.errors import SettingsError
 
 KEPT = ("report.html", "smoke.nxs", "log", "events.jsonl")
+OF_OTHERS = ("failures",)  # what a failed test left for its reader stays whatever a smoke run does
 _MARK = ".testbeam-runtime"
 
 
@@ -32,13 +33,17 @@ def claim(wanted: Path) -> Path:
 def clean(folder: Path) -> None:
     """Remove all but what a person wants to keep: report, file, logs and journal."""
     for entry in folder.iterdir():
-        if entry.name not in (*KEPT, _MARK):
+        if entry.name not in (*KEPT, *OF_OTHERS, _MARK):
             _remove(entry)
 
 
 def _check_ours(folder: Path) -> None:
-    if folder.exists() and not (folder / _MARK).exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not (folder / _MARK).exists() and (not folder.is_dir() or _strange(folder)):
         raise SettingsError("--runtime", str(folder), "a new or empty folder: this one holds things of somebody else's")
+
+
+def _strange(folder: Path) -> bool:
+    return any(entry.name not in OF_OTHERS for entry in folder.iterdir())
 
 
 def _in_use(folder: Path) -> bool:
@@ -55,7 +60,8 @@ def _in_use(folder: Path) -> bool:
 
 def _empty(folder: Path) -> None:
     for entry in folder.iterdir():
-        _remove(entry)
+        if entry.name not in OF_OTHERS:
+            _remove(entry)
 
 
 def _remove(entry: Path) -> None:
