@@ -13,45 +13,54 @@ def names(path: Path) -> set[str]:
 
 
 def test_what_an_earlier_run_left_is_cleared_away_but_not_the_pages_of_failed_tests(tmp_path: Path) -> None:
-    runtime = folder.claim(tmp_path / "runtime")
-    for name in ("log", "broker", "failures"):
-        (runtime / name).mkdir()
+    with folder.claimed(tmp_path / "runtime") as runtime:
+        for name in ("log", "broker", "failures"):
+            (runtime / name).mkdir()
 
-    assert folder.claim(tmp_path / "runtime") == runtime
-    assert names(runtime) == {"failures"}
+    with folder.claimed(tmp_path / "runtime") as again:
+        assert again == runtime
+        assert names(runtime) == {"failures"}
 
 
 def test_a_folder_with_nothing_but_pages_of_failed_tests_may_be_used(tmp_path: Path) -> None:
     (tmp_path / "runtime" / "failures").mkdir(parents=True)
 
-    assert folder.claim(tmp_path / "runtime") == tmp_path / "runtime"
+    with folder.claimed(tmp_path / "runtime") as runtime:
+        assert runtime == tmp_path / "runtime"
 
 
 def test_a_folder_with_things_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
 
-    with pytest.raises(SettingsError, match=r"--runtime.*new or empty folder"):
-        folder.claim(tmp_path)
+    with pytest.raises(SettingsError, match=r"--runtime.*new or empty folder"), folder.claimed(tmp_path):
+        pass
     assert names(tmp_path) == {"thesis.tex"}
 
 
-def test_while_a_run_is_in_there_the_next_number_is_taken(tmp_path: Path) -> None:
-    first = folder.claim(tmp_path / "runtime")
+def test_two_at_once_get_two_folders_before_either_has_started_anything(tmp_path: Path) -> None:
+    with folder.claimed(tmp_path / "runtime") as first, folder.claimed(tmp_path / "runtime") as second:
+        assert (first, second) == (tmp_path / "runtime", tmp_path / "runtime-2")
+
+
+def test_a_folder_in_which_a_run_still_lives_is_passed_by(tmp_path: Path) -> None:
+    with folder.claimed(tmp_path / "runtime") as first:
+        pass
     fd = os.open(first, os.O_RDONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        assert folder.claim(tmp_path / "runtime") == tmp_path / "runtime-2"
+        with folder.claimed(tmp_path / "runtime") as second:
+            assert second == tmp_path / "runtime-2"
     finally:
         os.close(fd)
 
 
 def test_after_a_good_run_only_what_a_person_wants_is_kept(tmp_path: Path) -> None:
-    runtime = folder.claim(tmp_path / "runtime")
-    for name in ("log", "broker", "ioc", "config-files", "failures"):
-        (runtime / name).mkdir()
-    for name in ("report.html", "smoke.nxs", "events.jsonl"):
-        (runtime / name).touch()
+    with folder.claimed(tmp_path / "runtime") as runtime:
+        for name in ("log", "broker", "ioc", "config-files", "failures"):
+            (runtime / name).mkdir()
+        for name in ("report.html", "smoke.nxs", "events.jsonl"):
+            (runtime / name).touch()
 
-    folder.clean(runtime)
+        folder.clean(runtime)
 
-    assert names(runtime) == {"log", "failures", "report.html", "smoke.nxs", "events.jsonl"}
+        assert names(runtime) == {"log", "failures", "report.html", "smoke.nxs", "events.jsonl"}

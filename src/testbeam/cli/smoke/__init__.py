@@ -32,18 +32,18 @@ def smoke(
     """Start the whole stack, write one NeXus file from real EPICS PVs and seeded neutron events, and prove that nothing was lost."""
     console = Console()
     signal.signal(signal.SIGTERM, _as_interrupt)
-    folder = folders.claim(runtime)
     instrument = f"tb_{time.time_ns():x}" if bootstrap else "tb"  # names of this run's own, where others share the broker
     plan = Plan(seed=seed, events=events, topics=Topics(prefix=instrument))
-    with Session(plan, folder, console).up(bootstrap) as session:
-        outcome = session.outcome()
-        if json_file is not None:
-            json_file.write_text(json.dumps(outcome.as_json(), indent=2) + "\n", encoding="utf-8")
-        summary.show(outcome, console)
-        if keep_kafka:
-            session.stay()
-    if clean_runtime and outcome.ok:
-        folders.clean(folder)
+    with folders.claimed(runtime) as folder:
+        with Session(plan, folder, console).up(bootstrap) as session:
+            outcome = session.outcome()
+            if json_file is not None:
+                json_file.write_text(json.dumps(outcome.as_json(), indent=2) + "\n", encoding="utf-8")
+            summary.show(outcome, console)
+            if keep_kafka:
+                session.stay()
+        if clean_runtime and outcome.ok:
+            folders.clean(folder)
     raise typer.Exit(exit_codes.OK if outcome.ok else exit_codes.FAILED)
 
 

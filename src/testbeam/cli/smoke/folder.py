@@ -3,7 +3,8 @@
 import fcntl
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from testbeam.errors import SettingsError
@@ -13,8 +14,9 @@ OF_OTHERS = ("failures",)  # what a failed test left for its reader stays whatev
 _MARK = ".testbeam-runtime"
 
 
-def claim(wanted: Path) -> Path:
-    """Return a folder that no other run is in, emptied of what an earlier run left.
+@contextmanager
+def claimed(wanted: Path) -> Iterator[Path]:
+    """Give a folder that no other run is in, emptied of what an earlier run left; it is nobody else's until the end of the block.
 
     Raises:
         SettingsError: the folder is there, has something in it, and is not of an earlier run: it is not ours to empty.
@@ -23,10 +25,14 @@ def claim(wanted: Path) -> Path:
         folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
         _check_ours(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        if not _in_use(folder):
-            _empty(folder)
-            (folder / _MARK).touch()
-            return folder
+        mark_fd = os.open(folder / _MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        try:
+            if _lock(mark_fd) and not _has_run(folder):
+                _empty(folder)
+                yield folder
+                return
+        finally:
+            os.close(mark_fd)  # and with it the lock
     raise SettingsError("--runtime", str(wanted), "another folder: this one and its 98 neighbours are in use")
 
 
@@ -46,21 +52,26 @@ def _strange(folder: Path) -> bool:
     return any(entry.name not in OF_OTHERS for entry in folder.iterdir())
 
 
-def _in_use(folder: Path) -> bool:
+def _has_run(folder: Path) -> bool:
     """Tell whether a run holds the folder's lock, as every run does while it lives."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        return not _lock(fd)
     finally:
         os.close(fd)
-    return False
+
+
+def _lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _empty(folder: Path) -> None:
     for entry in folder.iterdir():
-        if entry.name not in OF_OTHERS:
+        if entry.name not in (*OF_OTHERS, _MARK):
             _remove(entry)
 
 
