@@ -16,6 +16,7 @@ _SCRUBBED = (
     "NOTIFY_SOCKET",
     "LISTEN_FDS",
     "LISTEN_PID",
+    "PYTHONDONTWRITEBYTECODE",  # services start again and again: compiling each anew would be a third of their start
 )
 # One beamline is many small programs: a thread pool each for linear algebra would only cost start-up time.
 _GIVEN = {"OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}

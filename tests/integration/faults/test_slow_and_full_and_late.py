@@ -146,6 +146,9 @@ def test_a_clock_that_is_the_programs_own_can_not_be_shifted() -> None:
         pytest.raises(StackError, match=r"clock_shifted: service 'counter' has no injected clock; .*TESTBEAM_CLOCK_FILE"),
     ):
         run["counter"].clock_shifted(1).begin()
+    claims = counter().configured(env={"TESTBEAM_CLOCK_FILE": "${dir}/clock"})
+    with Stack(claims).run() as run, pytest.raises(StackError, match=r"has no injected clock; .* maps the file"):
+        run["counter"].clock_shifted(1).begin()
 
 
 def test_a_runner_that_is_killed_leaves_neither_stopped_services_nor_its_proxy(tmp_path: Path) -> None:

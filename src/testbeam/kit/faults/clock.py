@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import StackError
+from testbeam.kit import guard
 from testbeam.kit.faults.fault import Fault
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ class ClockShifted(Fault):
 
     def check(self) -> None:
         """Refuse a service that has a clock of its own."""
-        if self._path is None:
-            way_out = f'a program that reads the file named by {CLOCK_FILE} is declared with env={{"{CLOCK_FILE}": "${{dir}}/clock"}}'
+        if self._path is None or not self._is_read(self._path):
+            way_out = f'a program that maps the file named by {CLOCK_FILE} is declared with env={{"{CLOCK_FILE}": "${{dir}}/clock"}}'
             raise self.refuse("has no injected clock", way_out)
 
     def begin_it(self) -> None:
@@ -49,6 +50,13 @@ class ClockShifted(Fault):
         template = self.handle.service.env.get(CLOCK_FILE)
         return Path(self.handle.fill(template)) if template else None
 
+    def _is_read(self, path: Path) -> bool:
+        """Tell whether the service has the file before its eyes; one that is not running now may look at its start."""
+        pid = self.handle.pid
+        if pid is None or not self.handle.is_running():
+            return True
+        return any(str(path) in mapped(each) for each in (pid, *guard.descendants(pid)))
+
     def _write(self, own_s: float) -> None:
         shift_ns = round((own_s + sum(other.shift_s for other in self.board.others(self))) * 1e9)
         path = self._path
@@ -58,3 +66,11 @@ class ClockShifted(Fault):
             os.pwrite(fd, shift_ns.to_bytes(8, sys.byteorder, signed=True), 0)
         finally:
             os.close(fd)
+
+
+def mapped(pid: int) -> str:
+    """Return which files a process has mapped into its memory, as the kernel lists them."""
+    try:
+        return Path(f"/proc/{pid}/maps").read_text()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ""  # gone meanwhile, or somebody else's

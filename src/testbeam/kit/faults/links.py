@@ -15,6 +15,7 @@ from typing import Any
 import testbeam
 from testbeam.errors import StackError
 from testbeam.kit.environment import RUN_ID
+from testbeam.kit.tail import tail
 
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[2]); from testbeam.kit.faults.proxy.program import main; main(int(sys.argv[1]))"
 _ANSWER_S = 10.0
@@ -154,7 +155,8 @@ class Links:
             told.set()
         if not self._closing:
             code = self._process.wait()
-            self._on_death(f"the proxy process of the run's links died (code {code})")
+            words = " | ".join(tail(self._log_path, 4)) or "nothing"
+            self._on_death(f"the proxy process of the run's links died (code {code}); its last words in {self._log_path}: {words}")
 
     def _heard(self, answer: dict[str, Any]) -> None:
         waiting = self._answers.get(answer["order"])

@@ -48,10 +48,12 @@ class SlowConsumer(Fault):
     def _take_turns(self) -> None:
         is_over = False
         while not is_over:
-            if self.share <= min((other.share for other in self.board.others(self)), default=1.0):
+            counts = self.share <= min((other.share for other in self.board.others(self)), default=1.0)
+            if counts:
                 self._send(_STOP)
             is_over = self._over.wait(self._period_s * (1 - self.share))
-            self._send(_CONTINUE)
+            if counts:
+                self._send(_CONTINUE)
             is_over = is_over or self._over.wait(self._period_s * self.share)
 
     def _send(self, number: int) -> None:

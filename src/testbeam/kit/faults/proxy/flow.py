@@ -126,12 +126,12 @@ class Flow:
             self._on_change()
             return
         self._send(self._unsent)
-        while not self._unsent and (piece := self._shaper.take(self._loop.now_ns)) is not None:
-            if not piece:
+        while not self.finished and not self._unsent and (piece := self._shaper.take(self._loop.now_ns)) is not None:
+            if piece:
+                self._send(piece)
+            else:
                 self._finish(self.sink)
-                return
-            self._send(piece)
-        if not self._unsent:
+        if not self._unsent and not self.finished:
             self._set_alarm()
             if self._limit() == self.passed and self._shaper.is_empty():
                 self._on_break()
