@@ -12,6 +12,7 @@ from testbeam.errors import StackError
 from testbeam.kit.faults.registry import OF_PROCESS, check_name
 
 _PLACES = 3  # of a second: what a person can read, and no clock keeps better here
+_SHORTEST_S = 0.001  # an end comes after its begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +121,7 @@ def random_schedule(seed: int, choices: Sequence[Choice], *, count: int = 10, ev
 
 def _planned(choice: Choice, at_s: float, free_s: dict[str, float], chance: random.Random) -> dict[str, Any]:
     options = {name: value.drawn(chance) if isinstance(value, Between) else value for name, value in choice.options.items()}
-    lasts_s = round(choice.lasts_s.drawn(chance), _PLACES)
+    lasts_s = max(round(choice.lasts_s.drawn(chance), _PLACES), _SHORTEST_S)
     if choice.fault in OF_PROCESS:
         at_s = max(at_s, free_s.get(choice.service, 0.0))
     at_s = round(at_s, _PLACES)
