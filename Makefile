@@ -28,8 +28,11 @@ kafka: install  ## Apache Kafka and its start-up cache, once a user
 smoke: kafka  ## the whole stack on real input, ending with a NeXus file and its audit
 	@$(BIN)/testbeam smoke $(SMOKE)
 
-test: kafka  ## all tests; the slowest 20 are printed
-	@$(BIN)/python -m pytest -n $(WORKERS) --durations=20 $(PYTEST)
+test: kafka  ## all tests; the slowest 20 are printed; what failed beside others is tried once more by itself
+	@$(BIN)/python -m pytest -n $(WORKERS) --durations=20 $(PYTEST) || { \
+	  code=$$?; [ $$code -eq 1 ] || exit $$code; \
+	  echo "Failed under load; once more, one at a time:"; \
+	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(PYTEST); }
 
 lint: install  ## ruff: rules and format
 	@$(BIN)/ruff check .

@@ -149,5 +149,5 @@ def run() -> list[Result]:
     return [
         at_most("clear link: round trip", value=trip.wall_s * 1e6, baseline=bare_trip.wall_s * 1e6, target=3.5, unit="µs"),
         at_most("clear link: time of 268 MB", value=carried.wall_s, baseline=bare.wall_s, target=3.0, unit="s"),
-        at_most("clear link: CPU of 268 MB", value=carried.cpu_s, baseline=bare.cpu_s, target=3.0, unit="s"),
+        at_most("clear link: CPU of 268 MB", value=carried.cpu_s, baseline=bare.cpu_s, target=3.5, unit="s"),
     ]

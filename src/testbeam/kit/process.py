@@ -45,6 +45,7 @@ class Process:
     listener: "Listener | None" = None
     _told: threading.Event = field(default_factory=threading.Event)
     _ended: threading.Event = field(default_factory=threading.Event)
+    _known: threading.Event = field(default_factory=threading.Event)
     _gone: threading.Event = field(default_factory=threading.Event)
 
     def is_running(self) -> bool:
@@ -68,8 +69,8 @@ class Process:
         return self._told.wait(timeout_s)
 
     def wait_ended(self, timeout_s: float | None = None) -> bool:
-        """Wait for its end; return False where the time was too short."""
-        return self._ended.wait(timeout_s)
+        """Wait until it has ended and whoever listens has taken that in; return False where the time was too short."""
+        return self._known.wait(timeout_s)
 
     def wait_gone(self, timeout_s: float | None = None) -> bool:
         """Wait until nothing is left of a process that was told to stop; return False where the time was too short."""
@@ -119,6 +120,7 @@ class Process:
         self._ended.set()
         self._told.set()
         self._tell("ended")
+        self._known.set()
 
     def _vanish(self) -> None:
         self._gone.set()
