@@ -1,13 +1,17 @@
 """Many messages of a data topic at once, as arrays: what the hot paths carry instead of one object a message."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from testbeam.errors import WireError
 from testbeam.model.samples import LogValue
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +29,8 @@ class LogColumns:
 
     def by_source(self) -> Iterator[tuple[str, NDArray[np.intp], NDArray[np.int64], NDArray[np.generic]]]:
         """Yield each source's name with its rows, times and values in the order of the batch."""
-        order = np.argsort(self.source, kind="stable")
-        bounds = np.searchsorted(self.source[order], np.arange(len(self.source_names) + 1)).tolist()
+        order = self.source.argsort(kind="stable")
+        bounds = self.source[order].searchsorted(range(len(self.source_names) + 1)).tolist()
         row, timestamp_ns, value = self.row[order], self.timestamp_ns[order], self.value[order]
         for name, start, stop in zip(self.source_names, bounds[:-1], bounds[1:], strict=True):
             yield name, row[start:stop], timestamp_ns[start:stop], value[start:stop]
@@ -61,8 +65,8 @@ class EventColumns:
 
     def event_index(self) -> NDArray[np.int64]:
         """Return each pulse's first event, counted from the first event of these columns."""
-        first: NDArray[np.int64] = np.cumsum(self.event_count) - self.event_count
-        index: NDArray[np.int64] = np.repeat(first, self.pulse_count) + self.reference_time_index
+        first: NDArray[np.int64] = self.event_count.cumsum() - self.event_count
+        index: NDArray[np.int64] = first.repeat(self.pulse_count) + self.reference_time_index
         return index
 
 

@@ -1,10 +1,14 @@
 """What one message of a data topic carries: log values, alarms, connection changes, neutron events."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Severity(IntEnum):

@@ -3,17 +3,19 @@
 Columns rather than one object an update: a beamline sends tens of thousands a second, and a frozen dataclass alone costs 1 µs.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from testbeam.model.samples import ConnectionState, Severity
 
-Column = Sequence[Any] | NDArray[Any]  # a client in Python fills lists, one in C fills arrays
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Column: TypeAlias = "Sequence[Any] | NDArray[Any]"  # a client in Python fills lists, one in C fills arrays
 
 
 _WORDS = {"U": "text", "?": "bool", "O": "something else"}
@@ -93,4 +95,4 @@ class UpdateBatch:
 
 def _items(column: Column) -> Sequence[Any]:
     """Return Python's own numbers: one of numpy's costs five times as much in every step that follows."""
-    return column.tolist() if isinstance(column, np.ndarray) else column
+    return column if isinstance(column, Sequence) else column.tolist()

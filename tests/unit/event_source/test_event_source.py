@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbeam.errors import SettingsError
-from testbeam.services.simulators.event_source import core, service, spectrum
-from testbeam.services.simulators.event_source.core import Beam, Pulses
+from testbeam.services.simulators.event_source import pulses, service, spectrum
+from testbeam.services.simulators.event_source.core import Beam
 from testbeam.services.simulators.event_source.geometry import shipped
+from testbeam.services.simulators.event_source.pulses import Pulses
+from testbeam.services.simulators.event_source.settings import EventSourceSettings
 from testbeam.stacks.roles import event_source as role
 from testbeam.wire.flatbuffers.events_ev44 import decode_ev44, encode_ev44
 
@@ -109,13 +111,13 @@ def test_the_first_pulse_is_the_one_that_has_just_been(rate: float, now_ns: int)
 @pytest.mark.parametrize("rate", [0, -1, 2_000_000, float("nan")])
 def test_a_rate_that_can_not_be_is_refused(rate: float) -> None:
     with pytest.raises(SettingsError, match="--rate"):
-        core.exact_rate(rate)
+        pulses.exact_rate(rate)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64])
 def test_a_seed_that_can_not_be_is_refused(seed: int) -> None:
     with pytest.raises(SettingsError, match="--seed"):
-        Beam(GEOMETRY, seed)
+        service.check(EventSourceSettings(bootstrap="127.0.0.1:9092", seed=seed))
 
 
 def test_the_role_waits_for_the_very_words_that_the_program_says() -> None:

@@ -52,6 +52,7 @@ class FileWriter:
         topic = settings.command_status_topic
         self._commands: deque[Command] = deque(start_command.read(settings.start_command, topic) if settings.start_command else ())
         self._job: RunningJob | None = None
+        self._is_ready = False
         self.done = False
         if settings.metric_server_port or settings.grafana_carbon_address:
             self._log.warning("metric-server-port and grafana-carbon-address are understood, but no metrics are given yet")
@@ -85,16 +86,20 @@ class FileWriter:
         wait_s = self._settings.kafka_poll_timeout
         if not self._feedback.is_heard():  # Kafka is not there yet, or has not made its topics
             self._feedback.listen(time.monotonic(), wait_s)
-            if self._feedback.is_heard():
-                self._tell_ready()
-                self._pool.join()
-                import_module("testbeam.services.filewriter.job")  # h5py is loaded while the group takes us in, not before we are ready
+        elif not self._is_ready:
+            self._become_ready()
         elif self._commands:
             self._do(self._commands.popleft())
         else:
             message = self._pool.poll(wait_s)
             if message is not None:
                 self._take_from_pool(message)
+
+    def _become_ready(self) -> None:
+        self._is_ready = True
+        self._tell_ready()
+        self._pool.join()
+        import_module("testbeam.services.filewriter.job")  # h5py is loaded while the group takes us in, not before we are ready
 
     def _tell_ready(self) -> None:
         file = self._settings.ready_file

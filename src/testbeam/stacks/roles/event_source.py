@@ -5,7 +5,7 @@ from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.spec import Service
 from testbeam.nexus.demo_instrument import DETECTOR_SOURCE, MONITOR_SOURCE
 
-READY = "Kafka has the topics, pulses are under way"  # what the program says of it in its log
+READY = "Kafka has the topics, pulses begin"  # what the program says of it in its log
 
 
 def event_source(
@@ -26,7 +26,7 @@ def event_source(
     start_time_ms: int = 0,
     as_fast_as_possible: bool = False,
 ) -> Service:
-    """Return the service: ready once Kafka has its topics and pulses are under way; after the last of `pulses` it stays up.
+    """Return the service: ready once Kafka has its topics and pulses begin; after the last of `pulses` it stays up.
 
     rate: pulses per second. pulses: 0 means without end. start_time_ms: time of the first pulse since 1970, 0 is now.
     `testbeam.nexus.demo_instrument.fragment` gives the instrument that these events belong to.

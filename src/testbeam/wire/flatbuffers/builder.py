@@ -10,8 +10,6 @@ from struct import Struct, pack
 from struct import error as StructError  # noqa: N812 - a class, which struct spells in lower case
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from testbeam.errors import WireError
 from testbeam.wire.flatbuffers.tables import Cell, CellRole, Nested, NestedVector, String, Table, Union, Vector
 
@@ -28,19 +26,6 @@ def build(table: Table, values: tuple[Any, ...]) -> bytes:
     except (StructError, UnicodeEncodeError, ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise WireError(table.name, f"can't be encoded: {error}") from error
     return building.finish(table.identifier, root)
-
-
-def exact(field: Vector, values: Any) -> np.ndarray[Any, np.dtype[Any]]:
-    """Return the values as a contiguous array of the field's type.
-
-    Raises:
-        ValueError: they are not 1-D, or don't fit the type.
-    """
-    given = np.asarray(values)
-    array = np.ascontiguousarray(given, field.dtype) if given.dtype == field.dtype else given.astype(field.dtype)
-    if array.ndim != 1 or (array is not given and not np.array_equal(array, given)):
-        raise ValueError(f"{field.name} of type {given.dtype} and shape {given.shape} is no 1-D array that fits {field.dtype}")
-    return array
 
 
 class _Shape(NamedTuple):
@@ -126,9 +111,11 @@ class _Building:
         return self.put(pack(f"<I{len(raw)}sx", len(raw), raw))
 
     def vector(self, field: Vector, values: Any) -> int:
+        from testbeam.wire.flatbuffers.vectors import exact
+
         array = exact(field, values)
         self.align(4, array.nbytes)
-        self.align(field.dtype.itemsize, array.nbytes)
+        self.align(field.itemsize, array.nbytes)
         self.put(array.tobytes())
         return self.put(pack("<I", array.size))
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from testbeam.errors import WireError
 from testbeam.model import Events
-from testbeam.wire.flatbuffers.builder import exact
 from testbeam.wire.flatbuffers.layouts_ev44 import EV44, I4, I8, assemble, locate
+from testbeam.wire.flatbuffers.vectors import exact
 from testbeam.wire.flatbuffers.reader import read
 from testbeam.wire.flatbuffers.tables import Vector
 

@@ -22,10 +22,10 @@ EV44 = Table(
     (
         String("source_name", 0),
         Scalar("message_id", 1, "q"),
-        Vector("reference_time", 2, I8),
-        Vector("reference_time_index", 3, I4),
-        Vector("time_of_flight", 4, I4),
-        Vector("pixel_id", 5, I4),
+        Vector("reference_time", 2, "<i8"),
+        Vector("reference_time_index", 3, "<i4"),
+        Vector("time_of_flight", 4, "<i4"),
+        Vector("pixel_id", 5, "<i4"),
     ),
     created="source_name reference_time reference_time_index time_of_flight pixel_id",
     added="reference_time reference_time_index time_of_flight pixel_id message_id source_name",
@@ -52,8 +52,8 @@ class _Layout(NamedTuple):
 
 
 def _layout(pulses: int) -> _Layout:
-    nothing = np.empty(0, I4)
-    message = build(EV44, ("", 1, np.zeros(pulses, I8), np.zeros(pulses, I4), nothing, nothing))
+    nothing = np.empty(0, "<i4")
+    message = build(EV44, ("", 1, np.zeros(pulses, "<i8"), np.zeros(pulses, "<i4"), nothing, nothing))
     source, message_id, reference_time, index, time_of_flight, pixel_id = unpack_from("<6H", message, 12)
     expected = (4, 8, pixel_id + 12, pixel_id + 8, pixel_id + 4)
     assert (source, message_id, reference_time, index, time_of_flight) == expected, "the builder's ev44 has changed"

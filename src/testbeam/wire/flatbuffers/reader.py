@@ -12,8 +12,6 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from testbeam.errors import WireError
 from testbeam.wire.flatbuffers.layouts import Layout, UnionPlace, layout_of
 from testbeam.wire.flatbuffers.tables import Field, Nested, NestedVector, String, Table, Vector
@@ -151,8 +149,10 @@ class _Reading:
         return count
 
     def vector(self, field: Vector, position: int) -> Any:
-        count = self.elements(field, position, field.dtype.itemsize)
-        return np.frombuffer(self.buffer, field.dtype, count, position + 4) if count else field.default
+        from testbeam.wire.flatbuffers.vectors import view
+
+        count = self.elements(field, position, field.itemsize)
+        return view(field, self.buffer, count, position + 4) if count else field.default
 
     def nested(self, field: Nested, position: int) -> Values:
         return self.table(field.table, position)

@@ -5,16 +5,12 @@ Source: pl72_run_start.fbs, df12_det_spec_map.fbs.
 
 from typing import Any
 
-import numpy as np
-
 from testbeam.model import DetectorSpectrumMap, RunStart
 from testbeam.wire.flatbuffers.builder import build
 from testbeam.wire.flatbuffers.reader import read
 from testbeam.wire.flatbuffers.tables import Nested, Scalar, String, Table, Vector
 
-_I4 = np.dtype("<i4")
-
-_MAP = Table("detector_spectrum_map", (Vector("spectrum", 0, _I4), Vector("detector_id", 1, _I4), Scalar("n_spectra", 2, "i")))
+_MAP = Table("detector_spectrum_map", (Vector("spectrum", 0, "<i4"), Vector("detector_id", 1, "<i4"), Scalar("n_spectra", 2, "i")))
 
 PL72 = Table(
     "pl72",

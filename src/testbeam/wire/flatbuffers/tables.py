@@ -10,8 +10,6 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-import numpy as np
-
 SCALAR_WIDTH = {"?": 1, "b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8, "d": 8}
 
 
@@ -36,16 +34,23 @@ class String:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Vector:
-    """A 1-D array of numbers, read as a view; a missing one reads as an empty array."""
+    """A 1-D array of numbers, read as a view; a missing one reads as an empty array. `dtype` is numpy's code, such as "<i4"."""
 
     name: str
     slot: int
-    dtype: np.dtype[Any]
+    dtype: str
+
+    @property
+    def itemsize(self) -> int:
+        """Return the bytes of one element."""
+        return int(self.dtype[2:])
 
     @property
     def default(self) -> Any:
         """Return an array without elements."""
-        return np.empty(0, self.dtype)
+        from testbeam.wire.flatbuffers.vectors import empty
+
+        return empty(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,13 +1,11 @@
 """Which events a pulse has: the same seed and pulse give the same events, however many pulses are made before or beside it."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from testbeam.errors import SettingsError
 from testbeam.model import Events
 from testbeam.services.simulators.event_source import pattern, spectrum
 from testbeam.services.simulators.event_source.geometry import Geometry
@@ -17,45 +15,6 @@ Raw: TypeAlias = NDArray[np.uint64]
 _PANEL, _MONITOR = 0, 1
 _TIME_BITS, _FRACTION_BITS = 16, 12  # of a random word: which quantile, and how far into it; the topmost 18 choose a place
 _NO_PIXELS = np.empty(0, np.int32)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pulses:
-    """When pulses are: `rate` a second, the first at `first_ns` since 1970."""
-
-    rate: Fraction
-    first_ns: int
-
-    @classmethod
-    def on_grid(cls, rate: float, now_ns: int) -> "Pulses":
-        """Return pulses at whole multiples of the period since 1970, as those of a timing system, from the one that has just been."""
-        exact = exact_rate(rate)
-        index = now_ns * exact // 1_000_000_000
-        return cls(rate=exact, first_ns=int(index * 1_000_000_000 / exact))
-
-    @classmethod
-    def from_start(cls, rate: float, first_ns: int) -> "Pulses":
-        """Return pulses of which the first is at `first_ns`."""
-        return cls(rate=exact_rate(rate), first_ns=first_ns)
-
-    def time_ns(self, pulse: int) -> int:
-        """Return the reference time of a pulse; no error adds up over many."""
-        return self.first_ns + pulse * 1_000_000_000 * self.rate.denominator // self.rate.numerator
-
-    def offset_s(self, pulse: int) -> float:
-        """Return how long after the first a pulse is."""
-        return float(pulse / self.rate)
-
-
-def exact_rate(rate: float) -> Fraction:
-    """Return a rate as the fraction that its decimal digits say.
-
-    Raises:
-        SettingsError: it is not positive, or beyond a million a second.
-    """
-    if not 0 < rate <= 1_000_000:
-        raise SettingsError("--rate", rate, "a positive number of pulses per second, at most 1,000,000")
-    return Fraction(str(rate))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +41,6 @@ class Beam:
     """Makes events of the panel and of the monitor; the tables are made once (some 30 ms)."""
 
     def __init__(self, geometry: Geometry, seed: int) -> None:
-        """Build the tables.
-
-        Raises:
-            SettingsError: the seed is negative or beyond 64 bits.
-        """
-        if not 0 <= seed < 1 << 64:
-            raise SettingsError("--seed", seed, "a whole number from 0 to 2^64 - 1")
         self._seed = seed
         path_m = geometry.source_to_sample_m + geometry.sample_to_panel_m
         bounds_ns = spectrum.arrival_quantiles(path_m, spectrum.IRON)
