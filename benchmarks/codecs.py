@@ -15,7 +15,7 @@ from streaming_data_types.eventdata_ev44 import deserialise_ev44, serialise_ev44
 from streaming_data_types.logdata_f144 import deserialise_f144, serialise_f144
 
 from benchmarks.harness import Result, at_least, interleaved, table, write_results
-from testbeam.model import Events, LogValue
+from testbeam.model.samples import Events, LogValue
 from testbeam.wire.flatbuffers.columns_ev44 import decode_ev44_columns
 from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns
 from testbeam.wire.flatbuffers.events_ev44 import decode_ev44, encode_ev44

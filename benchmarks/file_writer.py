@@ -22,7 +22,7 @@ from streaming_data_types.logdata_f144 import deserialise_f144
 
 from benchmarks.harness import Result, at_least, at_most, table, write_results
 from testbeam.kit.spec import Stack
-from testbeam.model import Events
+from testbeam.model.samples import Events
 from testbeam.nexus import compose
 from testbeam.nexus.structure import parse
 from testbeam.runtime.counters import Drops

@@ -20,7 +20,7 @@ from benchmarks.harness import Result, at_least, at_most, table, write_results
 from testbeam.clients.topics import Mark, TopicHandle
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Stack
-from testbeam.model import Protocol, StreamSpec
+from testbeam.model.forwarding import Protocol, StreamSpec
 from testbeam.stacks.roles.broker import broker
 from testbeam.stacks.roles.forwarder import forwarder
 from testbeam.stacks.roles.ioc import ioc

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from testbeam.audit import digests
 from testbeam.audit.digests import Digests
-from testbeam.model import Alarm, ConnectionChange, Events, LogValue
+from testbeam.model.samples import Alarm, ConnectionChange, Events, LogValue
 from testbeam.nexus.conversion import converted
 
 Ints = NDArray[np.int64]

@@ -11,7 +11,7 @@ from testbeam.audit.columns import pulse_bounds
 from testbeam.audit.result import Finding, Kind
 from testbeam.audit.units import Wanted
 from testbeam.errors import TestbeamError
-from testbeam.model import Alarm, ConnectionChange, Events, LogValue
+from testbeam.model.samples import Alarm, ConnectionChange, Events, LogValue
 from testbeam.wire.flatbuffers.registry import decode
 
 Fetch = Callable[[str, int, int], bytes]

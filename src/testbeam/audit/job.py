@@ -10,7 +10,8 @@ from pathlib import PurePath
 from typing import Any
 
 from testbeam.errors import AuditError
-from testbeam.model import ActionOutcome, ActionType, CommandAnswer, RunStart, ServiceStatus, WritingFinished
+from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, WritingFinished
+from testbeam.model.status import ServiceStatus
 
 NS_PER_MS = 1_000_000
 

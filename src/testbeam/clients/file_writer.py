@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from confluent_kafka import Producer
 
 from testbeam.errors import JobFailed, JobRefused, TransportError, WaitTimeout, WireError
-from testbeam.model import ActionOutcome, ActionType, CommandAnswer, RunStart, RunStop, ServiceStatus, WritingFinished
+from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, RunStop, WritingFinished
+from testbeam.model.status import ServiceStatus
 from testbeam.transport.kafka import Kafka, Reader
 from testbeam.wire.flatbuffers import registry
 from testbeam.wire.flatbuffers.run_start_pl72 import encode_pl72

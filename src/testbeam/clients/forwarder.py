@@ -9,7 +9,8 @@ from typing import Any
 from confluent_kafka import Producer
 
 from testbeam.errors import TransportError, WaitTimeout, WireError
-from testbeam.model import ConfigChange, ForwarderCommand, Protocol, ServiceStatus, StreamSpec
+from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol, StreamSpec
+from testbeam.model.status import ServiceStatus
 from testbeam.transport.kafka import Kafka, Reader
 from testbeam.wire.flatbuffers.forwarder_command_fc00 import encode_fc00
 from testbeam.wire.flatbuffers.service_status_x5f2 import decode_x5f2

@@ -12,7 +12,7 @@ from testbeam.transport.pva import PvaClient
 from testbeam.wire.pv_reading import PvValue, Reading, Scalar
 
 if TYPE_CHECKING:
-    from testbeam.model import Severity
+    from testbeam.model.samples import Severity
 
 PvProtocol: TypeAlias = Literal["pva", "ca"]
 Where: TypeAlias = Callable[[Reading], bool]
@@ -113,7 +113,7 @@ class PvHandle:
     @property
     def alarm(self) -> "Severity":
         """Return the alarm severity of now; its cause is in `read().status`; raise as `read`."""
-        from testbeam.model import Severity  # late: the model brings numpy along
+        from testbeam.model.samples import Severity  # late: the model brings numpy along
 
         return Severity(self.read().severity)
 

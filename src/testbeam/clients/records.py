@@ -7,20 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from testbeam.errors import WireError
-from testbeam.model import (
-    Alarm,
-    CommandAnswer,
-    ConnectionChange,
-    ConnectionState,
-    Events,
-    ForwarderCommand,
-    LogValue,
-    RunStart,
-    RunStop,
-    ServiceStatus,
-    Severity,
-    WritingFinished,
-)
+from testbeam.model.forwarding import ForwarderCommand
+from testbeam.model.runs import CommandAnswer, RunStart, RunStop, WritingFinished
+from testbeam.model.samples import Alarm, ConnectionChange, ConnectionState, Events, LogValue, Severity
+from testbeam.model.status import ServiceStatus
 from testbeam.wire.flatbuffers import registry
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from queue import SimpleQueue
 
 from testbeam.kit import graph
@@ -28,28 +28,32 @@ class BringUp:
         }
         order = graph.Order(needs)
         order.prepare()
-        for lifecycle in self._lifecycles.values():
-            if lifecycle.service.eager:
-                lifecycle.spawn()
+        first = order.get_ready()
+        eager = [name for name, lifecycle in self._lifecycles.items() if lifecycle.service.eager and name not in first]
+        for name in first:
+            self._lifecycles[name].spawn()
+        for name in eager:  # after those who wait for nothing, and behind them wherever the processor is short: all wait for these
+            self._lifecycles[name].spawn(yields=True)
+        self._watch(first)
         while order.is_active():
-            for name in order.get_ready():
-                self._start(name)
             name, error = self._news.get()
             if error is not None:
                 raise error
             order.done(name)
+            ready = order.get_ready()
+            for name in ready:
+                self._lifecycles[name].promote() if name in eager else self._lifecycles[name].spawn()
+            self._watch(ready)
 
-    def _start(self, name: str) -> None:
-        thread = threading.Thread(target=self._bring, args=(name,), name=f"testbeam-start-{name}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+    def _watch(self, names: Iterable[str]) -> None:
+        for name in names:
+            thread = threading.Thread(target=self._wait_ready, args=(name,), name=f"testbeam-start-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
-    def _bring(self, name: str) -> None:
-        lifecycle = self._lifecycles[name]
+    def _wait_ready(self, name: str) -> None:
         try:
-            if not lifecycle.service.eager:
-                lifecycle.spawn()
-            lifecycle.become_ready(self._handles[name])
+            self._lifecycles[name].become_ready(self._handles[name])
         except Cancelled:
             return
         except BaseException as error:  # carried to the thread that started this one

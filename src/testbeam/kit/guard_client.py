@@ -76,6 +76,7 @@ class GuardClient:
                 "stdout": stdout,
                 "stderr": stderr,
                 "at_end": line.at_end,
+                "yields": line.yields,
             }
         )
         if self.dead:

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +61,10 @@ class Lifecycle:
 
     # --- up ---
 
-    def spawn(self) -> None:
+    def spawn(self, *, yields: bool = False) -> None:
         """Order the process; its end is reported from now on.
+
+        yields: others go first until it is promoted.
 
         Raises:
             Cancelled: the start was given up meanwhile.
@@ -77,8 +79,13 @@ class Lifecycle:
             self.log_start = self.place.log_path.stat().st_size if self.place.log_path.exists() else 0
             at_ns = time.monotonic_ns()
             if not self.service.external:
-                self.process = self.context.guard.spawn(self.place.command_line(), self._heard)
+                self.process = self.context.guard.spawn(replace(self.place.command_line(), yields=yields), self._heard)
         self.context.journal.record("starting", self.service.name, at_ns=at_ns)
+
+    def promote(self) -> None:
+        """Let the process compete as everybody does: what it needs is ready."""
+        if self.process is not None:
+            self.process.promote()
 
     def become_ready(self, handle: "Handle") -> None:
         """Ask the probe until the service is ready, then do what its role does first.

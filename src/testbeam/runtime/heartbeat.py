@@ -5,7 +5,7 @@ import socket
 from dataclasses import dataclass
 
 from testbeam import __version__
-from testbeam.model import ServiceStatus
+from testbeam.model.status import ServiceStatus
 from testbeam.wire.flatbuffers.service_status_x5f2 import encode_x5f2
 
 

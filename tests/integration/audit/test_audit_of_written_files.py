@@ -15,7 +15,7 @@ from testbeam.audit.core import Reason
 from testbeam.audit.summary import report
 from testbeam.cli.main import run as run_command
 from testbeam.errors import AuditError
-from testbeam.model import Alarm, ConnectionChange, ConnectionState, Events, LogValue, Severity
+from testbeam.model.samples import Alarm, ConnectionChange, ConnectionState, Events, LogValue, Severity
 from testbeam.nexus.compose import group, log, stream, structure
 from testbeam.wire.flatbuffers.registry import ENCODERS
 from tests.hostile.corpus import HOSTILE

@@ -10,7 +10,8 @@ from typing import Any
 
 from testbeam.clients.topics import TopicHandle
 from testbeam.kit.handle import Handle
-from testbeam.model import Events, ServiceStatus
+from testbeam.model.samples import Events
+from testbeam.model.status import ServiceStatus
 from testbeam.nexus import demo_instrument
 from testbeam.nexus.compose import group, structure
 from testbeam.stacks.roles.event_source import event_source
@@ -91,6 +92,7 @@ def test_sigterm_ends_it_in_order_with_everything_acknowledged(beamline: Beamlin
     with beamline.run.add(source) as handle:
         assert isinstance(handle, Handle)
         assert handle.pid is not None
+        beamline.broker.topic(detector).expect(source="panel", within=5)
         with handle.expect_exit():
             os.kill(handle.pid, signal.SIGTERM)
             assert handle.wait_exit(10) == 0

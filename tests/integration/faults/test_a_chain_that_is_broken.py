@@ -9,7 +9,8 @@ from testbeam.clients.waiting import wait_for_condition
 from testbeam.errors import JobFailed, JobRefused, WaitTimeout
 from testbeam.kit.faults.history import fault_spans
 from testbeam.kit.state import State
-from testbeam.model import Events, LogValue, Protocol, StreamSpec
+from testbeam.model.forwarding import Protocol, StreamSpec
+from testbeam.model.samples import Events, LogValue
 from testbeam.nexus import compose
 from testbeam.nexus.demo_instrument import DETECTOR_SOURCE
 from tests.integration.faults.chain import TOPICS, Chain, counting, faultable_chain, growing

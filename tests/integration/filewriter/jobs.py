@@ -14,7 +14,7 @@ import numpy as np
 
 from testbeam.clients.file_writer import FileWriterClient, Job
 from testbeam.clients.topics import TopicHandle
-from testbeam.model import Alarm, Events, LogValue, Severity
+from testbeam.model.samples import Alarm, Events, LogValue, Severity
 from testbeam.nexus import compose
 from testbeam.stacks.roles.broker import BrokerHandle
 from testbeam.stacks.roles.filewriter import FileWriterHandle

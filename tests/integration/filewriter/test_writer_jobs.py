@@ -9,7 +9,7 @@ import pytest
 from testbeam.clients.file_writer import JobState
 from testbeam.clients.records import Record
 from testbeam.errors import JobRefused, WaitTimeout
-from testbeam.model import ActionOutcome, RunStart
+from testbeam.model.runs import ActionOutcome, RunStart
 from testbeam.nexus import compose
 from testbeam.wire.flatbuffers.run_start_pl72 import encode_pl72
 from tests.integration.filewriter.jobs import STATUS_S, Writing, now_ms, status_of

@@ -6,7 +6,7 @@ from typing import Any
 
 from testbeam.clients.topics import TopicHandle
 from testbeam.kit.run import Run
-from testbeam.model import Protocol, StreamSpec
+from testbeam.model.forwarding import Protocol, StreamSpec
 from testbeam.stacks.roles.broker import BrokerHandle
 from testbeam.stacks.roles.forwarder import ForwarderHandle
 from testbeam.stacks.roles.ioc import IocHandle

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from testbeam.clients.topics import Tail, TopicHandle
-from testbeam.model import Alarm, ConnectionChange, ConnectionState, LogValue, Protocol, Severity
+from testbeam.model.forwarding import Protocol
+from testbeam.model.samples import Alarm, ConnectionChange, ConnectionState, LogValue, Severity
 from tests.integration.forwarder.chains import Chain, stream
 
 BOTH = pytest.mark.parametrize("protocol", [Protocol.PVA, Protocol.CA], ids=["pva", "ca"])

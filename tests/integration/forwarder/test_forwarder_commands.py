@@ -3,7 +3,8 @@ import pytest
 from testbeam.clients.forwarder import ForwarderClient
 from testbeam.clients.topics import Tail, TopicHandle
 from testbeam.errors import WaitTimeout
-from testbeam.model import ConfigChange, ForwarderCommand, LogValue, Protocol
+from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol
+from testbeam.model.samples import LogValue
 from tests.hostile.corpus import HOSTILE
 from tests.integration.forwarder.chains import Chain, stream
 

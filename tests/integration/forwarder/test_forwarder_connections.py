@@ -1,7 +1,8 @@
 import pytest
 
 from testbeam.clients.topics import Tail, TopicHandle
-from testbeam.model import ConnectionChange, ConnectionState, LogValue, Protocol
+from testbeam.model.forwarding import Protocol
+from testbeam.model.samples import ConnectionChange, ConnectionState, LogValue
 from tests.integration.forwarder.chains import Chain, stream
 
 BOTH = pytest.mark.parametrize("protocol", [Protocol.PVA, Protocol.CA], ids=["pva", "ca"])

@@ -7,7 +7,8 @@ from testbeam.clients.forwarder import ForwarderClient
 from testbeam.clients.topics import Record, TopicHandle
 from testbeam.clients.waiting import wait_for_condition
 from testbeam.kit.spec import Service
-from testbeam.model import ConfigChange, ForwarderCommand, LogValue, Protocol
+from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol
+from testbeam.model.samples import LogValue
 from testbeam.stacks.roles.forwarder import ForwarderHandle, forwarder
 from testbeam.wire.pv_reading import Reading
 from tests.integration.forwarder.chains import Chain, stream

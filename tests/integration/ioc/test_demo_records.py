@@ -4,7 +4,7 @@ import pytest
 
 from testbeam.clients.pvs import PvProtocol
 from testbeam.errors import PvMissing, TransportError, WaitTimeout
-from testbeam.model import Severity
+from testbeam.model.samples import Severity
 from testbeam.stacks.roles.ioc import IocHandle
 from testbeam.transport.ca.client import CaClient
 from testbeam.wire.pv_reading import Scalar

@@ -11,7 +11,7 @@ import pytest
 from testbeam.clients.looking.listing import list_topics
 from testbeam.clients.topics import TopicHandle
 from testbeam.errors import SettingsError
-from testbeam.model import LogValue
+from testbeam.model.samples import LogValue
 from testbeam.transport.kafka import Kafka
 from tests.hostile.corpus import HOSTILE, VALID
 from tests.integration.looking.sending import COMMAND, message, send, start

@@ -11,7 +11,7 @@ from testbeam.errors import NotReady, ServiceDied
 from testbeam.kit.handle import Handle
 from testbeam.kit.probes.process import ProcessAlive
 from testbeam.kit.spec import Service, Stack
-from testbeam.model import StreamSpec
+from testbeam.model.forwarding import StreamSpec
 from testbeam.nexus import compose
 from testbeam.stacks.probes.topic_grows import TopicGrows
 from testbeam.stacks.replacing import apply, parse_replacements, replaced

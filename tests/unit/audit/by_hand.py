@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from testbeam.audit.core import Job, Message
-from testbeam.model import Alarm, ConnectionChange, ConnectionState, Events, LogValue, Severity
+from testbeam.model.samples import Alarm, ConnectionChange, ConnectionState, Events, LogValue, Severity
 from testbeam.nexus.compose import group, stream, structure
 from testbeam.wire.flatbuffers.registry import ENCODERS
 

@@ -8,7 +8,8 @@ import pytest
 
 from testbeam.audit.job import find_start, job_of
 from testbeam.errors import AuditError
-from testbeam.model import ActionOutcome, ActionType, CommandAnswer, RunStart, ServiceStatus, WritingFinished
+from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, WritingFinished
+from testbeam.model.status import ServiceStatus
 
 
 def start(job_id: str = "job-1", filename: str = "runs/a.nxs", start_ms: int = 1_000, stop_ms: int = 2_000) -> RunStart:

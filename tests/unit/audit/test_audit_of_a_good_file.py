@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from testbeam.audit.core import AuditResult, Reason, compare, expected
-from testbeam.model import ConnectionState, RunStop, Severity
+from testbeam.model.runs import RunStop
+from testbeam.model.samples import ConnectionState, Severity
 from testbeam.wire.flatbuffers.registry import ENCODERS
 from tests.unit.audit.by_hand import Sent, alarm, connection, events, job, log, messages, write
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from testbeam.audit.core import AuditResult, Kind, compare, expected
-from testbeam.model import ConnectionState, Severity
+from testbeam.model.samples import ConnectionState, Severity
 from tests.unit.audit.by_hand import COLUMNS, PLACES, Sent, alarm, connection, events, job, log, messages, write
 
 LOGS = [(path, schema) for path, schema, *_ in PLACES if schema != "ev44"]

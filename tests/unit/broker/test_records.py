@@ -5,7 +5,7 @@ import pytest
 
 from testbeam.clients.records import Record, encode, matcher
 from testbeam.errors import WireError
-from testbeam.model import Alarm, ConnectionChange, ConnectionState, LogValue, Severity
+from testbeam.model.samples import Alarm, ConnectionChange, ConnectionState, LogValue, Severity
 from testbeam.wire.flatbuffers import registry
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from testbeam.clients.file_writer import FileWriterClient, Job, JobState
 from testbeam.errors import JobFailed, JobRefused, WaitTimeout
-from testbeam.model import ActionOutcome, ActionType, CommandAnswer, RunStart, ServiceStatus, WritingFinished
+from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, WritingFinished
+from testbeam.model.status import ServiceStatus
 from testbeam.transport.kafka import Kafka
 from testbeam.wire.flatbuffers.registry import ENCODERS
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from testbeam.model import ActionOutcome, ActionType, RunStart, RunStop
+from testbeam.model.runs import ActionOutcome, ActionType, RunStart, RunStop
 from testbeam.services.filewriter import core
 
 JOB_ID = "11111111-2222-3333-4444-555555555555"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from testbeam.errors import NexusError
-from testbeam.model import ConnectionState, Severity
+from testbeam.model.samples import ConnectionState, Severity
 from testbeam.nexus import compose
 from testbeam.services.filewriter import reasons
 from tests.unit.filewriter.writing import Writing, alarm, connection, events, log, read

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import SettingsError
-from testbeam.model import RunStart, RunStop
+from testbeam.model.runs import RunStart, RunStop
 from testbeam.runtime.settings import parse
 from testbeam.services.filewriter import start_command
 from testbeam.services.filewriter.settings import PROG, FileWriterSettings, seconds

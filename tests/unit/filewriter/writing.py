@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from testbeam.model import Alarm, ConnectionChange, ConnectionState, Events, LogValue, Severity
+from testbeam.model.samples import Alarm, ConnectionChange, ConnectionState, Events, LogValue, Severity
 from testbeam.nexus import compose
 from testbeam.nexus.structure import parse
 from testbeam.runtime.counters import Drops

@@ -4,7 +4,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from testbeam.model import ConfigChange, ConnectionState, ForwarderCommand, Protocol, Severity, StreamSpec
+from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol, StreamSpec
+from testbeam.model.samples import ConnectionState, Severity
 from testbeam.model.updates import AlarmColumns, ConnectionColumns, Form, UpdateBatch, ValueColumns
 from testbeam.runtime.counters import Drops
 from testbeam.services.forwarder.ages import Ages

@@ -1,6 +1,6 @@
 import pytest
 
-from testbeam.model import ConfigChange, Protocol, StreamSpec
+from testbeam.model.forwarding import ConfigChange, Protocol, StreamSpec
 from testbeam.services.forwarder.streams import Change, change
 from tests.unit.forwarder.forwarding import Forwarding, command, spec
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from testbeam.errors import WireError
-from testbeam.model import ConfigChange, ConnectionState, Severity
+from testbeam.model.forwarding import ConfigChange
+from testbeam.model.samples import ConnectionState, Severity
 from testbeam.model.updates import Column, Form, UpdateBatch, ValueColumns
 from testbeam.services.forwarder import ages, core
 from testbeam.services.forwarder.ages import Ages

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from testbeam.model import ConfigChange, ConnectionState, Protocol
+from testbeam.model.forwarding import ConfigChange, Protocol
+from testbeam.model.samples import ConnectionState
 from testbeam.services.forwarder.status import MOST_NAMED, Rate, status_json
 from testbeam.services.forwarder.stored import from_store, to_store
 from testbeam.wire.flatbuffers.forwarder_command_fc00 import decode_fc00, encode_fc00

@@ -4,7 +4,7 @@ import pytest
 
 from testbeam.clients.pvs import PvHandle, open_client
 from testbeam.errors import PvMissing, SettingsError, TransportError, WaitTimeout
-from testbeam.model import Severity
+from testbeam.model.samples import Severity
 from testbeam.wire.pv_reading import PvValue, Reading, Scalar
 
 RECORDS = ("T:VOLT", "T:VOLT-RB", "T:TEMP")

@@ -7,7 +7,7 @@ import pytest
 from testbeam.clients.load import Load, LoadMeter, parts_of
 from testbeam.clients.measure import Lag, Latency, Measurement, _Watch, measure
 from testbeam.errors import SettingsError
-from testbeam.model import Events
+from testbeam.model.samples import Events
 from testbeam.wire.flatbuffers.registry import ENCODERS
 
 S = 1_000_000_000

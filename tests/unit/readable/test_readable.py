@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbeam import model
+from testbeam.model import runs, samples
+from testbeam.model.samples import Alarm, Severity
 from testbeam.wire.flatbuffers.registry import DECODERS, ENCODERS
 from testbeam.wire.kafka_message import KafkaMessage
 from testbeam.wire.readable.message import line, payload_tree, tree
@@ -117,7 +118,7 @@ def test_what_is_no_message_is_told_as_what_it_is(payload: bytes | None, text: s
 
 
 def test_a_text_of_a_payload_never_steers_the_terminal() -> None:
-    evil = ENCODERS["al00"](model.Alarm(source_name="\x1b[2J\u202eVOLT\n", timestamp_ns=1, severity=model.Severity.OK, message="\x9b31m"))
+    evil = ENCODERS["al00"](Alarm(source_name="\x1b[2J\u202eVOLT\n", timestamp_ns=1, severity=Severity.OK, message="\x9b31m"))
 
     shown = line(on_kafka(evil, key=b"\x1b]0;"))
     as_tree = dumps(tree(on_kafka(evil)))
@@ -136,11 +137,11 @@ def test_a_new_schema_is_readable_without_words_of_its_own() -> None:
         timestamp_ns: int
         data: Any
         unit: str
-        state: model.Severity
+        state: Severity
         raw: bytes
         axes: tuple[str, ...]
 
-    image = Image("camera", 5, np.arange(12.0).reshape(3, 4), "counts", model.Severity.MINOR, b"\1\2", ("x", "y"))
+    image = Image("camera", 5, np.arange(12.0).reshape(3, 4), "counts", Severity.MINOR, b"\1\2", ("x", "y"))
 
     assert source_of(image) == "camera"
     assert line_of(image) == (
@@ -152,7 +153,7 @@ def test_a_new_schema_is_readable_without_words_of_its_own() -> None:
 
 def test_events_without_events_pulses_or_pixels_are_told() -> None:
     none = np.empty(0, np.int32)
-    empty = model.Events(
+    empty = samples.Events(
         source_name="m",
         message_id=1,
         reference_time_ns=np.empty(0, np.int64),
@@ -177,11 +178,11 @@ def test_events_without_events_pulses_or_pixels_are_told() -> None:
     ],
 )
 def test_numbers_and_arrays_are_told_shortly(value: Any, text: str) -> None:
-    assert line_of(model.LogValue(source_name="x", value=value, timestamp_ns=0)) == f"{text}, at 1970-01-01T00:00:00.000000000Z"
+    assert line_of(samples.LogValue(source_name="x", value=value, timestamp_ns=0)) == f"{text}, at 1970-01-01T00:00:00.000000000Z"
 
 
 def test_a_job_is_told_with_its_span_and_who_is_asked() -> None:
-    start = model.RunStart(job_id="j", filename="f.nxs", nexus_structure="{}", start_time_ms=AT, service_id="writer-1")
+    start = runs.RunStart(job_id="j", filename="f.nxs", nexus_structure="{}", start_time_ms=AT, service_id="writer-1")
 
     assert source_of(start) == "j"
     assert line_of(start) == (
@@ -207,7 +208,7 @@ def test_long_texts_and_lists_are_shortened_as_json_unless_all_is_asked_for() ->
 
 
 def test_a_scalar_keeps_its_type_beside_it() -> None:
-    shown = as_json(model.LogValue(source_name="x", value=np.float32(0.5), timestamp_ns=1))
+    shown = as_json(samples.LogValue(source_name="x", value=np.float32(0.5), timestamp_ns=1))
 
     assert shown == {"source_name": "x", "value": 0.5, "value_dtype": "float32", "timestamp_ns": 1}
 

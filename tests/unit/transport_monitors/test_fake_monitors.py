@@ -1,4 +1,4 @@
-from testbeam.model import ConnectionState
+from testbeam.model.samples import ConnectionState
 from testbeam.model.updates import UpdateBatch
 from testbeam.transport.monitors.fake import FakeMonitors
 

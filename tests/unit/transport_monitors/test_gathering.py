@@ -1,4 +1,4 @@
-from testbeam.model import ConnectionState, Severity
+from testbeam.model.samples import ConnectionState, Severity
 from testbeam.model.updates import Form, ValueColumns
 from testbeam.transport.monitors.gathering import Gathering
 from testbeam.transport.monitors.name_servers import addresses

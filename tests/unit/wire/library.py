@@ -16,7 +16,8 @@ from streaming_data_types import run_start_pl72 as pl72
 from streaming_data_types import run_stop_6s4t as rs6s4t
 from streaming_data_types import status_x5f2 as x5f2
 
-from testbeam import model
+from testbeam.model import forwarding, runs, samples, status
+from testbeam.model.forwarding import Protocol, StreamSpec
 
 
 class Library(NamedTuple):
@@ -26,44 +27,44 @@ class Library(NamedTuple):
     decode: Callable[[bytes], Any]
 
 
-def _encode_f144(v: model.LogValue) -> bytes:
+def _encode_f144(v: samples.LogValue) -> bytes:
     return bytes(f144.serialise_f144(v.source_name, v.value, v.timestamp_ns))
 
 
-def _decode_f144(buffer: bytes) -> model.LogValue:
+def _decode_f144(buffer: bytes) -> samples.LogValue:
     got = f144.deserialise_f144(buffer)
-    return model.LogValue(source_name=got.source_name, value=np.asarray(got.value), timestamp_ns=got.timestamp_unix_ns)
+    return samples.LogValue(source_name=got.source_name, value=np.asarray(got.value), timestamp_ns=got.timestamp_unix_ns)
 
 
-def _encode_al00(v: model.Alarm) -> bytes:
+def _encode_al00(v: samples.Alarm) -> bytes:
     return bytes(al00.serialise_al00(v.source_name, v.timestamp_ns, al00.Severity(int(v.severity)), v.message))
 
 
-def _decode_al00(buffer: bytes) -> model.Alarm:
+def _decode_al00(buffer: bytes) -> samples.Alarm:
     got = al00.deserialise_al00(buffer)
-    severity = model.Severity(got.severity.value)
-    return model.Alarm(source_name=got.source, timestamp_ns=got.timestamp_ns, severity=severity, message=got.message)
+    severity = samples.Severity(got.severity.value)
+    return samples.Alarm(source_name=got.source, timestamp_ns=got.timestamp_ns, severity=severity, message=got.message)
 
 
-def _encode_ep01(v: model.ConnectionChange) -> bytes:
+def _encode_ep01(v: samples.ConnectionChange) -> bytes:
     return bytes(ep01.serialise_ep01(v.timestamp_ns, ep01.ConnectionInfo(int(v.state)), v.source_name, v.service_id))
 
 
-def _decode_ep01(buffer: bytes) -> model.ConnectionChange:
+def _decode_ep01(buffer: bytes) -> samples.ConnectionChange:
     got = ep01.deserialise_ep01(buffer)
-    state = model.ConnectionState(got.status.value)
-    return model.ConnectionChange(source_name=got.source_name, timestamp_ns=got.timestamp, state=state, service_id=got.service_id)
+    state = samples.ConnectionState(got.status.value)
+    return samples.ConnectionChange(source_name=got.source_name, timestamp_ns=got.timestamp, state=state, service_id=got.service_id)
 
 
-def _encode_ev44(v: model.Events) -> bytes:
+def _encode_ev44(v: samples.Events) -> bytes:
     return bytes(
         ev44.serialise_ev44(v.source_name, v.message_id, v.reference_time_ns, v.reference_time_index, v.time_of_flight_ns, v.pixel_id)
     )
 
 
-def _decode_ev44(buffer: bytes) -> model.Events:
+def _decode_ev44(buffer: bytes) -> samples.Events:
     got = ev44.deserialise_ev44(buffer)
-    return model.Events(
+    return samples.Events(
         source_name=got.source_name,
         message_id=got.message_id,
         reference_time_ns=got.reference_time,
@@ -73,7 +74,7 @@ def _decode_ev44(buffer: bytes) -> model.Events:
     )
 
 
-def _encode_pl72(v: model.RunStart) -> bytes:
+def _encode_pl72(v: runs.RunStart) -> bytes:
     m = v.detector_spectrum_map
     return bytes(
         pl72.serialise_pl72(
@@ -93,10 +94,10 @@ def _encode_pl72(v: model.RunStart) -> bytes:
     )
 
 
-def _decode_pl72(buffer: bytes) -> model.RunStart:
+def _decode_pl72(buffer: bytes) -> runs.RunStart:
     got = pl72.deserialise_pl72(buffer)
     m = got.detector_spectrum_map
-    return model.RunStart(
+    return runs.RunStart(
         job_id=got.job_id,
         filename=got.filename,
         nexus_structure=got.nexus_structure,
@@ -110,47 +111,47 @@ def _decode_pl72(buffer: bytes) -> model.RunStart:
         metadata=got.metadata,
         detector_spectrum_map=None
         if m is None
-        else model.DetectorSpectrumMap(spectrum=m.spectrum_numbers, detector_id=m.detector_ids, n_spectra=m.n_spectra),
+        else runs.DetectorSpectrumMap(spectrum=m.spectrum_numbers, detector_id=m.detector_ids, n_spectra=m.n_spectra),
     )
 
 
-def _encode_6s4t(v: model.RunStop) -> bytes:
+def _encode_6s4t(v: runs.RunStop) -> bytes:
     return bytes(rs6s4t.serialise_6s4t(v.job_id, v.run_name, v.service_id, v.command_id, v.stop_time_ms))
 
 
-def _decode_6s4t(buffer: bytes) -> model.RunStop:
+def _decode_6s4t(buffer: bytes) -> runs.RunStop:
     got = rs6s4t.deserialise_6s4t(buffer)
-    return model.RunStop(
+    return runs.RunStop(
         job_id=got.job_id, command_id=got.command_id, stop_time_ms=got.stop_time, run_name=got.run_name, service_id=got.service_id
     )
 
 
-def _encode_answ(v: model.CommandAnswer) -> bytes:
+def _encode_answ(v: runs.CommandAnswer) -> bytes:
     stop_time = datetime.fromtimestamp(v.stop_time_ms / 1000, tz=UTC)
     return bytes(answ.serialise_answ(v.service_id, v.job_id, v.command_id, v.action, v.outcome, v.message, v.status_code, stop_time))
 
 
-def _decode_answ(buffer: bytes) -> model.CommandAnswer:
+def _decode_answ(buffer: bytes) -> runs.CommandAnswer:
     got = answ.deserialise_answ(buffer)
-    return model.CommandAnswer(
+    return runs.CommandAnswer(
         service_id=got.service_id,
         job_id=got.job_id,
         command_id=got.command_id,
-        action=model.ActionType(got.action),
-        outcome=model.ActionOutcome(got.outcome),
+        action=runs.ActionType(got.action),
+        outcome=runs.ActionOutcome(got.outcome),
         message=got.message,
         status_code=got.status_code,
         stop_time_ms=round(got.stop_time.timestamp() * 1000),
     )
 
 
-def _encode_wrdn(v: model.WritingFinished) -> bytes:
+def _encode_wrdn(v: runs.WritingFinished) -> bytes:
     return bytes(wrdn.serialise_wrdn(v.service_id, v.job_id, v.error_encountered, v.file_name, v.metadata or None, v.message or None))
 
 
-def _decode_wrdn(buffer: bytes) -> model.WritingFinished:
+def _decode_wrdn(buffer: bytes) -> runs.WritingFinished:
     got = wrdn.deserialise_wrdn(buffer)
-    return model.WritingFinished(
+    return runs.WritingFinished(
         service_id=got.service_id,
         job_id=got.job_id,
         error_encountered=got.error_encountered,
@@ -160,7 +161,7 @@ def _decode_wrdn(buffer: bytes) -> model.WritingFinished:
     )
 
 
-def _encode_x5f2(v: model.ServiceStatus) -> bytes:
+def _encode_x5f2(v: status.ServiceStatus) -> bytes:
     return bytes(
         x5f2.serialise_x5f2(
             v.software_name, v.software_version, v.service_id, v.host_name, v.process_id, v.update_interval_ms, v.status_json
@@ -168,23 +169,23 @@ def _encode_x5f2(v: model.ServiceStatus) -> bytes:
     )
 
 
-def _decode_x5f2(buffer: bytes) -> model.ServiceStatus:
+def _decode_x5f2(buffer: bytes) -> status.ServiceStatus:
     got = x5f2.deserialise_x5f2(buffer)
-    return model.ServiceStatus(**{"update_interval_ms" if k == "update_interval" else k: v for k, v in got._asdict().items()})
+    return status.ServiceStatus(**{"update_interval_ms" if k == "update_interval" else k: v for k, v in got._asdict().items()})
 
 
-def _encode_fc00(v: model.ForwarderCommand) -> bytes:
+def _encode_fc00(v: forwarding.ForwarderCommand) -> bytes:
     """Hand the streams over backwards, as the library puts them on the wire in reverse."""
     streams = [fc00.StreamInfo(s.channel, s.schema, s.topic, s.protocol, s.periodic) for s in reversed(v.streams)]
     return bytes(fc00.serialise_fc00(v.change, streams))
 
 
-def _decode_fc00(buffer: bytes) -> model.ForwarderCommand:
+def _decode_fc00(buffer: bytes) -> forwarding.ForwarderCommand:
     got = fc00.deserialise_fc00(buffer)
-    return model.ForwarderCommand(
-        change=model.ConfigChange(got.config_change),
+    return forwarding.ForwarderCommand(
+        change=forwarding.ConfigChange(got.config_change),
         streams=tuple(
-            model.StreamSpec(channel=s.channel, schema=s.schema, topic=s.topic, protocol=model.Protocol(s.protocol), periodic=s.periodic)
+            StreamSpec(channel=s.channel, schema=s.schema, topic=s.topic, protocol=Protocol(s.protocol), periodic=s.periodic)
             for s in got.streams
         ),
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from testbeam import model
+from testbeam.model import forwarding, runs, samples
 from testbeam.wire.flatbuffers.registry import DECODERS, ENCODERS, decode, schema_id
 from tests.unit.wire.library import LIBRARY
 from tests.unit.wire.values import F144_TYPES, GOLDEN, GOLDEN_FOLDER, VALUES, same
@@ -82,9 +82,9 @@ def test_the_bytes_are_the_library_s_own(schema: str, data: Any) -> None:
 
 
 def _is_written_alike(value: Any) -> bool:
-    if isinstance(value, model.LogValue):  # the library leaves out zeros
+    if isinstance(value, samples.LogValue):  # the library leaves out zeros
         return value.timestamp_ns != 0 and (bool(value.value.ndim) or value.value.item() != 0)
-    return not isinstance(value, model.ForwarderCommand) or len(value.streams) < 2
+    return not isinstance(value, forwarding.ForwarderCommand) or len(value.streams) < 2
 
 
 @pytest.mark.parametrize("name", F144_TYPES)
@@ -92,8 +92,8 @@ def test_every_number_type_reaches_its_limits(name: str) -> None:
     dtype = np.dtype(name)
     limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
     for limit in (limits.min, limits.max, dtype.type(0)):
-        value = model.LogValue(source_name="TB:X", value=dtype.type(limit), timestamp_ns=1)
-        array = model.LogValue(source_name="TB:X", value=np.array([limit, limit], dtype), timestamp_ns=1)
+        value = samples.LogValue(source_name="TB:X", value=dtype.type(limit), timestamp_ns=1)
+        array = samples.LogValue(source_name="TB:X", value=np.array([limit, limit], dtype), timestamp_ns=1)
 
         assert same(decode(ENCODERS["f144"](value)), value)
         assert same(decode(LIBRARY["f144"].encode(value)), value)
@@ -104,12 +104,12 @@ def test_fields_that_are_missing_read_as_their_defaults() -> None:
     empty = b"".join((b"\x0c\0\0\0", b"%s", b"\x04\0\x04\0", b"\x04\0\0\0"))
     nothing = np.empty(0, np.int32)
 
-    assert decode(empty % b"al00") == model.Alarm(source_name="", timestamp_ns=0, severity=model.Severity.OK, message="")
-    assert decode(empty % b"pl72") == model.RunStart(job_id="", filename="", nexus_structure="", n_periods=1)
-    assert decode(empty % b"fc00") == model.ForwarderCommand(change=model.ConfigChange.ADD)
+    assert decode(empty % b"al00") == samples.Alarm(source_name="", timestamp_ns=0, severity=samples.Severity.OK, message="")
+    assert decode(empty % b"pl72") == runs.RunStart(job_id="", filename="", nexus_structure="", n_periods=1)
+    assert decode(empty % b"fc00") == forwarding.ForwarderCommand(change=forwarding.ConfigChange.ADD)
     assert same(
         decode(empty % b"ev44"),
-        model.Events(
+        samples.Events(
             source_name="",
             message_id=0,
             reference_time_ns=nothing.astype(np.int64),

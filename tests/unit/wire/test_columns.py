@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbeam.model import Events, LogValue
+from testbeam.model.samples import Events, LogValue
 from testbeam.wire.flatbuffers import columns_f144
 from testbeam.wire.flatbuffers.columns_ev44 import decode_ev44_columns
 from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from testbeam.errors import WireError
-from testbeam.model import EventColumns, Events, LogValue
+from testbeam.model.columns import EventColumns
+from testbeam.model.samples import Events, LogValue
 from testbeam.wire.flatbuffers import events_ev44, log_value_f144
 from testbeam.wire.flatbuffers.columns_ev44 import decode_ev44_columns
 from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from testbeam.errors import WireError
-from testbeam.model import Events
+from testbeam.model.samples import Events
 from testbeam.wire.flatbuffers.events_ev44 import decode_ev44, encode_ev44, index_problem
 from testbeam.wire.flatbuffers.layouts import MAX_LAYOUTS
 from testbeam.wire.flatbuffers.reader import read

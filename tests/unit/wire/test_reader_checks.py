@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from testbeam.errors import WireError
-from testbeam.model import Events, LogValue
+from testbeam.model.samples import Events, LogValue
 from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns
 from testbeam.wire.flatbuffers.events_ev44 import decode_ev44, encode_ev44
 from testbeam.wire.flatbuffers.log_value_f144 import decode_f144, encode_f144

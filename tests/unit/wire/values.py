@@ -8,38 +8,38 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from testbeam import model
+from testbeam.model import forwarding, runs, samples, status
 
 F144_TYPES = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")
 
 GOLDEN_FOLDER = Path(__file__).parent / "golden"
 
 GOLDEN: dict[str, Any] = {
-    "6s4t": model.RunStop(
+    "6s4t": runs.RunStop(
         job_id="7ed1b7f8-7c2b-41c7-9cf0-08cbd7e3f1f2",
         command_id="b6e0d4f5-2b0f-4b8f-8f3b-3b6f7d0e9a11",
         stop_time_ms=1_700_000_060_000,
         run_name="sweep of ω",
         service_id="writer-1",
     ),
-    "al00": model.Alarm(source_name="TB:VOLT", timestamp_ns=1_700_000_000_123_456_789, severity=model.Severity.MAJOR, message="HIHI"),
-    "answ": model.CommandAnswer(
+    "al00": samples.Alarm(source_name="TB:VOLT", timestamp_ns=1_700_000_000_123_456_789, severity=samples.Severity.MAJOR, message="HIHI"),
+    "answ": runs.CommandAnswer(
         service_id="writer-1",
         job_id="7ed1b7f8-7c2b-41c7-9cf0-08cbd7e3f1f2",
         command_id="7ed1b7f8-7c2b-41c7-9cf0-08cbd7e3f1f2",
-        action=model.ActionType.SET_STOP_TIME,
-        outcome=model.ActionOutcome.FAILURE,
+        action=runs.ActionType.SET_STOP_TIME,
+        outcome=runs.ActionOutcome.FAILURE,
         message="no such job",
         status_code=400,
         stop_time_ms=1_700_000_060_000,
     ),
-    "ep01": model.ConnectionChange(
+    "ep01": samples.ConnectionChange(
         source_name="TB:VOLT",
         timestamp_ns=1_700_000_000_123_456_789,
-        state=model.ConnectionState.DISCONNECTED,
+        state=samples.ConnectionState.DISCONNECTED,
         service_id="forwarder-1",
     ),
-    "ev44": model.Events(
+    "ev44": samples.Events(
         source_name="panel",
         message_id=42,
         reference_time_ns=np.array([1_700_000_000_000_000_000, 1_700_000_000_071_428_571], np.int64),
@@ -47,15 +47,15 @@ GOLDEN: dict[str, Any] = {
         time_of_flight_ns=np.array([1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000], np.int32),
         pixel_id=np.array([1, 128, 129, 16_384, 7], np.int32),
     ),
-    "f144": model.LogValue(source_name="TB:VOLT-RB", value=np.float64(-12.75), timestamp_ns=1_700_000_000_123_456_789),
-    "fc00": model.ForwarderCommand(
-        change=model.ConfigChange.REPLACE,
+    "f144": samples.LogValue(source_name="TB:VOLT-RB", value=np.float64(-12.75), timestamp_ns=1_700_000_000_123_456_789),
+    "fc00": forwarding.ForwarderCommand(
+        change=forwarding.ConfigChange.REPLACE,
         streams=(
-            model.StreamSpec(channel="TB:VOLT-RB", schema="f144", topic="tb_motion", protocol=model.Protocol.CA, periodic=1000),
-            model.StreamSpec(channel="TB:COUNT", schema="f144", topic="tb_motion"),
+            forwarding.StreamSpec(channel="TB:VOLT-RB", schema="f144", topic="tb_motion", protocol=forwarding.Protocol.CA, periodic=1000),
+            forwarding.StreamSpec(channel="TB:COUNT", schema="f144", topic="tb_motion"),
         ),
     ),
-    "pl72": model.RunStart(
+    "pl72": runs.RunStart(
         job_id="7ed1b7f8-7c2b-41c7-9cf0-08cbd7e3f1f2",
         filename="run_0001.nxs",
         nexus_structure='{"children": [{"type": "group", "name": "entry"}]}',
@@ -67,11 +67,11 @@ GOLDEN: dict[str, Any] = {
         service_id="writer-1",
         broker="127.0.0.1:9092",
         metadata='{"proposal": 1}',
-        detector_spectrum_map=model.DetectorSpectrumMap(
+        detector_spectrum_map=runs.DetectorSpectrumMap(
             spectrum=np.array([1, 2, 3], np.int32), detector_id=np.array([10, 20, 30], np.int32), n_spectra=3
         ),
     ),
-    "wrdn": model.WritingFinished(
+    "wrdn": runs.WritingFinished(
         service_id="writer-1",
         job_id="7ed1b7f8-7c2b-41c7-9cf0-08cbd7e3f1f2",
         error_encountered=True,
@@ -79,7 +79,7 @@ GOLDEN: dict[str, Any] = {
         metadata='{"proposal": 1}',
         message="source 'TB:NONE' is in no topic",
     ),
-    "x5f2": model.ServiceStatus(
+    "x5f2": status.ServiceStatus(
         software_name="testbeam-filewriter",
         software_version="0.1.0",
         service_id="writer-1",
@@ -102,17 +102,17 @@ def _array(dtype: Any, size: Any = st.integers(0, 20)) -> Any:
 
 
 @st.composite
-def _log_values(draw: Any) -> model.LogValue:
+def _log_values(draw: Any) -> samples.LogValue:
     dtype = np.dtype(draw(st.sampled_from(F144_TYPES)))
     array = draw(_array(dtype))
     value = array if array.size != 1 or draw(st.booleans()) else array[0]
-    return model.LogValue(source_name=draw(_text), value=value, timestamp_ns=draw(_i64))
+    return samples.LogValue(source_name=draw(_text), value=value, timestamp_ns=draw(_i64))
 
 
 @st.composite
-def _events(draw: Any) -> model.Events:
+def _events(draw: Any) -> samples.Events:
     pulses, events = draw(st.integers(0, 4)), draw(st.integers(0, 20))
-    return model.Events(
+    return samples.Events(
         source_name=draw(_text),
         message_id=draw(_i64),
         reference_time_ns=draw(_array("i8", pulses)),
@@ -123,38 +123,38 @@ def _events(draw: Any) -> model.Events:
 
 
 _streams = st.builds(
-    model.StreamSpec,
+    forwarding.StreamSpec,
     channel=_text,
     schema=_text,
     topic=_text,
-    protocol=st.sampled_from(model.Protocol),
+    protocol=st.sampled_from(forwarding.Protocol),
     periodic=_i32,
 )
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "6s4t": st.builds(model.RunStop, job_id=_text, command_id=_text, stop_time_ms=_u64, run_name=_text, service_id=_text),
-    "al00": st.builds(model.Alarm, source_name=_text, timestamp_ns=_i64, severity=st.sampled_from(model.Severity), message=_text),
+    "6s4t": st.builds(runs.RunStop, job_id=_text, command_id=_text, stop_time_ms=_u64, run_name=_text, service_id=_text),
+    "al00": st.builds(samples.Alarm, source_name=_text, timestamp_ns=_i64, severity=st.sampled_from(samples.Severity), message=_text),
     "answ": st.builds(
-        model.CommandAnswer,
+        runs.CommandAnswer,
         service_id=_text,
         job_id=_text,
         command_id=_text,
-        action=st.sampled_from(model.ActionType),
-        outcome=st.sampled_from(model.ActionOutcome),
+        action=st.sampled_from(runs.ActionType),
+        outcome=st.sampled_from(runs.ActionOutcome),
         message=_text,
         status_code=_i32,
         stop_time_ms=st.integers(0, 32_000_000_000).map(lambda s: s * 1000),  # whole seconds until 2984: the library takes a datetime
     ),
     "ep01": st.builds(
-        model.ConnectionChange, source_name=_text, timestamp_ns=_i64, state=st.sampled_from(model.ConnectionState), service_id=_text
+        samples.ConnectionChange, source_name=_text, timestamp_ns=_i64, state=st.sampled_from(samples.ConnectionState), service_id=_text
     ),
     "ev44": _events(),
     "f144": _log_values(),
     "fc00": st.builds(
-        model.ForwarderCommand, change=st.sampled_from(model.ConfigChange), streams=st.lists(_streams, max_size=5).map(tuple)
+        forwarding.ForwarderCommand, change=st.sampled_from(forwarding.ConfigChange), streams=st.lists(_streams, max_size=5).map(tuple)
     ),
     "pl72": st.builds(
-        model.RunStart,
+        runs.RunStart,
         job_id=_text,
         filename=_text,
         nexus_structure=_text,
@@ -167,10 +167,10 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         broker=_text,
         metadata=_text,
         detector_spectrum_map=st.none()
-        | st.builds(model.DetectorSpectrumMap, spectrum=_array("i4"), detector_id=_array("i4"), n_spectra=_i32),
+        | st.builds(runs.DetectorSpectrumMap, spectrum=_array("i4"), detector_id=_array("i4"), n_spectra=_i32),
     ),
     "wrdn": st.builds(
-        model.WritingFinished,
+        runs.WritingFinished,
         service_id=_text,
         job_id=_text,
         error_encountered=st.booleans(),
@@ -179,7 +179,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         message=_text,
     ),
     "x5f2": st.builds(
-        model.ServiceStatus,
+        status.ServiceStatus,
         software_name=_text,
         software_version=_text,
         service_id=_text,

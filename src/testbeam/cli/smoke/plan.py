@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import dataclass, field
 
-from testbeam.model import Protocol, StreamSpec
+from testbeam.model.forwarding import Protocol, StreamSpec
 from testbeam.nexus import compose, demo_instrument
 from testbeam.stacks.topics import Topics
 

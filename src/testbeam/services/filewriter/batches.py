@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbeam.errors import WireError
-from testbeam.model import EventColumns, LogColumns
+from testbeam.model.columns import EventColumns, LogColumns
 from testbeam.services.filewriter.events import in_order
 from testbeam.services.filewriter.rows import EventRows, LogRows, ObjectRows, Rows
 from testbeam.services.filewriter.window import TimesNs

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from testbeam.model import ActionOutcome, ActionType, CommandAnswer, RunStart, RunStop
+from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, RunStop
 
 IDLE_JOB_ID = "not_currently_writing"
 CREATED, BAD_REQUEST, FAILED = 201, 400, 500

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from testbeam.model import EventColumns
+from testbeam.model.columns import EventColumns
 
 NO_PIXEL = -1
 

@@ -1,19 +1,18 @@
 """What the writer says on Kafka (answers, status, finished files), and whether Kafka still listens."""
 
 import json
-import secrets
 import socket
 from collections.abc import Mapping
-from os import getpid
+from os import getpid, urandom
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from testbeam.model import CommandAnswer, WritingFinished
+from testbeam.model.runs import CommandAnswer, WritingFinished
 from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.runtime.heartbeat import Heartbeat
-from testbeam.transport.kafka import Kafka
+from testbeam.transport.kafka import FOR_NEW_TOPICS, Kafka
 from testbeam.wire.flatbuffers.command_answer_answ import encode_answ
 from testbeam.wire.flatbuffers.writing_finished_wrdn import encode_wrdn
 
@@ -21,14 +20,14 @@ _PRODUCER = {
     "message_timeout_ms": 0,  # a wrdn waits for Kafka to come back, however long
     "enable_idempotence": False,  # a new broker makes an idempotent producer wait 0.5 s for its number
     "max_in_flight_requests_per_connection": 1,  # which keeps the order all the same
-    "reconnect_backoff_max_ms": 50,  # the first status is what makes a stack ready
+    **FOR_NEW_TOPICS,  # the first status is what makes a stack ready
     "linger_ms": 0,
 }
 
 
 def new_service_id(name: str) -> str:
     """Return an id no other start of a writer has."""
-    return f"{name or 'filewriter'}--{socket.gethostname()}--{getpid()}--{secrets.token_hex(4)}"
+    return f"{name or 'filewriter'}--{socket.gethostname()}--{getpid()}--{urandom(4).hex()}"
 
 
 class Feedback:

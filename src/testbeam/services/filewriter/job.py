@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from testbeam.errors import TopicMissing, TransportError, WireError
-from testbeam.model import RunStop, WritingFinished
+from testbeam.model.runs import RunStop, WritingFinished
 from testbeam.nexus.structure import parse
 from testbeam.runtime.counters import Drops
 from testbeam.services.filewriter import core

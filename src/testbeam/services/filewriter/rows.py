@@ -9,7 +9,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from testbeam.model import EventColumns
+from testbeam.model.columns import EventColumns
 from testbeam.services.filewriter.window import Slots, TimesNs
 
 KINDS = tuple(np.dtype(f"<{code}") for code in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"))

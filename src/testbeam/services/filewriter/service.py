@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import Message
 
 from testbeam.errors import NexusError, TransportError, WireError
-from testbeam.model import RunStart, RunStop
+from testbeam.model.runs import RunStart, RunStop
 from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.services.filewriter import core, start_command
@@ -20,6 +20,7 @@ from testbeam.services.filewriter.pool import Pool
 from testbeam.services.filewriter.settings import PROG, FileWriterSettings
 from testbeam.services.filewriter.start_command import Command, Exit
 from testbeam.transport.kafka import Kafka
+from testbeam.transport.listening import wait_for_broker
 from testbeam.wire.flatbuffers.run_start_pl72 import decode_pl72, encode_pl72
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ _GOODBYE_S = 5.0
 
 def serve(settings: FileWriterSettings, stop: threading.Event) -> None:
     """Write NeXus files from Kafka."""
-    writer = FileWriter(settings)
+    kafka = Kafka(bootstrap=settings.brokers, options=dict(settings.kafka_option))
+    wait_for_broker(kafka, stop, logging.getLogger(PROG))
+    writer = FileWriter(settings, kafka)
     try:
         while not stop.is_set() and not writer.done:
             writer.step()
@@ -41,11 +44,11 @@ def serve(settings: FileWriterSettings, stop: threading.Event) -> None:
 class FileWriter:
     """One writer, idle or with one job."""
 
-    def __init__(self, settings: FileWriterSettings) -> None:
+    def __init__(self, settings: FileWriterSettings, kafka: Kafka) -> None:
         self._settings = settings
+        self._kafka = kafka
         self._log = logging.getLogger(PROG)
         self._drops = Drops(self._log)
-        self._kafka = Kafka(bootstrap=settings.brokers, options=dict(settings.kafka_option))
         service_id = new_service_id(settings.service_name)
         self._feedback = Feedback(self._kafka, service_id, settings.status_master_interval, self._drops)
         self._pool = Pool(self._kafka, settings.job_pool_topic, settings.job_pool_group, self._log)
@@ -94,12 +97,13 @@ class FileWriter:
             message = self._pool.poll(wait_s)
             if message is not None:
                 self._take_from_pool(message)
+            else:
+                import_module("testbeam.services.filewriter.job")  # brings h5py: in an idle moment, not with the first job
 
     def _become_ready(self) -> None:
         self._is_ready = True
         self._tell_ready()
         self._pool.join()
-        import_module("testbeam.services.filewriter.job")  # h5py is loaded while the group takes us in, not before we are ready
 
     def _tell_ready(self) -> None:
         file = self._settings.ready_file

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from testbeam.errors import SettingsError
-from testbeam.model import RunStart, RunStop
+from testbeam.model.runs import RunStart, RunStop
 
 
 class Exit:

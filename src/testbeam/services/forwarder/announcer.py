@@ -11,12 +11,13 @@ from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.services.forwarder.addresses import Address
 from testbeam.services.forwarder.problems import Problems
+from testbeam.transport.kafka import FOR_NEW_TOPICS
 
 _OPTIONS = {
     "linger_ms": 0,
     "enable_idempotence": False,  # a new broker makes an idempotent producer wait 0.5 s for its number
     "max_in_flight_requests_per_connection": 1,  # which keeps the order all the same
-    "reconnect_backoff_max_ms": 50,  # the first status is what makes a stack ready
+    **FOR_NEW_TOPICS,  # the first status is what makes a stack ready
     "queue_buffering_max_messages": 1000,
     "topic_metadata_propagation_max_ms": 5000,
     "topic_metadata_refresh_interval_ms": 5000,

@@ -6,14 +6,15 @@ are idempotent, so one that is read twice after a reconnect does no harm.
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from testbeam.errors import TransportError
+from testbeam.errors import TopicMissing, TransportError
 from testbeam.services.forwarder.addresses import Address
 from testbeam.services.forwarder.problems import Problems
 from testbeam.transport.kafka import Reader
 
-_RETRY_S = 0.05
+_RETRY_S = 0.02
 _PATIENCE_S = 2.0  # for a broker and topics that come up together with the forwarder, before it is called a problem
 _ANSWER_S = 1.0  # while Kafka is asked, updates wait
 _MOST = 500
@@ -21,11 +22,17 @@ _MOST = 500
 
 @dataclass(slots=True)
 class CommandTopic:
-    """Reads the command topic; `ready` once its positions are facts. `since_ms` is Kafka time."""
+    """Reads the command topic; `ready` once its positions are facts. `since_ms` is Kafka time.
+
+    `beside` is another topic of the cluster: `beside_is_empty` tells whether it had no message before the reading began. A connection
+    answers in order, so a question put to it later would wait for the commands that don't come.
+    """
 
     address: Address
     problems: Problems
     since_ms: int
+    beside: str = ""
+    beside_is_empty: bool = False
     ready: bool = False
     _reader: Reader | None = field(default=None)
     _retry_s: float = float("-inf")
@@ -58,11 +65,18 @@ class CommandTopic:
             if self._reader is None:
                 self._reader = self.address.kafka.reader(reconnect_backoff_max_ms=100)
             starts = self._reader.offsets_at(topic, self.since_ms, _ANSWER_S)
+            self._look_beside(self._reader)
             self._reader.assign({(topic, p): offset for p, offset in starts.items()})
             self.ready = True
             self._trying_since_s = None
         except TransportError as error:
             self._lost(error)
+
+    def _look_beside(self, reader: Reader) -> None:
+        if self.beside:
+            with suppress(TopicMissing):  # whoever reads it says so
+                self.beside_is_empty = all(low == high for low, high in reader.watermarks(self.beside, _ANSWER_S).values())
+            self.beside = ""
 
     def _lost(self, error: TransportError) -> None:
         now_s = time.monotonic()

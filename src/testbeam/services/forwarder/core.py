@@ -6,7 +6,7 @@ Source: contracts/forwarder.md, "Messages".
 from dataclasses import dataclass
 
 from testbeam.errors import WireError
-from testbeam.model import Alarm, ConnectionChange
+from testbeam.model.samples import Alarm, ConnectionChange
 from testbeam.model.updates import AlarmColumns, ConnectionColumns, Form, UpdateBatch, ValueColumns
 from testbeam.runtime.counters import Drops
 from testbeam.services.forwarder.ages import NEVER_NS, Ages

@@ -11,7 +11,7 @@ import time
 from functools import cached_property
 
 from testbeam.errors import WireError
-from testbeam.model import ConfigChange, ForwarderCommand, Protocol
+from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol, StreamSpec
 from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.runtime.heartbeat import Heartbeat
@@ -29,6 +29,7 @@ from testbeam.services.forwarder.status import Rate, status_json
 from testbeam.services.forwarder.storage import Storage
 from testbeam.services.forwarder.stream_set import StreamSet
 from testbeam.services.forwarder.watchers import Watchers
+from testbeam.transport.listening import wait_for_broker
 from testbeam.transport.monitors.opening import open_monitors
 from testbeam.transport.monitors.seam import Monitors
 from testbeam.wire.flatbuffers.forwarder_command_fc00 import decode_fc00
@@ -47,6 +48,7 @@ _DAY_NS = 86_400_000 * _MS
 def forward(settings: ForwarderSettings, stop: threading.Event) -> None:
     """Send what EPICS PVs say to Kafka topics, for the streams that commands ask for."""
     forwarder = Forwarder(settings)
+    forwarder.connect(stop)
     try:
         while not stop.is_set():
             forwarder.step(stop)
@@ -70,16 +72,21 @@ class Forwarder:
         self._streams = StreamSet(None if settings.pv_update_period is None else Repeats(settings.pv_update_period))
         self._core = Core(settings.service_id, self._streams, self._drops, self._problems, _ages(settings))
         self._watchers = Watchers(self._open_client, self._problems)
-        self._commands = CommandTopic(self._places.commands, self._problems, _LOADED_MS)
+        self._commands = CommandTopic(self._places.commands, self._problems, _LOADED_MS, beside=self._stored_beside())
         self._heartbeat = Heartbeat(SOFTWARE, settings.service_id, settings.status_interval / 1000)
         self._announcer = Announcer(self._drops, self._problems, settings.service_id.encode())
-        self._announcer.connect(self._places.status)
         self._rate = Rate()
         storage = self._places.storage
         self._storage = storage and Storage(address=storage, problems=self._problems, say=self._announcer.say)
         self._payloads: list[bytes] = []  # commands that came and are not done yet
         self._is_restored = False
         self._is_ready = False
+
+    def connect(self, stop: threading.Event) -> None:
+        """Wait until the brokers of commands and status listen, or until told to stop."""
+        for address in (self._places.commands, self._places.status):
+            wait_for_broker(address.kafka, stop, self._log)
+        self._announcer.connect(self._places.status)
 
     @cached_property
     def _outbox(self) -> Outbox:
@@ -126,7 +133,9 @@ class Forwarder:
 
     def _restore(self) -> bool:
         """Take up the streams of the time before, unless told not to; before any command, after none can be missed any more."""
-        streams = self._storage.read() if self._storage and not self._settings.skip_retrieval else ()
+        streams: tuple[StreamSpec, ...] | None = ()
+        if self._storage and not self._settings.skip_retrieval and not self._commands.beside_is_empty:
+            streams = self._storage.read()
         if streams is None:
             return False
         if streams:
@@ -134,6 +143,11 @@ class Forwarder:
             self._apply(ForwarderCommand(change=ConfigChange.ADD, streams=streams))
         self._is_restored = True
         return True
+
+    def _stored_beside(self) -> str:
+        """Return the storage topic where the reader of the commands can tell that there is nothing in it, as in a new stack."""
+        storage = self._places.storage
+        return "" if storage is None or storage.cluster != self._places.commands.cluster else storage.topic
 
     def _do_commands(self) -> None:
         """Do the commands that came, and tell of the streams once, however many they were."""

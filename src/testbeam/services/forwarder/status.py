@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from testbeam.model import ConnectionState
+from testbeam.model.samples import ConnectionState
 from testbeam.services.forwarder.stream import Stream
 
 MOST_NAMED = 100  # channels that are named as not connected; a status must stay far below the broker's largest message

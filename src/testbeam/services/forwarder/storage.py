@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from testbeam.errors import TopicMissing, TransportError
-from testbeam.model import StreamSpec
+from testbeam.model.forwarding import StreamSpec
 from testbeam.services.forwarder.addresses import Address
 from testbeam.services.forwarder.problems import Problems
 from testbeam.services.forwarder.stored import restore, to_store

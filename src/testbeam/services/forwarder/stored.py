@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbeam.errors import TransportError, WireError
-from testbeam.model import ConfigChange, ForwarderCommand, StreamSpec
+from testbeam.model.forwarding import ConfigChange, ForwarderCommand, StreamSpec
 from testbeam.transport.kafka import Kafka, Reader
 from testbeam.wire.flatbuffers.forwarder_command_fc00 import decode_fc00, encode_fc00
 

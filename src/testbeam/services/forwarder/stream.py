@@ -1,6 +1,7 @@
 """What does the forwarder remember of one stream between two updates?"""
 
-from testbeam.model import ConnectionState, Severity, StreamSpec
+from testbeam.model.forwarding import StreamSpec
+from testbeam.model.samples import ConnectionState, Severity
 from testbeam.model.updates import Form
 from testbeam.services.forwarder.ages import NEVER_NS
 from testbeam.services.forwarder.serialisers.seam import Serialise

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from testbeam.model import ForwarderCommand, StreamSpec
+from testbeam.model.forwarding import ForwarderCommand, StreamSpec
 from testbeam.services.forwarder.repeats import Repeats
 from testbeam.services.forwarder.serialisers.registry import SERIALISERS
 from testbeam.services.forwarder.stream import Message, Stream, Topic

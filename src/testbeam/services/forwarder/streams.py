@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from testbeam.model import ConfigChange, ForwarderCommand, StreamSpec
+from testbeam.model.forwarding import ConfigChange, ForwarderCommand, StreamSpec
 
 _LONGEST_NAME = 500  # bytes; one that does not fit into a datagram would keep pvxs from searching for all others
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")

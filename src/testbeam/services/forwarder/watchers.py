@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from testbeam.errors import TestbeamError
-from testbeam.model import Protocol, StreamSpec
+from testbeam.model.forwarding import Protocol, StreamSpec
 from testbeam.model.updates import UpdateBatch
 from testbeam.services.forwarder.problems import Problems
 from testbeam.transport.monitors.seam import Monitors

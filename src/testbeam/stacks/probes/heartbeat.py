@@ -11,7 +11,7 @@ from testbeam.kit.seen import Seen
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
-    from testbeam.model import ServiceStatus
+    from testbeam.model.status import ServiceStatus
     from testbeam.transport.kafka import Reader
 
 _LOOK_S = 0.2

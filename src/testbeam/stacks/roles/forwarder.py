@@ -13,7 +13,7 @@ from testbeam.stacks.probes.idle_status import IdleStatus
 if TYPE_CHECKING:
     from testbeam.clients.forwarder import ForwarderClient, ForwarderStatus
     from testbeam.clients.topics import TopicHandle
-    from testbeam.model import StreamSpec
+    from testbeam.model.forwarding import StreamSpec
 
 __all__ = ["ForwarderHandle", "forwarder"]
 
@@ -52,7 +52,7 @@ class ForwarderHandle(Handle):
             SettingsError: there is no such protocol.
             WaitTimeout: the forwarder does not list it in time.
         """
-        from testbeam.model import Protocol, StreamSpec
+        from testbeam.model.forwarding import Protocol, StreamSpec
 
         if protocol.upper() not in Protocol.__members__:
             raise SettingsError("protocol", protocol, '"pva", "ca" or "fake"')

@@ -6,7 +6,7 @@ import os
 from collections import deque
 
 from testbeam.errors import TransportError
-from testbeam.model import ConnectionState
+from testbeam.model.samples import ConnectionState
 from testbeam.model.updates import UpdateBatch, ValueColumns
 from testbeam.transport.monitors import libca
 from testbeam.transport.monitors.ca_lanes import Lane, Rows, alarm_words, make_lane

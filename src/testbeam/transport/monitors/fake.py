@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass, field
 
-from testbeam.model import ConnectionState
+from testbeam.model.samples import ConnectionState
 from testbeam.model.updates import Form, UpdateBatch
 from testbeam.transport.monitors.gathering import Gathering
 from testbeam.transport.monitors.seam import Clock

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from testbeam.model import ConnectionState, Severity
+from testbeam.model.samples import ConnectionState, Severity
 from testbeam.model.updates import AlarmColumns, ConnectionColumns, Form, UpdateBatch, ValueColumns
 
 Rows = tuple[list[int], list[Any], list[int]]  # stream, value, timestamp_ns

@@ -2,7 +2,7 @@
 
 import time
 
-from testbeam.model import Protocol
+from testbeam.model.forwarding import Protocol
 from testbeam.transport.epics_libraries import folder
 from testbeam.transport.monitors.seam import Clock, Monitors
 from testbeam.transport.p4p_import import without_setuptools

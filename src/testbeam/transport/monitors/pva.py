@@ -16,7 +16,7 @@ from typing import Any
 from p4p.client.raw import Cancelled, Context, Disconnected, Finished, RemoteError, Subscription
 from p4p.wrapper import Value
 
-from testbeam.model import ConnectionState
+from testbeam.model.samples import ConnectionState
 from testbeam.model.updates import Form, UpdateBatch
 from testbeam.transport.monitors.gathering import Gathering
 from testbeam.transport.monitors.name_servers import NameServers, addresses

@@ -3,7 +3,7 @@
 Source: al00_alarm.fbs.
 """
 
-from testbeam.model import Alarm, Severity
+from testbeam.model.samples import Alarm, Severity
 from testbeam.wire.flatbuffers.builder import build
 from testbeam.wire.flatbuffers.enums import member
 from testbeam.wire.flatbuffers.reader import read

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbeam.errors import WireError
-from testbeam.model import EventBatch, EventColumns
+from testbeam.model.columns import EventBatch, EventColumns
 from testbeam.wire.flatbuffers.events_ev44 import check_lengths, decode_ev44, decode_name
 from testbeam.wire.flatbuffers.layouts_ev44 import I4, I8, Places, locate
 

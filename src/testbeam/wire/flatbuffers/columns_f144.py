@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbeam.errors import WireError
-from testbeam.model import LogBatch, LogColumns, LogValue
+from testbeam.model.columns import LogBatch, LogColumns
+from testbeam.model.samples import LogValue
 from testbeam.wire.flatbuffers.layouts_f144 import SCALAR_LAYOUTS, STRUCTURE, ScalarLayout
 from testbeam.wire.flatbuffers.log_value_f144 import decode_f144
 from testbeam.wire.flatbuffers.schema_f144 import SCALAR_TYPES

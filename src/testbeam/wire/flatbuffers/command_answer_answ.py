@@ -3,7 +3,7 @@
 Source: answ_action_response.fbs.
 """
 
-from testbeam.model import ActionOutcome, ActionType, CommandAnswer
+from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer
 from testbeam.wire.flatbuffers.builder import build
 from testbeam.wire.flatbuffers.enums import member
 from testbeam.wire.flatbuffers.reader import read

@@ -3,7 +3,7 @@
 Source: ep01_epics_connection.fbs.
 """
 
-from testbeam.model import ConnectionChange, ConnectionState
+from testbeam.model.samples import ConnectionChange, ConnectionState
 from testbeam.wire.flatbuffers.builder import build
 from testbeam.wire.flatbuffers.enums import member
 from testbeam.wire.flatbuffers.reader import read

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbeam.errors import WireError
-from testbeam.model import Events
+from testbeam.model.samples import Events
 from testbeam.wire.flatbuffers.layouts_ev44 import EV44, I4, I8, assemble, locate
-from testbeam.wire.flatbuffers.vectors import exact
 from testbeam.wire.flatbuffers.reader import read
 from testbeam.wire.flatbuffers.tables import Vector
+from testbeam.wire.flatbuffers.vectors import exact
 
 _TIMES, _INDEX, _TIME_OF_FLIGHT, _PIXEL_ID = (field for field in EV44.fields if isinstance(field, Vector))
 
@@ -55,8 +55,8 @@ def encode_ev44(events: Events) -> bytes:
     Raises:
         WireError: a value does not fit its field, or the arrays don't belong together.
     """
-    reference_time, index = _array(events.reference_time_ns, _TIMES), _array(events.reference_time_index, _INDEX)
-    time_of_flight, pixel_id = _array(events.time_of_flight_ns, _TIME_OF_FLIGHT), _array(events.pixel_id, _PIXEL_ID)
+    reference_time, index = _array(events.reference_time_ns, _TIMES, I8), _array(events.reference_time_index, _INDEX, I4)
+    time_of_flight, pixel_id = _array(events.time_of_flight_ns, _TIME_OF_FLIGHT, I4), _array(events.pixel_id, _PIXEL_ID, I4)
     check_lengths(reference_time.size, index.size, time_of_flight.size, pixel_id.size)
     try:
         return assemble(events.source_name.encode(), events.message_id, reference_time, index, time_of_flight, pixel_id)
@@ -98,8 +98,8 @@ def decode_name(raw: bytes) -> str:
         raise WireError("ev44", f"source_name is not UTF-8: {error.reason} at byte {error.start}") from None
 
 
-def _array(values: NDArray[Any], field: Vector) -> NDArray[Any]:
-    if type(values) is np.ndarray and values.dtype is field.dtype and values.ndim == 1 and values.flags.c_contiguous:
+def _array(values: NDArray[Any], field: Vector, dtype: np.dtype[Any]) -> NDArray[Any]:
+    if type(values) is np.ndarray and values.dtype is dtype and values.ndim == 1 and values.flags.c_contiguous:
         return values
     try:
         return exact(field, values)

@@ -3,7 +3,7 @@
 Source: fc00_forwarder_config.fbs.
 """
 
-from testbeam.model import ConfigChange, ForwarderCommand, Protocol, StreamSpec
+from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol, StreamSpec
 from testbeam.wire.flatbuffers.builder import build
 from testbeam.wire.flatbuffers.enums import member
 from testbeam.wire.flatbuffers.reader import read

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from testbeam.errors import WireError
-from testbeam.model import LogValue
+from testbeam.model.samples import LogValue
 from testbeam.wire.flatbuffers.layouts_f144 import SCALAR_LAYOUTS, SHORTEST, STRUCTURE
 from testbeam.wire.flatbuffers.reader import read
 from testbeam.wire.flatbuffers.schema_f144 import ARRAY_KIND, F144, SCALAR_TYPES

@@ -5,7 +5,7 @@ Source: pl72_run_start.fbs, df12_det_spec_map.fbs.
 
 from typing import Any
 
-from testbeam.model import DetectorSpectrumMap, RunStart
+from testbeam.model.runs import DetectorSpectrumMap, RunStart
 from testbeam.wire.flatbuffers.builder import build
 from testbeam.wire.flatbuffers.reader import read
 from testbeam.wire.flatbuffers.tables import Nested, Scalar, String, Table, Vector

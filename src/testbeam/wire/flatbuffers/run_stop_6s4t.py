@@ -3,7 +3,7 @@
 Source: 6s4t_run_stop.fbs.
 """
 
-from testbeam.model import RunStop
+from testbeam.model.runs import RunStop
 from testbeam.wire.flatbuffers.builder import build
 from testbeam.wire.flatbuffers.reader import read
 from testbeam.wire.flatbuffers.tables import Scalar, String, Table

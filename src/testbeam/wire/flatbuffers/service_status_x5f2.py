@@ -3,7 +3,7 @@
 Source: x5f2_status.fbs.
 """
 
-from testbeam.model import ServiceStatus
+from testbeam.model.status import ServiceStatus
 from testbeam.wire.flatbuffers.builder import build
 from testbeam.wire.flatbuffers.reader import read
 from testbeam.wire.flatbuffers.tables import Scalar, String, Table

@@ -3,7 +3,7 @@
 Source: wrdn_finished_writing.fbs.
 """
 
-from testbeam.model import WritingFinished
+from testbeam.model.runs import WritingFinished
 from testbeam.wire.flatbuffers.builder import build
 from testbeam.wire.flatbuffers.reader import read
 from testbeam.wire.flatbuffers.tables import Scalar, String, Table

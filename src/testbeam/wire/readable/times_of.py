@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from testbeam.model import Events
+from testbeam.model.samples import Events
 
 
 def payload_time_ns(value: Any) -> int | None:

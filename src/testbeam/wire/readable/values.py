@@ -8,18 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbeam.model import (
-    Alarm,
-    CommandAnswer,
-    ConnectionChange,
-    Events,
-    ForwarderCommand,
-    LogValue,
-    RunStart,
-    RunStop,
-    ServiceStatus,
-    WritingFinished,
-)
+from testbeam.model.forwarding import ForwarderCommand
+from testbeam.model.runs import CommandAnswer, RunStart, RunStop, WritingFinished
+from testbeam.model.samples import Alarm, ConnectionChange, Events, LogValue
+from testbeam.model.status import ServiceStatus
 from testbeam.wire.readable.texts import hex_head, printable, time_ms, time_ns
 
 _TEXT = 120

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from testbeam.model import Events
+from testbeam.model.samples import Events
 from testbeam.services.simulators.event_source import pattern, spectrum
 from testbeam.services.simulators.event_source.geometry import Geometry
 

@@ -9,11 +9,12 @@ from testbeam.services.simulators.event_source.outlet import Outlet
 from testbeam.services.simulators.event_source.pulses import exact_rate
 from testbeam.services.simulators.event_source.settings import EventSourceSettings
 from testbeam.transport.kafka import Kafka
+from testbeam.transport.listening import wait_for_broker
 
 log = logging.getLogger("event-source")
 
 READY = "Kafka has the topics, pulses begin"
-_WAIT_AGAIN_S = 0.05
+_WAIT_AGAIN_S = 0.02
 _LEAVE_WITHIN_S = 5.0
 
 
@@ -21,6 +22,7 @@ def serve(settings: EventSourceSettings, stop: threading.Event) -> None:
     """Send seeded neutron events (ev44) of the shipped panel and monitor, pulse by pulse, until told to stop."""
     check(settings)
     kafka = Kafka(bootstrap=settings.bootstrap)
+    wait_for_broker(kafka, stop, log, within_s=settings.topic_timeout)
     wait_for_topics(kafka, [t for t in (settings.detector_topic, settings.monitor_topic, settings.status_topic) if t], settings, stop)
     outlet = Outlet(kafka.producer(queue_buffering_max_kbytes=65536), stop, log)
     log.info(READY)  # an idempotent producer takes half a second more for its first message, which waits in its queue meanwhile
@@ -59,8 +61,7 @@ def wait_for_topics(kafka: Kafka, topics: list[str], settings: EventSourceSettin
     with kafka.reader() as reader:
         while not stop.is_set():
             try:
-                for topic in topics:
-                    reader.partitions(topic, within_s=1.0)
+                reader.partitions_of(topics, within_s=1.0)
             except TransportError:
                 if time.monotonic() > deadline_s:
                     raise
