@@ -2,16 +2,19 @@
 
 The kit tells of it in a thread of its own. The main thread, where the test is, gets SIGINT, the one signal that everything in Python, and
 the kit itself, is made to be interrupted by; what arrives as KeyboardInterrupt is then told as what it was.
+
+Python looks for signals before a wait begins and when the kernel breaks it off: one that comes in between is seen when the wait is over
+by itself. So the main thread is nudged, by a signal that does nothing else, until the test has ended.
 """
 
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from testbeam.errors import ServiceDied, TestbeamError
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from testbeam.pytest_plugin.keys import AnyRun
 
 _DELIVERY_S = 2.0  # a signal to one's own main thread arrives within a millisecond
+_NUDGE = signal.SIGURG  # ignored where nobody has asked for it: one that comes late does no harm
+_NUDGE_S = 0.05
 
 
 class CrashWatch:
@@ -34,9 +39,19 @@ class CrashWatch:
     def crashed(self, handle: "Handle") -> None:
         """Interrupt the running test, if the service is of its run; called from a thread of the kit."""
         with self._lock:
-            if handle.run is self._run and not self._sent:
-                self._sent = True
-                signal.pthread_kill(_main_thread_id(), signal.SIGINT)
+            if handle.run is not self._run or self._sent:
+                return
+            self._sent = True
+            signal.pthread_kill(_main_thread_id(), signal.SIGINT)
+        threading.Thread(target=self._nudge, args=(handle.run,), name="testbeam-nudge", daemon=True).start()
+
+    def _nudge(self, run: "AnyRun") -> None:
+        while True:
+            time.sleep(_NUDGE_S)
+            with self._lock:
+                if self._run is not run:
+                    return
+                signal.pthread_kill(_main_thread_id(), _NUDGE)
 
     @contextmanager
     def armed(self, run: "AnyRun") -> Iterator[None]:
@@ -95,14 +110,24 @@ def _interruptible() -> Iterator[bool]:
         yield False
         return
     before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:
-        yield before is signal.default_int_handler
+    if before not in {signal.SIG_IGN, signal.default_int_handler}:
+        yield False  # a program that has its own knows better
         return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    with _handling(signal.SIGINT, signal.default_int_handler), _handling(_NUDGE, _do_nothing):
         yield True
+
+
+@contextmanager
+def _handling(number: signal.Signals, handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    before = signal.signal(number, handler)
+    try:
+        yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Be there, so that the signal breaks off what the main thread waits for."""
 
 
 def _main_thread_id() -> int:

@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,9 +14,12 @@ from testbeam.errors import JobFailed
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Stack
 from testbeam.nexus import compose
+from testbeam.services.filewriter.service import FileWriter
+from testbeam.services.filewriter.settings import FileWriterSettings
 from testbeam.stacks.roles.broker import BrokerHandle, broker
 from testbeam.stacks.roles.filewriter import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics
+from testbeam.transport.kafka import Kafka
 from tests.integration.filewriter.jobs import LEEWAY_S, STATUS_S, Writing, entry_of, events, log, now_ms, read
 
 StartWriter = Callable[..., Writing]
@@ -115,3 +119,15 @@ def test_a_job_whose_kafka_falls_silent_ends_with_an_error() -> None:
         again = writer.start_job(compose.structure(), "b.nxs", start_time_ms=now_ms() - 10, stop_time_ms=now_ms())
         again.wait_started(within=20)
         again.wait_written()
+
+
+def test_an_acknowledgement_that_comes_in_with_the_heartbeat_makes_a_writer_ready_as_well(tmp_path: Path) -> None:
+    ready_file = tmp_path / "ready"
+    settings = FileWriterSettings(brokers="127.0.0.1:9", command_status_topic="status", job_pool_topic="pool", ready_file=ready_file)
+    writer = FileWriter(settings, Kafka(bootstrap=settings.brokers))
+    writer._feedback._heard = True  # taken in before the step looks for it
+
+    writer.step()
+
+    assert ready_file.exists()
+    writer.close()

@@ -1,9 +1,11 @@
+import os
 import socket
 import time
 from pathlib import Path
 
 import pytest
 
+from testbeam.clients.waiting import wait_for_condition
 from testbeam.errors import NotReady, PortTaken, ServiceDied, StackError
 from testbeam.kit import journal
 from testbeam.kit.handle import Handle
@@ -29,6 +31,17 @@ class Blocked:
     def check(self, service: Handle) -> Seen:
         service._lifecycle.process.wait_gone(2)  # type: ignore[union-attr]
         return Seen(ready=False, detail="too late")
+
+
+def session_nice(pid: int) -> str:
+    """Return how much of a busy processor the session of a process gets, in the kernel's words."""
+    return Path(f"/proc/{pid}/autogroup").read_text().partition(" ")[2].strip()
+
+
+def can_yield() -> bool:
+    """Tell whether the kernel has such a thing, and lets us set it as often as we like."""
+    switch = Path("/proc/sys/kernel/sched_autogroup_enabled")
+    return os.geteuid() == 0 and switch.exists() and switch.read_text().strip() == "1"
 
 
 def failed_start(stack: Stack, events: list[Event]) -> tuple[StackError, float]:
@@ -61,6 +74,19 @@ def test_an_eager_service_is_spawned_at_once_and_ready_after_what_it_needs() -> 
         times = {span.service: span for span in spans(run.journal.events)}
 
     assert (times["eager"].spawned_s or 9) < (times["slow"].ready_s or 0) < (times["eager"].ready_s or 0)
+
+
+@pytest.mark.skipif(not can_yield(), reason="this kernel shares processors between processes, not sessions")
+def test_an_eager_service_gives_way_until_what_it_needs_is_ready() -> None:
+    class SeesTheOther:
+        def check(self, service: Handle) -> Seen:
+            pid = service.run["eager"].pid
+            service.memory["nice"] = session_nice(pid) if pid else ""
+            return Seen(ready=service.memory["nice"] == "nice 19", detail=str(service.memory))
+
+    with Stack(sleeper("slow").configured(ready=SeesTheOther()), sleeper("eager", "slow", eager=True)).run() as run:
+        wait_for_condition(lambda: session_nice(run["eager"].pid or 0) == "nice 0", within=5)
+        assert session_nice(run["slow"].pid or 0) == "nice 0"
 
 
 def test_a_service_finds_its_address_ports_folder_and_the_endpoints_that_it_needs(tmp_path: Path) -> None:
