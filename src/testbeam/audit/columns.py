@@ -1,5 +1,6 @@
 """What was read of one source in one schema: a column for each thing that is compared, one entry a message or pulse."""
 
+from abc import ABC, abstractmethod
 from array import array
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,7 @@ def as_ints(values: "array[int]") -> Ints:
 
 
 @dataclass(slots=True)
-class Columns:
+class Columns(ABC):
     """Number (in the order of reading), partition and payload time of each message."""
 
     number: "array[int]" = field(default_factory=column)
@@ -40,8 +41,9 @@ class Columns:
         self.time_ns.append(value.timestamp_ns)
         self._keep(value)
 
+    @abstractmethod
     def _keep(self, value: Any) -> None:
-        raise NotImplementedError
+        """Take in what the schema has beside a time."""
 
 
 @dataclass(slots=True)

@@ -1,6 +1,5 @@
 """`testbeam up`: a stack that stays until it is told to end."""
 
-import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from testbeam.cli import timeline
 from testbeam.cli.endpoints import show_endpoints
+from testbeam.cli.signals import end_as_by_ctrl_c
 from testbeam.errors import SettingsError, StackError
 from testbeam.kit import debugger, environment, template
 from testbeam.kit.journal import Event
@@ -64,7 +64,7 @@ def up(
         show_endpoints(console, entry)
         console.print(f"\nlogs: [bold]testbeam logs -f[/]   end it: [bold]testbeam down {entry.id}[/]", highlight=False)
         return
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    end_as_by_ctrl_c()
     tell = debugger.announcer(stack, lambda words: console.print(f"\n{words}\n", highlight=False, markup=False, soft_wrap=True))
     with timeline.shown(console) as shown:
 
@@ -106,7 +106,3 @@ def _hold(run: Run, label: Label, console: Console) -> None:
         console.print("stopping")
         run.keep = run.keep or bool(run.crashed)
         run.stop()
-
-
-def _as_interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt

@@ -1,21 +1,13 @@
 """Where the runs of these tests have their temporary folders: below pytest's own; and that they leave nothing behind."""
 
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from testbeam.kit import guard
-
-
-@pytest.fixture(autouse=True)
-def _temporary_folders_below_pytests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+from tests.integration.temporary import temporary_folders_below_pytests  # noqa: F401 - a fixture
 
 
 @pytest.fixture

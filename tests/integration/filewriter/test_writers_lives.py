@@ -130,4 +130,5 @@ def test_an_acknowledgement_that_comes_in_with_the_heartbeat_makes_a_writer_read
     writer.step()
 
     assert ready_file.exists()
+    writer._feedback._heard = False  # else it would wait for its last words to arrive
     writer.close()

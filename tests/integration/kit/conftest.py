@@ -1,19 +1,12 @@
 """What every test of the kit has: temporary folders below pytest's own, and runners that are ended whatever the test finds."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.integration.kit.runners import Runner, start
-
-
-@pytest.fixture(autouse=True)
-def _temporary_folders_below_pytests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+from tests.integration.temporary import temporary_folders_below_pytests  # noqa: F401 - a fixture
 
 
 @pytest.fixture

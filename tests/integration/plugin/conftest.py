@@ -34,5 +34,5 @@ def _own_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 def project(pytester: pytest.Pytester) -> pytest.Pytester:
     """Return a folder with a conftest.py that declares the small stack."""
     pytester.makeconftest(CONFTEST)
-    pytester.makeini("[pytest]\nfilterwarnings = error\naddopts = --strict-markers -p no:cacheprovider")
+    pytester.makeini("[pytest]\nfilterwarnings = error\naddopts = --strict-markers -p no:cacheprovider -p no:hypothesispytest")
     return pytester

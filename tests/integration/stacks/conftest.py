@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.kit.runners import until
+from tests.integration.temporary import temporary_folders_below_pytests  # noqa: F401 - a fixture
 
 HERE = Path(__file__).parent
 
@@ -31,13 +32,6 @@ class Engine:
             channel.sendall(b'{"do": "ps"}\n')
             rows: list[dict[str, Any]] = json.loads(channel.makefile().readline())["rows"]
             return rows
-
-
-@pytest.fixture(autouse=True)
-def _temporary_folders_below_pytests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
 
 
 @pytest.fixture

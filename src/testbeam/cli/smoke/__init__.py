@@ -1,7 +1,6 @@
 """`testbeam smoke`: the whole chain on real input, in one command."""
 
 import json
-import signal
 import time
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from testbeam.cli.signals import end_as_by_ctrl_c
 from testbeam.cli.smoke import folder as folders
 from testbeam.cli.smoke import summary
 from testbeam.cli.smoke.plan import Plan
@@ -31,7 +31,7 @@ def smoke(
 ) -> None:
     """Start the whole stack, write one NeXus file from real EPICS PVs and seeded neutron events, and prove that nothing was lost."""
     console = Console()
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    end_as_by_ctrl_c()
     instrument = f"tb_{time.time_ns():x}" if bootstrap else "tb"  # names of this run's own, where others share the broker
     plan = Plan(seed=seed, events=events, topics=Topics(prefix=instrument))
     with folders.claimed(runtime) as folder:
@@ -45,7 +45,3 @@ def smoke(
         if clean_runtime and outcome.ok:
             folders.clean(folder)
     raise typer.Exit(exit_codes.OK if outcome.ok else exit_codes.FAILED)
-
-
-def _as_interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
