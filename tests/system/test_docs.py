@@ -17,7 +17,7 @@ def shows_a_test(page: Path) -> bool:
     return "\ndef test_" in text and BY_ANOTHER not in text
 
 
-PAGES = sorted(path.relative_to(ROOT) for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")) if shows_a_test(path))
+PAGES = sorted(path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md") if shows_a_test(path))  # README.md: see below
 
 
 def python_of(page: Path) -> str:

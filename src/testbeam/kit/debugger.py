@@ -7,17 +7,32 @@ that it keeps. Readiness deadlines of the whole stack are suspended meanwhile: n
 import importlib.util
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from pathlib import PurePath
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 
 from testbeam.errors import StackError
 from testbeam.kit import template
+from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event
+from testbeam.kit.seen import Seen
 from testbeam.kit.spec import Port, Service, Stack
 
 PORT = "debugger"
 _SUSPENDED_S = 7 * 24 * 3600.0
 _STOP_THEN_RUN = "import os, signal, sys; os.kill(os.getpid(), signal.SIGSTOP); os.execvp(sys.argv[1], sys.argv[1:])"
+
+
+@dataclass(frozen=True, slots=True)
+class _Released:
+    """Ready once the program itself runs, for a service that has no probe and would be ready as soon as it is spawned."""
+
+    def check(self, service: Handle) -> Seen:
+        try:
+            words = Path(f"/proc/{service.pid}/cmdline").read_bytes().split(b"\0")
+        except OSError as error:
+            return Seen(ready=False, detail=str(error))
+        is_held = _STOP_THEN_RUN.encode() in words
+        return Seen(ready=not is_held, detail="held for a debugger" if is_held else "goes on")
 
 
 def held(stack: Stack, names: Iterable[str]) -> Stack:
@@ -66,7 +81,10 @@ def _hold(service: Service) -> Service:
         )
         return replace(service, command=command, ports=(*service.ports, Port(name=PORT)), options={**service.options, "held": "debugpy"})
     return replace(
-        service, command=("${python}", "-I", "-S", "-c", _STOP_THEN_RUN, *service.command), options={**service.options, "held": "gdb"}
+        service,
+        command=("${python}", "-I", "-S", "-c", _STOP_THEN_RUN, *service.command),
+        ready=service.ready or _Released(),
+        options={**service.options, "held": "gdb"},
     )
 
 

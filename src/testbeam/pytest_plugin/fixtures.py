@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from testbeam.pytest_plugin.keys import BEGIN, CRASHES, EXCLUSIVE, RUN, SHARED_RUN, AnyRun
+from testbeam.pytest_plugin.keys import BEGIN, EXCLUSIVE, RUN, SHARED_RUN, AnyRun
 
 if TYPE_CHECKING:
     from testbeam.clients.pvs import PvHandle, PvProtocol
@@ -67,7 +67,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[AnyRun]:
         return
     from testbeam.pytest_plugin import sharing
 
-    with sharing.own(request.getfixturevalue("stack"), request.config.stash[CRASHES].crashed) as running:
+    with sharing.own(request.getfixturevalue("stack"), request.config) as running:
         yield _begin(request.node, running)
 
 

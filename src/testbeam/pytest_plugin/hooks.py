@@ -34,11 +34,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker."""
+    """Declare the marker, and refuse options that don't go together.
+
+    Raises:
+        pytest.UsageError: a service is to be held, but the stack is not started here.
+    """
     from testbeam.pytest_plugin.crashes import CrashWatch
 
     config.addinivalue_line("markers", f"{EXCLUSIVE}: this test breaks things; it gets a running stack of its own")
     config.stash[CRASHES] = CrashWatch()
+    if config.getoption(WAIT) is not None and (config.getoption(ATTACH) or config.getoption("numprocesses", None)):
+        raise pytest.UsageError(f"{WAIT} holds services that are started from this terminal; use it with -n 0 and without {ATTACH}")
 
 
 @pytest.hookimpl(optionalhook=True)

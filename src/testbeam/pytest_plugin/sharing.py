@@ -47,7 +47,7 @@ def shared(stack: "Stack", config: pytest.Config) -> Iterator[AnyRun]:
         with _joined(_of_session(stack, session), stack, watch.crashed) as run:
             yield run
     else:
-        with own(_held(stack, config), watch.crashed, _teller(stack, config)) as run:
+        with own(stack, config) as run:
             yield run
             if not watch.told:
                 run.check()
@@ -63,14 +63,19 @@ def _teller(stack: "Stack", config: pytest.Config) -> Subscriber | None:
     """Return what tells the user at the terminal, past pytest's capturing, how to attach to a held service."""
     if config.getoption(WAIT) is None:
         return None
-    terminal = config.get_terminal_writer()
-    return debugger.announcer(_held(stack, config), lambda words: terminal.line(f"\n{words}"))
+    terminal, capturing = config.get_terminal_writer(), config.pluginmanager.getplugin("capturemanager")
+
+    def say(words: str) -> None:
+        with capturing.global_and_fixture_disabled():
+            terminal.line(f"\n{words}", flush=True)
+
+    return debugger.announcer(_held(stack, config), say)
 
 
 @contextmanager
-def own(stack: "Stack", on_crash: OnCrash, on_event: Subscriber | None = None) -> Iterator[AnyRun]:
+def own(stack: "Stack", config: pytest.Config) -> Iterator[AnyRun]:
     """Start a stack in this process, and stop it at the end; its folder stays if something ended unasked."""
-    run = stack.run(on_crash=on_crash, on_event=on_event)
+    run = _held(stack, config).run(on_crash=config.stash[CRASHES].crashed, on_event=_teller(stack, config))
     run.start()
     try:
         yield run

@@ -177,3 +177,27 @@ def test_a_broker_command_means_the_broker_of_the_only_stack(testbeam: Command, 
     testbeam("up", "-d", "--name", "second")
     assert re.search("2 stacks of yours are running", testbeam("topic", "ls").stderr)
     testbeam("down", "--all")
+
+
+def test_a_service_is_held_for_a_debugger_and_the_stack_goes_on_after(tmp_path: Path, testbeam: Command) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "testbeam", "up", "--wait-to-attach-debugger=other"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            pid = next(int(found[1]) for line in process.stdout if (found := re.search(r"other \(pid (\d+)\) is stopped", line)))
+            until(lambda: Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T", 10)
+            assert registry.entries() == ()  # not up yet
+            os.kill(pid, signal.SIGCONT)
+            until(lambda: states(testbeam) == [{"talker": "ready", "other": "ready"}], 30)
+            testbeam("down")
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+
+
+def test_what_is_detached_can_not_be_held(testbeam: Command) -> None:
+    refused = testbeam("up", "--detach", "--wait-to-attach-debugger=other")
+
+    assert refused.returncode == 2
+    assert "one of the two" in refused.stderr
