@@ -7,17 +7,17 @@ from testbeam.clients.forwarder import ForwarderClient
 from testbeam.clients.topics import Tail, TopicHandle
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Stack
-from testbeam.stacks.roles.broker import broker
+from testbeam.stacks.roles.broker import BrokerHandle, broker
 from testbeam.stacks.roles.forwarder import forwarder
 from testbeam.stacks.roles.ioc import ioc
 from tests.integration.forwarder.chains import COUNTING, PERIOD_MS, TOPICS, Chain
 
 
 @pytest.fixture(scope="session")
-def forwarding_run() -> Iterator[Run]:
+def forwarding_run(shared_broker: BrokerHandle) -> Iterator[Run]:
     types = Path(__file__).parent / "types.db"
     stack = Stack(
-        broker(topics=TOPICS),
+        broker(bootstrap=shared_broker.bootstrap, topics=TOPICS),
         ioc(types, prefix="T:", counting=COUNTING),
         ioc(name="other", prefix="O:"),
         forwarder(iocs=("ioc", "other"), pv_update_period_ms=PERIOD_MS, ini={"status-interval": 500}),

@@ -9,6 +9,7 @@ from testbeam.clients.waiting import wait_for_condition
 from testbeam.kit.spec import Service
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol
 from testbeam.model.samples import LogValue
+from testbeam.stacks.roles.broker import BrokerHandle
 from testbeam.stacks.roles.forwarder import ForwarderHandle, forwarder
 from testbeam.wire.pv_reading import Reading
 from tests.integration.forwarder.chains import Chain, stream
@@ -71,15 +72,15 @@ def test_the_streams_of_before_are_restored_and_skipped_if_asked(chain: Chain, o
         client.wait_for_streams([])
 
 
-def test_a_broker_that_hangs_costs_no_update(chain: Chain, topic: TopicHandle) -> None:
+def test_a_broker_that_hangs_costs_no_update(shared_broker: BrokerHandle, chain: Chain, topic: TopicHandle) -> None:
     names = ["T:COUNT-0", "T:COUNT-1"]
     chain.forwarder.add(stream(names[0], topic, Protocol.PVA), stream(names[1], topic, Protocol.CA))
     reached = [topic.expect(source=name, where=is_value, within=10).value.value + 30 for name in names]
 
-    chain.broker.pause()
+    shared_broker.pause()
     for name, count in zip(names, reached, strict=True):
         chain.ioc().pv(name).expect(where=partial(has_reached, count))
-    chain.broker.resume()
+    shared_broker.resume()
 
     for name, count in zip(names, reached, strict=True):
         topic.expect(source=name, value=count, within=10)
