@@ -95,3 +95,5 @@ def test_ctrl_c_leaves_no_process(smoke: Callable[[str], Smoke], when: str) -> N
     assert run.wait(30) != 0
     assert run.wait_gone(5) == {}
     assert "Traceback" not in run.said()
+    if when == FORWARDED:
+        assert run.outcome()["ok"] is False

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from testbeam.audit import digests
 from testbeam.audit.digests import Digests
+from testbeam.audit.message import Message
 from testbeam.model.samples import Alarm, ConnectionChange, Events, LogValue
 from testbeam.nexus.conversion import converted
 
@@ -28,18 +29,25 @@ def as_ints(values: "array[int]") -> Ints:
 
 @dataclass(slots=True)
 class Columns(ABC):
-    """Number (in the order of reading), partition and payload time of each message."""
+    """Number (in the order of reading), partition, whether it came early, Kafka time and payload time of each message."""
 
     number: "array[int]" = field(default_factory=column)
     partition: "array[int]" = field(default_factory=column)
+    early: "array[int]" = field(default_factory=column)
+    kafka_ms: "array[int]" = field(default_factory=column)
     time_ns: "array[int]" = field(default_factory=column)
 
-    def add(self, number: int, partition: int, value: Any) -> None:
-        """Take in one message."""
+    def add(self, number: int, message: Message, value: Any, *, early: bool) -> None:
+        """Take in one message and what it says; `early`: the writer did not have to read it."""
         self.number.append(number)
-        self.partition.append(partition)
-        self.time_ns.append(value.timestamp_ns)
+        self.partition.append(message.partition)
+        self.early.append(early)
+        self.kafka_ms.append(message.kafka_ms)
+        self.time_ns.append(self._time_of(value))
         self._keep(value)
+
+    def _time_of(self, value: Any) -> int:
+        return int(value.timestamp_ns)
 
     @abstractmethod
     def _keep(self, value: Any) -> None:
@@ -103,12 +111,9 @@ class EventColumns(Columns):
     time_of_flight: "array[int]" = field(default_factory=column)
     pixel_id: "array[int]" = field(default_factory=column)
 
-    def add(self, number: int, partition: int, value: Events) -> None:
-        """Take in one message; its time is that of its first pulse, 0 without a pulse."""
-        self.number.append(number)
-        self.partition.append(partition)
-        self.time_ns.append(int(value.reference_time_ns[0]) if len(value.reference_time_ns) else 0)
-        self._keep(value)
+    def _time_of(self, value: Events) -> int:
+        """Return the time of the first pulse, 0 without a pulse."""
+        return int(value.reference_time_ns[0]) if len(value.reference_time_ns) else 0
 
     def _keep(self, value: Events) -> None:
         total = len(value.time_of_flight_ns)

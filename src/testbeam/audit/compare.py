@@ -104,14 +104,24 @@ class _Comparison:
             time_ns = int(stored.time_ns[row])
             self.findings.add(Finding(kind=kind, path=path, row=int(row), source=wanted.destination.source, time_ns=time_ns))
 
+    def _note_error(self, name: str) -> None:
+        if self.expected.job.error:
+            self.findings.counts[Kind.FAILED] += 1
+            detail = f"it ended the job with an error: {self.expected.job.error}"
+            self.findings.add(Finding(kind=Kind.FAILED, path=name, source="the file-writer", detail=detail))
+
     def result(self, name: str) -> AuditResult:
         """Return the sum."""
         count: Callable[[Fate], int] = lambda fate: int((self.fates == fate).sum())  # noqa: E731
-        self.reasons[self.fates == Fate.LATE] = code(Reason.AFTER_STOP)
+        excused = self.fates == Fate.EXCUSED
+        self.reasons[excused] = self.expected.excuses[excused]
+        self._note_error(name)
         filtered = Counter(CODES[number] for number in self.reasons[self.reasons != 0].tolist())
         return AuditResult(
             file=name,
             job_id=self.expected.job.job_id,
+            start_ms=self.expected.job.start_ms,
+            stop_ms=self.expected.job.stop_ms,
             read=len(self.fates),
             expected=int((self.reasons == 0).sum()),
             written=count(Fate.WRITTEN),
@@ -122,6 +132,7 @@ class _Comparison:
             unexpected=self.findings.counts[Kind.UNEXPECTED],
             misplaced=self.findings.counts[Kind.MISPLACED],
             inconsistent=self.findings.counts[Kind.INCONSISTENT],
+            failed=self.findings.counts[Kind.FAILED],
             older=self.expected.older,
             streams=tuple(self.streams),
             findings=tuple(self.findings.kept),

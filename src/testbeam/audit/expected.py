@@ -16,7 +16,7 @@ from testbeam.audit.job import Job
 from testbeam.audit.message import Message
 from testbeam.audit.reasons import Reason, code
 from testbeam.audit.units import Wanted, event_units, log_units
-from testbeam.audit.window import judge
+from testbeam.audit.window import Arrivals, judge
 from testbeam.errors import WireError
 from testbeam.wire.flatbuffers.registry import DECODERS, schema_id
 
@@ -40,27 +40,35 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What the file must hold: `reasons` by message, as numbers, 0 for those that belong into it."""
+    """What the file must hold. By message: `reasons`, 0 for those that belong into it, and `excuses`, 0 for those that it may not lack."""
 
     job: Job
     ledger: Ledger
     reasons: NDArray[np.int8]
+    excuses: NDArray[np.int8]
     wanted: tuple[Wanted, ...]
     older: int
 
 
-def expected(job: Job, messages: Iterable[Message]) -> Expected:
+def expected(job: Job, messages: Iterable[Message], from_ms: int = 0) -> Expected:
     """Return what the file of a job must hold, given the messages of its topics; those of a partition must come in order.
+
+    from_ms: the Kafka time from which on the writer had to read; the file may have what came before, or lack it.
 
     Raises:
         AuditError: the job's nexus_structure can't be audited.
     """
-    reading = _Reading(destinations(job.nexus_structure))
+    reading = _Reading(destinations(job.nexus_structure), from_ms)
     for message in messages:
         reading.take(message)
     reading.judge(job)
     return Expected(
-        job=job, ledger=reading.ledger(), reasons=np.array(reading.reasons, np.int8), wanted=tuple(reading.wanted), older=reading.older
+        job=job,
+        ledger=reading.ledger(),
+        reasons=np.array(reading.reasons, np.int8),
+        excuses=reading.excuses,
+        wanted=tuple(reading.wanted),
+        older=reading.older,
     )
 
 
@@ -69,11 +77,14 @@ class _Reading:
     """Sorts messages by source, then judges each source's."""
 
     destinations: tuple[Destination, ...]
+    from_ms: int
     reasons: Any = field(default_factory=column)
     wanted: list[Wanted] = field(default_factory=list)
     older: int = 0
     _topics: dict[str, int] = field(default_factory=dict)
+    _begun: set[tuple[str, int]] = field(default_factory=set)  # where all has to be read from now on, old Kafka times too
     _places: tuple[Any, Any, Any] = field(default_factory=lambda: (column(), column(), column()))
+    excuses: NDArray[np.int8] = field(init=False)
     _by_key: dict[Key, Columns] = field(init=False)
     _sources: set[tuple[str, str, str]] = field(init=False)
 
@@ -87,6 +98,8 @@ class _Reading:
             self._places, (self._topics.setdefault(message.topic, len(self._topics)), message.partition, message.offset), strict=True
         ):
             col.append(value)
+        if message.kafka_ms >= self.from_ms:
+            self._begun.add((message.topic, message.partition))
         reason = self._sort(number, message)
         self.reasons.append(code(reason) if reason else 0)
 
@@ -106,16 +119,20 @@ class _Reading:
         if columns is None:
             known = (message.topic, schema, value.source_name) in self._sources
             return Reason.WRONG_SHAPE if known else Reason.SOURCE_NOT_IN_JOB
-        columns.add(number, message.partition, value)
+        columns.add(number, message, value, early=(message.topic, message.partition) not in self._begun)
         return None
 
     def judge(self, job: Job) -> None:
         reasons = np.array(self.reasons, np.int8)
+        self.excuses = np.zeros(len(reasons), np.int8)
         for key, columns in self._by_key.items():
             _topic, schema, _source, is_array = key
-            verdict = judge(as_ints(columns.time_ns), as_ints(columns.partition), job.start_ns, job.stop_ns, events=schema == "ev44")
+            arrivals = Arrivals(early=as_ints(columns.early) != 0, late=as_ints(columns.kafka_ms) > job.stop_ms)
+            times, partitions = as_ints(columns.time_ns), as_ints(columns.partition)
+            verdict = judge(times, partitions, arrivals, job.start_ns, job.stop_ns, events=schema == "ev44")
             numbers = as_ints(columns.number)
             reasons[numbers] = verdict.reasons
+            self.excuses[numbers] = verdict.excuses
             self.older += verdict.older
             wanted = [
                 event_units(columns, verdict, d) if isinstance(columns, EventColumns) else log_units(columns, verdict, d)

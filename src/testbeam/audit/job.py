@@ -4,7 +4,7 @@ Source: contracts/filewriter.md, "Job flow".
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -18,13 +18,18 @@ NS_PER_MS = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What a file-writer was told: messages with a payload time in start … stop, both included, belong into the file."""
+    """What a file-writer was told: messages with a payload time in start … stop, both included, belong into the file.
+
+    sent_ms: when the start command came to Kafka, 0 if that does not matter. error: with what the writer said the job ended, "" if well.
+    """
 
     job_id: str
     filename: str
     nexus_structure: str
     start_ms: int
     stop_ms: int
+    sent_ms: int = 0
+    error: str = ""
 
     @property
     def start_ns(self) -> int:
@@ -37,23 +42,38 @@ class Job:
         return self.stop_ms * NS_PER_MS
 
 
-def find_start(said: Iterable[Any], *, job_id: str = "", file: PurePath | None = None) -> RunStart:
-    """Return the newest start command with this id, or, without an id, with this file's name.
+def find_starts(said: Iterable[Any], *, job_id: str = "", file: PurePath | None = None) -> list[RunStart]:
+    """Return the start commands with this id, or, without an id, with this file's name, the oldest first.
 
     Raises:
         AuditError: there is none; the error names those that are there.
     """
     starts = [value for value in said if isinstance(value, RunStart)]
-    for start in reversed(starts):
-        if start.job_id == job_id if job_id else file is not None and _same_file(file, start.filename):
-            return start
+    found = [s for s in starts if (s.job_id == job_id if job_id else file is not None and _same_file(file, s.filename))]
+    if found:
+        return found
     wanted = f"job {job_id}" if job_id else f"a job that writes {file}"
     there = ", ".join(f"{start.job_id} ({start.filename})" for start in starts[-5:]) or "none"
     raise AuditError(f"{wanted} is not on the topics that were read; the newest start commands there: {there}")
 
 
-def job_of(start: RunStart, said: Iterable[Any]) -> Job:
+def choose(starts: Sequence[RunStart], said: Iterable[Any], file: PurePath | None = None) -> RunStart:
+    """Return the command whose job a writer took, else the newest; of several the one that names most of the file's path, then the newest.
+
+    A job that a writer has said to have written this very file goes before all others.
+    """
+    values = list(said)
+    taken = {value.job_id for value in values if _is_taken(value)}
+    written = {value.job_id for value in values if isinstance(value, WritingFinished) and str(file) == value.file_name}
+    in_order = enumerate(starts)
+    _at, best = max(in_order, key=lambda s: (s[1].job_id in written, s[1].job_id in taken, len(_parts(s[1].filename)), s[0]))
+    return best
+
+
+def job_of(start: RunStart, said: Iterable[Any], sent_ms: int = 0) -> Job:
     """Return the job with the window that the writer took: 0 ("now", "until stopped") is read off its answers and status.
+
+    sent_ms: the Kafka time of the start command.
 
     Raises:
         AuditError: start or stop can't be known, since nobody said them.
@@ -61,7 +81,10 @@ def job_of(start: RunStart, said: Iterable[Any]) -> Job:
     about = [value for value in said if getattr(value, "job_id", None) == start.job_id or isinstance(value, ServiceStatus)]
     start_ms = start.start_time_ms or _newest(_told(about, start.job_id, "start_time"))
     stop_ms = _newest(_accepted_stops(about)) or _newest(_told(about, start.job_id, "stop_time")) or start.stop_time_ms
+    error = _error(about)
     for name, value in (("start", start_ms), ("stop", stop_ms)):
+        if not value and error:
+            raise AuditError(f"job {start.job_id} ended with an error: {error}; it had no {name} time")
         if not value:
             raise AuditError(f"job {start.job_id} has no {name} time yet: audit it once its wrdn is on the control topic")
     return Job(
@@ -70,12 +93,33 @@ def job_of(start: RunStart, said: Iterable[Any]) -> Job:
         nexus_structure=start.nexus_structure,
         start_ms=start_ms,
         stop_ms=stop_ms,
+        sent_ms=sent_ms if start.start_time_ms else 0,  # "now" is when the job is taken, however long it waited
+        error=error,
     )
 
 
 def _same_file(file: PurePath, filename: str) -> bool:
-    asked = PurePath(filename.lstrip("/")).parts
+    asked = _parts(filename)
     return bool(asked) and file.parts[-len(asked) :] == asked
+
+
+def _parts(filename: str) -> tuple[str, ...]:
+    return PurePath(filename.lstrip("/")).parts
+
+
+def _is_taken(value: Any) -> bool:
+    """Tell whether this says that a writer took its job."""
+    if isinstance(value, CommandAnswer):
+        return value.action == ActionType.START_JOB and value.outcome == ActionOutcome.SUCCESS
+    return isinstance(value, WritingFinished)
+
+
+def _error(about: list[Any]) -> str:
+    """Return with which error the job ended, in words; "" where the newest word on its end is of none."""
+    ends = [value for value in about if isinstance(value, WritingFinished)]
+    if not ends or not ends[-1].error_encountered:
+        return ""
+    return str(_object(ends[-1].message).get("summary") or ends[-1].message or "the file-writer did not say which")
 
 
 def _newest(values: list[int]) -> int:

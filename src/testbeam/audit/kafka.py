@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from testbeam.audit.job import Job
 from testbeam.audit.message import Message
@@ -16,15 +16,22 @@ _AT_ONCE = 2000
 _WAIT_S = 0.05
 
 
-def words(kafka: Kafka, topics: Iterable[str], within_s: float) -> list[Any]:
+class Word(NamedTuple):
+    """Something that was said on a command topic, and its Kafka time."""
+
+    value: Any
+    kafka_ms: int
+
+
+def words(kafka: Kafka, topics: Iterable[str], within_s: float) -> list[Word]:
     """Return all that was said on command topics, a topic at a time and in order; what is no valid message is left out."""
     said = []
     with kafka.reader() as reader:
         for topic in dict.fromkeys(topics):
             bounds = {(topic, number): both for number, both in reader.watermarks(topic).items()}
-            for _kafka_ms, message in _between(reader, bounds, within_s):
+            for message in _between(reader, bounds, within_s):
                 try:
-                    said.append(decode(message.payload or b""))
+                    said.append(Word(decode(message.payload or b""), message.kafka_ms))
                 except WireError:
                     continue  # the commands are not what is audited; the data are, and there every byte is accounted for
     return said
@@ -33,40 +40,57 @@ def words(kafka: Kafka, topics: Iterable[str], within_s: float) -> list[Any]:
 def data(kafka: Kafka, job: Job, topics: Iterable[str], before_s: float, after_s: float, within_s: float) -> Iterator[Message]:
     """Yield the messages that the writer of a job had to look at, those of a partition in order.
 
-    From the first with a Kafka time of `before_s` before the start on, up to where each partition ends now, or to the first message
-    with a Kafka time of more than `after_s` after the stop.
+    From the first with a Kafka time of `before_s` before the start on, or of the start command if that is earlier, up to where each
+    partition ends now, or to the first message with a Kafka time of more than `after_s` after the stop.
 
     Raises:
         TopicMissing, TransportError: Kafka can't give them.
-        AuditError: nothing came for `within_s`.
+        AuditError: nothing came for `within_s`, or Kafka has deleted what was to be read.
     """
-    from_ms, to_ms = job.start_ms - round(before_s * 1000), job.stop_ms + round(after_s * 1000)
-    over: set[Place] = set()
+    from_ms, to_ms = must_read_from_ms(job, before_s), job.stop_ms + round(after_s * 1000)
+    begin_ms = min(from_ms, job.sent_ms or from_ms)  # a writer that waits for its start reads what comes meanwhile
+    now_ms, over = time.time_ns() // 1_000_000, set[Place]()
     with kafka.reader() as reader:
         bounds: dict[Place, tuple[int, int]] = {}
         for topic in sorted(set(topics)):
-            first = reader.offsets_at(topic, from_ms)
-            bounds |= {(topic, number): (first[number], end) for number, (_low, end) in reader.watermarks(topic).items()}
-        for kafka_ms, message in _between(reader, bounds, within_s, over):
-            if kafka_ms > to_ms:
+            bounds |= _bounds(reader, topic, begin_ms, from_ms)
+        for message in _between(reader, bounds, within_s, over):
+            if to_ms < message.kafka_ms <= now_ms:  # a time ahead of now says nothing of the messages after it
                 over.add((message.topic, message.partition))
             else:
                 yield message
 
 
+def must_read_from_ms(job: Job, before_s: float) -> int:
+    """Return the Kafka time from which on the writer of a job has to read."""
+    return job.start_ms - round(before_s * 1000)
+
+
+def _bounds(reader: Reader, topic: str, begin_ms: int, from_ms: int) -> dict[Place, tuple[int, int]]:
+    """Return where to begin and end in each partition; all since `from_ms` must be there."""
+    begin, window = reader.offsets_at(topic, begin_ms), reader.offsets_at(topic, from_ms)
+    bounds = {}
+    for number, (low, end) in reader.watermarks(topic).items():
+        if 0 < low >= window[number]:  # of what was deleted nobody knows the time, unless something older than the window is left
+            raise AuditError(
+                f"Kafka no longer holds the start of the window of {topic}[{number}]: its oldest message, at offset {low}, is not "
+                "older than the window; audit sooner, or keep topics longer"
+            )
+        bounds[topic, number] = max(begin[number], low), end
+    return bounds
+
+
 def fetch(kafka: Kafka, topic: str, partition: int, offset: int, within_s: float = 10.0) -> bytes:
     """Return the payload of one message."""
     with kafka.reader() as reader:
-        for _kafka_ms, message in _between(reader, {(topic, partition): (offset, offset + 1)}, within_s):
+        for message in _between(reader, {(topic, partition): (offset, offset + 1)}, within_s):
             if message.offset == offset:
                 return message.payload or b""
     raise AuditError(f"{topic}[{partition}] has no message at offset {offset} any more")
 
 
-def _between(
-    reader: Reader, bounds: Mapping[Place, tuple[int, int]], within_s: float, over: Iterable[Place] = ()
-) -> Iterator[tuple[int, Message]]:
-    """Yield (Kafka time in ms, message) from each place's first offset up to before its end; `over` may grow meanwhile: those end early."""
+def _between(reader: Reader, bounds: Mapping[Place, tuple[int, int]], within_s: float, over: Iterable[Place] = ()) -> Iterator[Message]:
+    """Yield the messages from each place's first offset up to before its end; `over` may grow meanwhile: those end early."""
     ends = {place: end for place, (first, end) in bounds.items() if first < end}
     reader.assign({place: bounds[place][0] for place in ends})
     deadline_s = time.monotonic() + within_s
@@ -74,7 +98,7 @@ def _between(
         for raw in reader.read(_AT_ONCE, _WAIT_S):
             place, offset = (str(raw.topic()), int(raw.partition() or 0)), int(raw.offset() or 0)
             if place in ends and offset < ends[place]:
-                yield raw.timestamp()[1], Message(*place, offset, raw.value())
+                yield Message(*place, offset, raw.value(), raw.timestamp()[1])
             if place in ends and (offset + 1 >= ends[place] or place in over):
                 del ends[place]
             deadline_s = time.monotonic() + within_s

@@ -15,7 +15,7 @@ class Fate(IntEnum):
     """What became of a unit; of several for one message the greatest counts."""
 
     WRITTEN = 1
-    LATE = 2
+    EXCUSED = 2
     ALTERED = 3
     MISSING = 4
 
@@ -39,7 +39,7 @@ def match(units: Units, time_ns: Ints, digest: Digests) -> Match:
     row = _same(units, time_ns, digest)
     written = row >= 0
     rest, rows = np.flatnonzero(~written), _without(len(time_ns), row)
-    fate = np.where(written, np.int8(Fate.WRITTEN), np.where(units.optional, np.int8(Fate.LATE), np.int8(Fate.MISSING)))
+    fate = np.where(written, np.int8(Fate.WRITTEN), np.where(units.optional, np.int8(Fate.EXCUSED), np.int8(Fate.MISSING)))
     copies = _copies(units, time_ns[rows], digest[rows])
     doubled, rows = rows[copies], rows[~copies]
     for of_units, of_rows in ((units.time_ns, time_ns), (units.digest, digest)):

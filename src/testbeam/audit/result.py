@@ -16,6 +16,7 @@ class Kind(StrEnum):
     UNEXPECTED = "unexpected"
     MISPLACED = "misplaced"
     INCONSISTENT = "inconsistent"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,8 @@ class AuditResult:
 
     Messages: read = expected + filtered, expected = written + altered + missing. Rows (of ev44: pulses) of the file: doubled are copies,
     unexpected come from no message, misplaced are out of order. inconsistent: datasets that are missing or contradict each other.
-    older: messages that were written although the one before them was newer, which is no fault of the file.
+    failed: the writer said that the job ended with an error. older: messages that were written although the one before them was newer,
+    which is no fault of the file. start_ms, stop_ms: the job's window.
     """
 
     file: str
@@ -73,7 +75,10 @@ class AuditResult:
     unexpected: int
     misplaced: int
     inconsistent: int
+    failed: int = 0
     older: int = 0
+    start_ms: int = 0
+    stop_ms: int = 0
     streams: tuple[StreamCount, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -89,7 +94,7 @@ class AuditResult:
 
     def as_json(self) -> dict[str, Any]:
         """Return the result for programs; findings as text."""
-        numbers = ("read", "expected", "written", *(kind.value for kind in Kind), "older")
+        numbers = ("start_ms", "stop_ms", "read", "expected", "written", *(kind.value for kind in Kind), "older")
         return {
             "ok": self.ok,
             "file": self.file,

@@ -1,6 +1,7 @@
 """How a file is audited against a broker, from its name to its verdict."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,9 @@ from testbeam.audit import kafka as source
 from testbeam.audit.compare import compare
 from testbeam.audit.destinations import destinations
 from testbeam.audit.expected import expected
-from testbeam.audit.job import Job, find_start, job_of
+from testbeam.audit.job import Job, choose, find_starts, job_of
 from testbeam.audit.result import AuditResult
-from testbeam.errors import AuditError
+from testbeam.errors import AuditError, TopicMissing
 from testbeam.nexus.files import opened
 from testbeam.transport.kafka import Kafka
 
@@ -25,19 +26,23 @@ class Leeway:
 
 
 def find_job(kafka: Kafka, command_topics: Iterable[str], *, job_id: str = "", file: Path | None = None, within_s: float = 30.0) -> Job:
-    """Return the job with this id, or the newest that writes a file of this name, from the topics where start commands are sent.
+    """Return the job with this id, or the newest that a writer took for a file of this name, from the topics where start commands are sent.
 
-    Its control topic is read as well, for what the writer said of its window.
+    Its control topic is read as well, for what the writer said of it and of its window.
 
     Raises:
         AuditError: there is no such job, or it is not over.
     """
     topics = list(command_topics)
-    said = source.words(kafka, topics, within_s)
-    start = find_start(said, job_id=job_id, file=file)
-    if start.control_topic and start.control_topic not in topics:
-        said += source.words(kafka, [start.control_topic], within_s)
-    return job_of(start, said)
+    commands = source.words(kafka, topics, within_s)
+    starts = find_starts((word.value for word in commands), job_id=job_id, file=file)
+    controls = {start.control_topic for start in starts} - {"", *topics}
+    said = [word.value for word in commands]
+    for topic in sorted(controls):
+        with suppress(TopicMissing):  # of a job that was refused there may be none
+            said += [word.value for word in source.words(kafka, [topic], within_s)]
+    start = choose(starts, said, file)
+    return job_of(start, said, next(word.kafka_ms for word in commands if word.value is start))
 
 
 def audit(kafka: Kafka, job: Job, file: Path, leeway: Leeway | None = None, within_s: float = 30.0) -> AuditResult:
@@ -54,5 +59,6 @@ def audit(kafka: Kafka, job: Job, file: Path, leeway: Leeway | None = None, with
     if not topics:
         raise AuditError(f"job {job.job_id} has no stream, so there is nothing to audit")
     with opened(file) as open_file:
-        wanted = expected(job, source.data(kafka, job, topics, leeway.before_s, leeway.after_s, within_s))
+        messages = source.data(kafka, job, topics, leeway.before_s, leeway.after_s, within_s)
+        wanted = expected(job, messages, source.must_read_from_ms(job, leeway.before_s))
         return compare(wanted, open_file, partial(source.fetch, kafka), str(file))

@@ -108,7 +108,7 @@ def event_units(columns: EventColumns, verdict: Verdict, destination: Destinatio
         digest=of_events(as_ints(columns.time_of_flight)[pulses], pixel_id),
         number=as_ints(columns.number)[message],
         partition=partition[message],
-        optional=verdict.optional[message],
+        optional=verdict.excuses[message] != 0,
     )
     in_one_partition = len(np.unique(partition[taken])) < 2
     layout = _layout(columns, taken, pulses, message) if in_one_partition else None
@@ -131,7 +131,7 @@ def _rows(columns: Columns, chosen: NDArray[np.intp], verdict: Verdict, destinat
         digest=_digests(columns, chosen, destination),
         number=as_ints(columns.number)[chosen],
         partition=as_ints(columns.partition)[chosen],
-        optional=verdict.optional[chosen],
+        optional=verdict.excuses[chosen] != 0,
     )
 
 

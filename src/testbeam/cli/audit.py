@@ -1,12 +1,12 @@
 """`testbeam audit FILE`: proves from Kafka alone that a NeXus file holds every message of its job."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
+from testbeam.cli.json_file import answering
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -31,10 +31,11 @@ def audit(
     from testbeam.audit.summary import report
     from testbeam.runtime import exit_codes
 
-    kafka = kafka_of(bootstrap, kafka_property, kafka_config)
-    job = find_job(kafka, command_topic or ["tb_filewriter_pool"], job_id=job_id, file=file.resolve())
-    result = audit_file(kafka, job, file, Leeway(before_s=time_before_start, after_s=time_after_stop))
-    print(report(result))
-    if json_file is not None:
-        json_file.write_text(json.dumps(result.as_json(), indent=2) + "\n", encoding="utf-8")
+    with answering(json_file) as answer:
+        answer.check()
+        kafka = kafka_of(bootstrap, kafka_property, kafka_config)
+        job = find_job(kafka, command_topic or ["tb_filewriter_pool"], job_id=job_id, file=file.resolve())
+        result = audit_file(kafka, job, file, Leeway(before_s=time_before_start, after_s=time_after_stop))
+        print(report(result))
+        answer.write(result.as_json())
     raise typer.Exit(exit_codes.OK if result.ok else exit_codes.FAILED)

@@ -25,6 +25,8 @@ ConfigOption: TypeAlias = Annotated[
 
 _WAYS = "HOST:PORT of a broker with --bootstrap, or start a stack first: no stack of yours with a broker is running"
 
+_SERVERS = ("bootstrap.servers", "metadata.broker.list")  # two names of one option
+
 
 def bootstrap_of(option: str) -> str:
     """Return the broker to talk to: the one that was given, else that of the running stack.
@@ -65,8 +67,8 @@ def kafka_of(bootstrap: str, properties: Sequence[str] | None, config: Path | No
         if not equals or not key.strip():
             raise SettingsError(where, entry, "KEY=VALUE, such as security.protocol=SASL_SSL")
         options[key.strip()] = value.strip()
-    bootstrap = bootstrap or options.pop("bootstrap.servers", "")
-    return Kafka(bootstrap=bootstrap_of(bootstrap), options=options)
+    named = [options.pop(name, "") for name in _SERVERS]  # taken out in any case: --bootstrap is where the command goes, and nowhere else
+    return Kafka(bootstrap=bootstrap_of(bootstrap or next(filter(None, named), "")), options=options)
 
 
 def _lines(config: Path | None) -> list[tuple[str, str]]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from testbeam.cli.json_file import answering
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -37,10 +39,14 @@ def doctor(
     from testbeam.stacks.doctor.checks import CHECKS  # late: --help looks at nothing
     from testbeam.stacks.doctor.examination import examine, is_fit
 
-    examined = examine(CHECKS)
-    if json_file is not None:
-        _write_json(examined, json_file)
-    if json_file is None or str(json_file) != "-":
+    to_stdout = str(json_file) == "-"
+    with answering(None if to_stdout else json_file) as answer:
+        answer.check()
+        examined = examine(CHECKS)
+        answer.write(as_json(examined))
+    if to_stdout:
+        sys.stdout.write(json.dumps(as_json(examined), indent=2) + "\n")
+    else:
         _show(examined)
     raise typer.Exit(0 if is_fit(examined) else _UNFIT)
 
@@ -63,14 +69,6 @@ def as_json(examined: "tuple[Examined, ...]") -> dict[str, Any]:
             for one in examined
         ],
     }
-
-
-def _write_json(examined: "tuple[Examined, ...]", file: Path) -> None:
-    text = json.dumps(as_json(examined), indent=2) + "\n"
-    if str(file) == "-":
-        sys.stdout.write(text)
-    else:
-        file.write_text(text, encoding="utf-8")
 
 
 def _show(examined: "tuple[Examined, ...]") -> None:

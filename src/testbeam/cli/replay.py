@@ -1,6 +1,6 @@
 """`testbeam replay FILE`: a recording back onto Kafka, byte for byte."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,8 @@ from testbeam.runtime import exit_codes
 if TYPE_CHECKING:
     from testbeam.clients.recording_file import Summary
     from testbeam.clients.replay import Replayed
+    from testbeam.clients.replay_names import Names
+    from testbeam.wire.kafka_message import KafkaMessage
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -34,30 +36,28 @@ def replay(
         bool, typer.Option("--same-topics", help="Send into the topics it was recorded from: doubles their messages.")
     ] = False,
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Replay what is whole of a damaged file.")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="Say what is in the file and send nothing.")] = False,
-    show: Annotated[bool, typer.Option(help="Show every message, one line each, and send nothing.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Say what is in the file and where it would go, and send nothing.")] = False,
+    show: Annotated[bool, typer.Option(help="Show every message that would be sent, one line each, and send nothing.")] = False,
     properties: PropertyOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Send a recording to Kafka; the order within each partition is kept. Exit code 3 where a message was not taken."""
-    if show:
-        _show(file)
-        return
-    if list_:
-        _list(file)
-        return
+    from testbeam.clients.replay_names import Names
+
     factor = _speed(speed)
-    pairs = dict(_pair(entry) for entry in renames or ())
+    names = Names(prefix=topic_prefix, renames=dict(_pair(entry) for entry in renames or ()), only=tuple(only or ()))
+    if show or list_:
+        _look(file, names, show=show, list_=list_)
+        return
     kafka = kafka_of(bootstrap, properties, config)
     from testbeam.clients import replay as replaying
-    from testbeam.clients.replay_names import Names
 
     status = StatusLine()
     with stop_on_signals() as stop:
         done = replaying.replay(
             kafka,
             file,
-            names=Names(prefix=topic_prefix, renames=pairs, only=tuple(only or ())),
+            names=names,
             speed=factor,
             keep_times=keep_times,
             create=create,
@@ -84,16 +84,22 @@ def _told(done: "Replayed", file: Path) -> list[str]:
     return lines
 
 
-def _list(file: Path) -> None:
+def _look(file: Path, names: "Names", *, show: bool, list_: bool) -> None:
+    """Show messages, the list, or first the one and then the other."""
     from testbeam.clients.recording_file import summary
 
-    write([_listed(summary(file))])
+    if show:
+        # Where nothing is chosen, the first message is shown before all of a large file was read.
+        _show(file, names.targets(summary(file).topics) if names.chooses else None)
+    if list_:
+        told = summary(file)
+        write([_listed(told, names.targets(told.topics))])
 
 
-def _listed(told: "Summary") -> list[str]:
+def _listed(told: "Summary", targets: Mapping[str, str]) -> list[str]:
     from testbeam.wire.readable.texts import printable, size, time_ms
 
-    lines = [f"{printable(topic)}  {partitions} partitions, {told.count(topic)} messages" for topic, partitions in told.topics.items()]
+    lines = [f"{_there(topic, target)}  {told.topics[topic]} partitions, {told.count(topic)} messages" for topic, target in targets.items()]
     span = f", {time_ms(told.first_ms)} to {time_ms(told.last_ms)}" if told.first_ms is not None and told.last_ms is not None else ""
     lines.append(f"{told.path}  {told.messages.total()} messages, {size(told.value_bytes)}{span}")
     if told.about is not None:
@@ -101,7 +107,14 @@ def _listed(told: "Summary") -> list[str]:
     return [*lines, *(f"DAMAGED  {damage}" for damage in told.harm), printable(told.how_it_ends())]
 
 
-def _show(file: Path) -> None:
+def _there(topic: str, target: str) -> str:
+    from testbeam.wire.readable.texts import printable
+
+    return printable(topic if topic == target else f"{topic} → {target}")
+
+
+def _show(file: Path, targets: Mapping[str, str] | None) -> None:
+    """Show the messages of these topics under the names given; None: all, under their own."""
     from testbeam.clients.recording_file import parts
     from testbeam.wire.readable.message import line
     from testbeam.wire.recording.blocks import Damage
@@ -110,11 +123,17 @@ def _show(file: Path) -> None:
     def bursts() -> Iterator[list[str]]:
         for part in parts(file):
             if isinstance(part.content, MessageBatch):
-                yield [line(message, topic=True) for message in part.content.messages()]
+                yield [line(message, topic=True) for message in _renamed(part.content.messages(), targets)]
             elif isinstance(part.content, Damage):
                 yield [f"DAMAGED  {part.content}"]
 
     write(bursts())
+
+
+def _renamed(messages: "Iterator[KafkaMessage]", targets: Mapping[str, str] | None) -> "Iterator[KafkaMessage]":
+    if targets is None:
+        return messages
+    return (message._replace(topic=targets[message.topic]) for message in messages if message.topic in targets)
 
 
 def _speed(text: str) -> float | None:

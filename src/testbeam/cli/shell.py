@@ -24,12 +24,14 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def shell(
     file: Annotated[Path | None, typer.Argument(help="A testbeam.toml. Default: that of this folder, else the reference stack.")] = None,
-    attach: Annotated[bool, typer.Option("--attach", "-a", help="Join the running stack of that declaration instead.")] = False,
+    attach: Annotated[
+        bool, typer.Option("--attach", "-a", help="Join the running stack of that file instead; without a file, the one that is up.")
+    ] = False,
     stack: StackOption = "",
 ) -> None:
     """Open IPython with the names that tests use: run, stack, topic, name, pv, faults, and each service by its own.
 
-    `%save_test NAME` writes what went well as a test. Without --attach the stack ends with the prompt.
+    `%save_test NAME` writes what went well as a test. Without --attach or --stack, which joins by name, the stack ends with the prompt.
     """
     try:
         from IPython.terminal.interactiveshell import TerminalInteractiveShell
@@ -65,12 +67,12 @@ def _started(file: Path | None, console: Console) -> "Iterator[tuple[Run, Declar
 @contextmanager
 def _joined(file: Path | None, stack: str, console: Console) -> "Iterator[tuple[AttachedRun, Declaration]]":
     from testbeam.stacks.running.attached import attach
-    from testbeam.stacks.toml_file import Declaration, declared
+    from testbeam.stacks.toml_file import Declaration
 
-    wanted = declared(file) if file is not None else None
+    wanted = _wanted(file, stack)
     run = attach(
         *names(stack),
-        fingerprint=wanted.fingerprint if wanted else "",
+        fingerprint=wanted.fingerprint if wanted and not stack else "",
         declared=wanted.stack.services if wanted else (),
         on_crash=_tell,
     )
@@ -80,6 +82,14 @@ def _joined(file: Path | None, stack: str, console: Console) -> "Iterator[tuple[
         yield run, wanted or Declaration(name=entry.name, prefix="", stack=run.stack, file=Path(entry.file) if entry.file else None)
     finally:
         run.close()
+
+
+def _wanted(file: Path | None, stack: str) -> "Declaration | None":
+    """Return the declaration whose stack is meant: of FILE, else of the testbeam.toml here or above; None where that does not decide."""
+    from testbeam.stacks.toml_file import find, load
+
+    found = file if file is not None or stack else find()
+    return None if found is None else load(found)
 
 
 def _tell(handle: "Handle") -> None:

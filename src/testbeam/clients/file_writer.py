@@ -3,7 +3,8 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -91,11 +92,19 @@ class FileWriterClient:
 
     def follow(self, start: RunStart) -> "Job":
         """Return a job whose start command somebody else sends from now on."""
-        reader = self.kafka.reader()
-        reader.assign_ends({start.control_topic, self.status_topic})
-        job = Job(client=self, start=start, reader=reader)
+        job = Job(client=self, start=start, reader=self.listen(start))
         self._jobs.append(job)
         return job
+
+    def listen(self, start: RunStart) -> Reader:
+        """Return a reader of what is said from now on where this job is answered; the caller closes it."""
+        reader = self.kafka.reader()
+        try:
+            reader.assign_ends({start.control_topic, self.status_topic})
+        except BaseException:
+            reader.close()
+            raise
+        return reader
 
     def send(self, topic: str, payload: bytes) -> None:
         """Send any bytes, and wait until Kafka has them.
@@ -125,7 +134,10 @@ class FileWriterClient:
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """One file being written. What the writer says is taken in by the `wait_…` methods and by `look`."""
+    """One file being written. What the writer says is taken in by the `wait_…` methods and by `look`.
+
+    Once it is finished or refused it leaves the broker: later looks find what is known. A later `stop` joins again for its answer.
+    """
 
     client: FileWriterClient
     start: RunStart
@@ -136,6 +148,9 @@ class Job:
     status: Mapping[str, Any] = field(default_factory=dict)  # of the newest x5f2 that names this job
     stop_answers: dict[str, CommandAnswer] = field(default_factory=dict)  # by command id
     _last_seen: str = "nothing"
+    _listens: bool = True
+    _over: bool = False
+    _asks: bool = False  # whether an answer is waited for that may come after the end
 
     @property
     def job_id(self) -> str:
@@ -179,8 +194,9 @@ class Job:
             JobRefused: it was refused; the message is the writer's.
             WaitTimeout: no writer answered in time.
         """
-        command_id = self.send_stop(at_ms, service_id=service_id)
-        answer = self._wait(lambda: self.stop_answers.get(command_id), within, "no file-writer answered the stop command")
+        with self._asking():
+            command_id = self.send_stop(at_ms, service_id=service_id)
+            answer = self._wait(lambda: self.stop_answers.get(command_id), within, "no file-writer answered the stop command")
         if answer.outcome is not ActionOutcome.SUCCESS:
             raise self._refusal(answer)
         return answer
@@ -207,15 +223,37 @@ class Job:
 
     def look(self, wait_s: float = _LOOK_S) -> None:
         """Take in what was said of this job meanwhile."""
+        if not self._listens:
+            return
         for message in self.reader.read(100, wait_s):
             try:
                 self._take(registry.decode(message.value() or b""))
             except WireError as error:
                 self._last_seen = f"no valid message on {message.topic()}: {error}"
+        self._leave_if_over()
 
     def close(self) -> None:
         """Stop following the job, which goes on."""
-        self.reader.close()
+        if self._listens:
+            self._listens = False
+            self.reader.close()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Listen until the end of the block even to a job that is over."""
+        if self._over and not self._listens:
+            self.reader = self.client.listen(self.start)
+            self._listens = True
+        self._asks = True
+        try:
+            yield
+        finally:
+            self._asks = False
+            self._leave_if_over()
+
+    def _leave_if_over(self) -> None:
+        if self._over and not self._asks:
+            self.close()
 
     def _finished(self) -> WritingFinished | None:
         if self.state is JobState.REFUSED and self.started is not None:
@@ -228,12 +266,15 @@ class Job:
     def _take(self, value: Any) -> None:
         match value:
             case CommandAnswer(job_id=self.job_id, action=ActionType.START_JOB):
+                self._over |= self.state is JobState.WAITING and value.outcome is not ActionOutcome.SUCCESS  # else it is another's answer
                 self.started = value
                 self.state = JobState.WRITING if value.outcome is ActionOutcome.SUCCESS else JobState.REFUSED
             case CommandAnswer(action=ActionType.SET_STOP_TIME):
-                self.stop_answers[value.command_id] = value
+                if self.started is None or value.service_id == self.started.service_id:  # every writer with a job answers; others refuse
+                    self.stop_answers[value.command_id] = value
             case WritingFinished(job_id=self.job_id):
                 self.finished = value
+                self._over = True
                 self.state = JobState.FAILED if value.error_encountered else JobState.DONE
             case ServiceStatus():
                 self._take_status(value)
@@ -254,7 +295,7 @@ class Job:
     def _wait(self, look: Callable[[], T | None], within: float, problem: str) -> T:
         end_s = time.monotonic() + within
         while True:
-            late = time.monotonic() >= end_s
+            late = not self._listens or time.monotonic() >= end_s
             self.look(0 if late else min(_LOOK_S, within))
             found = look()
             if found is not None:

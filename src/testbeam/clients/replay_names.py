@@ -15,6 +15,11 @@ class Names:
     renames: Mapping[str, str] = field(default_factory=dict)
     only: tuple[str, ...] = ()
 
+    @property
+    def chooses(self) -> bool:
+        """Tell whether anything is to be renamed or left out."""
+        return bool(self.prefix or self.renames or self.only)
+
     def targets(self, recorded: Iterable[str]) -> dict[str, str]:
         """Return recorded topic → topic to send to.
 

@@ -167,6 +167,8 @@ class Handle(FaultWords):
     def start(self) -> None:
         """Start a stopped, failed or crashed service again, on the same ports and folder, and wait until it is ready.
 
+        What is left of an earlier start is killed first.
+
         Raises:
             NotReady: it did not become ready in time.
             ServiceDied: it ended first.

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from testbeam.kit.spec import Service
 
 
+_KILL_S = 15.0  # the guard's time for SIGKILL, and some
+
+
 class Cancelled(StackError):
     """A start was given up because another service failed or the user asked for it."""
 
@@ -62,25 +65,37 @@ class Lifecycle:
     # --- up ---
 
     def spawn(self, *, yields: bool = False) -> None:
-        """Order the process; its end is reported from now on.
+        """Order the process, once nothing is left of an earlier one; its end is reported from now on.
 
         yields: others go first until it is promoted.
 
         Raises:
             Cancelled: the start was given up meanwhile.
+            StackError: it runs, or something of an earlier process outlives even SIGKILL.
         """
+        self._clear_away()
         with self._lock:  # whoever stops the run sees it either not spawned, and never to be, or with its process
             if self._cancelled:
                 raise Cancelled(f"the start of service {self.service.name!r} was given up")
             self._move(State.STARTING, record=False)
             self.memory.clear()
-            self._wake.clear()
+            self._wake = threading.Event()  # whoever still waits for an earlier start keeps the old one, which stays set
             self.error, self.ready_ns, self.last_seen = None, None, Seen(ready=False, detail="")
             self.log_start = self.place.log_path.stat().st_size if self.place.log_path.exists() else 0
             at_ns = time.monotonic_ns()
             if not self.service.external:
                 self.process = self.context.guard.spawn(replace(self.place.command_line(), yields=yields), self._heard)
         self.context.journal.record("starting", self.service.name, at_ns=at_ns)
+
+    def _clear_away(self) -> None:
+        """Kill what is left of an earlier process: it would be in the way of the next, on the same ports and folder."""
+        with self._lock:
+            process = self.process if self.state in state.OVER else None
+        if process is None or process.is_gone():
+            return
+        process.stop(signal.SIGKILL, 0.0)
+        if not process.wait_gone(_KILL_S) or process.left:
+            raise self._unkillable()
 
     def promote(self) -> None:
         """Let the process compete as everybody does: what it needs is ready."""
@@ -99,6 +114,8 @@ class Lifecycle:
             self.process.wait_told()
         waited = wait_until(lambda: self._look(handle), timeout_s=self.service.ready_timeout_s, pause=self._wake.wait, on_change=self._seen)
         self._check_going()
+        if waited.cut_short:  # and yet it goes: it was stopped, and started again, by somebody else
+            raise self._stopped_meanwhile()
         if not waited.seen.ready:
             raise self._fail(self._too_late(waited))
         self._first_deeds(handle, waited_from_s)
@@ -138,6 +155,8 @@ class Lifecycle:
             raise Cancelled(f"the start of service {self.service.name!r} was given up")
         if self.process is not None and not self.process.is_running():
             raise self.died()
+        if self.state in {State.STOPPING, State.STOPPED}:
+            raise self._stopped_meanwhile()
 
     def cancel(self) -> None:
         """Give up the start for good: nobody spawns it or waits for it any more; a process that it has is left as it is."""
@@ -153,23 +172,33 @@ class Lifecycle:
             self.context.journal.record("spawned", self.service.name, at_ns=process.spawned_ns, pid=process.pid, **reach)
         elif news == "ended":
             self._ended(process)
-        elif self._on_gone is not None:
+        elif self._on_gone is not None and self._is_latest(process):
             self._on_gone(self.service.name)
+
+    def _is_latest(self, process: Process) -> bool:
+        """Return whether no later process was ordered; the very last may not be noted yet when its first news comes."""
+        return self.process is None or process.job >= self.process.job
 
     def _ended(self, process: Process) -> None:
         self.context.journal.record("exited", self.service.name, at_ns=process.ended_ns, code=process.exit_code, how=process.ending())
         with self._lock:
-            was = self.state
-            if was not in state.RUNNING:
+            if not self._is_latest(process):
                 return
-            expected = self._expected_exits > 0 and was is not State.STARTING
-            self.process = process  # the order may not have returned yet
-            self.error = None if expected else self.died()
-            self.state = then = State.STOPPED if expected else State.FAILED if was is State.STARTING else State.CRASHED
-        self.context.journal.record(then, self.service.name, at_ns=process.ended_ns, how=process.ending(), error=str(self.error or ""))
-        if self.error is not None:
-            self.context.report(self, self.error)
-        self._wake.set()
+            self.process, wake = process, self._wake  # the order may not have returned yet
+            fallen = self._fall() if self.state in state.RUNNING else None
+        if fallen is not None:
+            then, error = fallen
+            self.context.journal.record(then, self.service.name, at_ns=process.ended_ns, how=process.ending(), error=str(error or ""))
+            if error is not None:
+                self.context.report(self, error)
+        wake.set()
+
+    def _fall(self) -> tuple[State, StackError | None]:
+        """Take in that the process has ended by itself; return what became of the service, and why."""
+        expected = self._expected_exits > 0 and self.state is not State.STARTING
+        self.error = None if expected else self.died()
+        self.state = State.STOPPED if expected else State.FAILED if self.state is State.STARTING else State.CRASHED
+        return self.state, self.error
 
     # --- down ---
 
@@ -202,6 +231,7 @@ class Lifecycle:
             if self.state in state.RUNNING:  # external: it goes on, only we are done with it
                 self.state = State.STOPPING
             self._move(State.STOPPED, record=False)
+        self._wake.set()  # a start of a service that runs elsewhere may be waited for
         process = self.process
         self.context.journal.record("stopped", self.service.name, killed=process is not None and process.killed)
 
@@ -213,8 +243,8 @@ class Lifecycle:
         """
         gone = threading.Event()
         self.begin_stop(lambda _: gone.set(), 0.0 if kill else inf)
-        if not gone.wait(self.service.stop_timeout_s + 15.0) or (self.process is not None and self.process.left):
-            raise StackError(self._describe(f"service {self.service.name!r} can't be killed", "see what it hangs in: cat /proc/PID/stack"))
+        if not gone.wait(self.service.stop_timeout_s + _KILL_S) or (self.process is not None and self.process.left):
+            raise self._unkillable()
         self.finish_stop()
 
     # --- while it runs ---
@@ -268,8 +298,17 @@ class Lifecycle:
         )
         return NotReady(self._describe(headline, "read its log; if it is only slow, raise ready_timeout_s"))
 
+    def _stopped_meanwhile(self) -> ServiceDied:
+        return ServiceDied(self._describe(f"service {self.service.name!r} was stopped while it was starting", "start it again"))
+
+    def _unkillable(self) -> StackError:
+        return StackError(self._describe(f"service {self.service.name!r} can't be killed", "see what it hangs in: cat /proc/PID/stack"))
+
     def _fail(self, error: NotReady) -> NotReady:
         with self._lock:
+            self._check_going()
+            if self.state is not State.STARTING:  # somebody else who waited for it has come first
+                return error
             self._move(State.FAILED, record=False)
             self.error = error
         self.context.journal.record("failed", self.service.name, error=str(error))

@@ -18,7 +18,7 @@ from testbeam.kit.faults.board import Board
 from testbeam.kit.faults.links import Links
 from testbeam.kit.guard_client import GuardClient
 from testbeam.kit.handle import Handle
-from testbeam.kit.journal import Event, Journal, Subscriber
+from testbeam.kit.journal import Event, Journal, Subscriber, stdout_of
 from testbeam.kit.lifecycle import Context, Lifecycle
 from testbeam.kit.place import Layout
 from testbeam.kit.prepare import prepare
@@ -124,7 +124,9 @@ class Run:
 
     def mark(self, label: str, **data: Any) -> Event:
         """Note a moment in the journal, with the size of every log: two marks cut the logs into slices."""
-        logs = {name: place.log_path for name, place in self.crew.places.items()}
+        places = self.crew.places
+        logs = {name: place.log_path for name, place in places.items()}
+        logs |= {stdout_of(name): place.stdout_path for name, place in places.items() if place.stdout_path != place.log_path}
         sizes = {name: path.stat().st_size for name, path in logs.items() if path.exists()}
         return self.journal.record("mark", label=label, logs=sizes, **data)
 

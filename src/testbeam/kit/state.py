@@ -33,6 +33,7 @@ _NEXT = {
 }
 
 RUNNING = frozenset({State.STARTING, State.READY, State.PAUSED})
+OVER = frozenset({State.STOPPED, State.FAILED, State.CRASHED})
 
 
 def step(service: str, now: State, then: State) -> State:

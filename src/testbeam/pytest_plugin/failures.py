@@ -1,5 +1,6 @@
 """Where a failed test is explained: a page with what every service did in its time."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,20 +9,63 @@ import pytest
 from testbeam.pytest_plugin.keys import BEGIN, BUNDLES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from testbeam.kit.journal import Event
     from testbeam.pytest_plugin.keys import AnyRun
 
 _DEFAULT = "runtime/failures"
+_SHOWN = {"spawned", "ready", "paused", "resumed", "stopping", "stopped", "exited", "failed", "crashed", "fault"}
+_MOST = 30  # changes of one service: a session may have restarted it for each test
 
 
-def explain(run: "AnyRun", item: pytest.Item, error: str) -> str:
-    """Write the bundle of a test; return where it is, or why there is none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """What is told below a failure, and what a file of JUnit gets as properties of the test."""
+
+    told: str
+    properties: tuple[tuple[str, str], ...] = ()
+
+
+def explain(run: "AnyRun", item: pytest.Item, report: pytest.TestReport) -> Explained:
+    """Write the bundle of a test's failed phase; return where it is, or why there is none."""
     from testbeam.stacks.explain.bundle import bundle  # late: only a failure needs it
 
-    given = item.config.getoption(BUNDLES)
-    folder = Path(given).absolute() if given else item.config.rootpath / _DEFAULT
+    begin, when = item.stash[BEGIN], report.when
     try:
         end = run.mark("failed", test=item.nodeid)
-        page = bundle(run, folder, test=item.nodeid, error=error, begin=item.stash[BEGIN], end=end)
+        page = bundle(run, _folder(item.config), test=item.nodeid, error=report.longreprtext, begin=begin, end=end, when=when)
+        properties = {"testbeam_page": str(page), "testbeam_timeline": timeline(run.journal.events, run.handles, begin, end)}
     except Exception as trouble:  # whatever it is, the test's own failure must be told
-        return f"the failure could not be explained: {type(trouble).__name__}: {trouble}"
-    return f"what happened, with all logs: {page}"
+        return Explained(told=f"the failure could not be explained: {type(trouble).__name__}: {trouble}")
+    of_phase = "" if when == "call" else f"_{when}"
+    return Explained(
+        told=f"what happened, with all logs: {page}", properties=tuple((f"{name}{of_phase}", text) for name, text in properties.items())
+    )
+
+
+def timeline(events: "Iterable[Event]", services: "Iterable[str]", begin: "Event", end: "Event") -> str:
+    """Return what became of each service, a line each, in seconds since the test began."""
+    changes: dict[str, list[str]] = {name: [] for name in services}
+    for event in events:
+        if event.kind in _SHOWN and event.service in changes:
+            changes[event.service].append(f"{_what(event)} {_since(begin, event)}")
+    lines = [f"{name}: {', '.join(_last(found)) or 'nothing'}" for name, found in changes.items()]
+    return "\n".join([f"seconds since the test began; it failed at {_since(begin, end)}", *lines])
+
+
+def _folder(config: pytest.Config) -> Path:
+    given = config.getoption(BUNDLES)
+    return Path(given).absolute() if given else config.rootpath / _DEFAULT
+
+
+def _what(event: "Event") -> str:
+    return f"{event.data['fault']} {event.data['phase']}" if event.kind == "fault" else event.kind
+
+
+def _since(begin: "Event", event: "Event") -> str:
+    return f"{(event.at_ns - begin.at_ns) / 1e9:+.3f}"
+
+
+def _last(changes: list[str]) -> list[str]:
+    return changes if len(changes) <= _MOST else [f"… {len(changes) - _MOST} before", *changes[-_MOST:]]

@@ -36,11 +36,15 @@ class FindPv(Protocol):
 
 
 @pytest.fixture(scope="session")
-def stack() -> "Stack":
-    """Declare the stack that `run` starts; define a fixture of this name in your conftest.py to test another."""
-    from testbeam.stacks.reference import light_chain  # late: pytest loads this plugin even where no test asks for a stack
+def stack(pytestconfig: pytest.Config) -> "Stack":
+    """Declare the stack that `run` starts: that of the testbeam.toml, as `testbeam up` finds it, else the reference stack.
 
-    return light_chain()
+    Define a fixture of this name in your conftest.py to test another.
+    """
+    from testbeam.stacks import toml_file  # late: pytest loads this plugin even where no test asks for a stack
+
+    found = toml_file.find(pytestconfig.invocation_params.dir) or toml_file.find(pytestconfig.rootpath)
+    return (toml_file.load(found) if found else toml_file.reference()).stack
 
 
 @pytest.fixture(scope="session")

@@ -83,5 +83,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed and run is not None and BEGIN in item.stash:
         from testbeam.pytest_plugin.failures import explain
 
-        report.sections.append(("testbeam", explain(run, item, report.longreprtext)))
+        explained = explain(run, item, report)
+        report.sections.append(("testbeam", explained.told))
+        item.user_properties.extend(explained.properties)
+        report.user_properties.extend(explained.properties)  # pytest made it with a copy of the item's
     return report

@@ -44,7 +44,7 @@ def shared(stack: "Stack", config: pytest.Config) -> Iterator[AnyRun]:
         with _joined(_running(stack), stack, watch.crashed) as run:
             yield run
     elif session is not None:
-        with _joined(_of_session(stack, session), stack, watch.crashed) as run:
+        with _joined(_of_session(stack, session), stack, watch.crashed, from_start=True) as run:  # one is broken for all workers
             yield run
     else:
         with own(stack, config) as run:
@@ -96,8 +96,8 @@ def end_session(key: str) -> None:
 
 
 @contextmanager
-def _joined(entry: Entry, stack: "Stack", on_crash: OnCrash) -> Iterator[AttachedRun]:
-    run = AttachedRun(entry, stack.services, on_crash)
+def _joined(entry: Entry, stack: "Stack", on_crash: OnCrash, *, from_start: bool = False) -> Iterator[AttachedRun]:
+    run = AttachedRun(entry, stack.services, on_crash, from_start=from_start)
     try:
         yield run
     finally:

@@ -2,7 +2,8 @@
 
 TESTBEAM_CLOCK_FILE names a file of eight bytes: by how many ns the clock is ahead, signed, in the machine's order. It is mapped
 into memory, so that a change is seen at once and costs a reader nothing. Without the variable there is no file and no cost.
-Monotonic time, by which services wait, is never shifted; nor are the times in logs.
+Monotonic time, by which services wait, is never shifted; nor are the times in logs. The forwarder's repeats and FAKE values go by this
+clock, whose times they bear.
 """
 
 import os

@@ -56,7 +56,7 @@ class Kafka:
     def config(self, **more: Any) -> dict[str, Any]:
         """Return librdkafka's configuration; `more` in Python spelling (`linger_ms=5`) wins."""
         named = {key.replace("_", "."): value for key, value in more.items()}
-        return {"bootstrap.servers": self.bootstrap, **_COMMON, **self.options, **named}
+        return {**_COMMON, **self.options, "bootstrap.servers": self.bootstrap, **named}
 
     def producer(self, **more: Any) -> Producer:
         """Return a producer that keeps order and waits for the broker's acknowledgement."""
@@ -113,6 +113,9 @@ class Reader:
         ends = self.watermarks(topic, within_s)  # asked first: what is sent between the two questions must not be skipped
         asked = [TopicPartition(topic, p, max(timestamp_ms, 0)) for p in ends]
         found = self._ask(topic, within_s, self.consumer.offsets_for_times, asked, timeout=within_s)
+        for tp in found:
+            if tp.error is not None:
+                raise TransportError(f"{self.bootstrap}: {topic}[{tp.partition}]: no offset at {timestamp_ms} ms: {tp.error.str()}")
         return {tp.partition: tp.offset if tp.offset >= 0 else ends[tp.partition][1] for tp in found}
 
     def assign(self, offsets: Mapping[tuple[str, int], int]) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from confluent_kafka import TopicPartition
 
 from testbeam.audit.core import Reason
 from testbeam.audit.summary import report
 from testbeam.cli.main import run as run_command
-from testbeam.errors import AuditError
+from testbeam.errors import AuditError, JobRefused
 from testbeam.model.samples import Alarm, ConnectionChange, ConnectionState, Events, LogValue, Severity
 from testbeam.nexus.compose import group, log, stream, structure
 from testbeam.wire.flatbuffers.registry import ENCODERS
@@ -172,3 +173,28 @@ def test_the_command_prints_the_verdict_and_its_exit_code_says_it(
 def test_a_file_of_no_known_job_is_refused_with_the_names_of_those_there_are(beamline: Beamline, tmp_path: Path) -> None:
     with pytest.raises(AuditError, match=r"a job that writes .*other\.nxs is not on the topics"):
         beamline.audit(tmp_path / "other.nxs")
+
+
+def test_a_second_command_for_the_same_file_that_was_refused_does_not_hide_the_first(beamline: Beamline, past_ms: At) -> None:
+    motion, detector = beamline.topic("motion"), beamline.topic("detector")
+    beamline.send(motion, [(0, f144(past_ms(10 * i), np.float64(i)), past_ms(10 * i)) for i in range(50)])
+    file = beamline.write(tree(motion, detector), past_ms(0), past_ms(1_000))
+    with pytest.raises(JobRefused):
+        beamline.write(tree(motion, detector), past_ms(2_000), past_ms(3_000))
+
+    result = beamline.audit(file)
+
+    assert result.ok, report(result)
+    assert (result.start_ms, result.stop_ms, result.written) == (past_ms(0), past_ms(1_000), 50)
+
+
+def test_a_window_whose_start_kafka_has_deleted_is_not_judged(beamline: Beamline, past_ms: At) -> None:
+    motion, detector = beamline.topic("motion"), beamline.topic("detector")
+    beamline.send(motion, [(0, f144(past_ms(10 * i), np.float64(i)), past_ms(10 * i)) for i in range(50)])
+    file = beamline.write(tree(motion, detector), past_ms(0), past_ms(1_000))
+    admin = beamline.broker.kafka.admin()
+    for deleted in admin.delete_records([TopicPartition(motion, 0, 10)]).values():
+        deleted.result(10)
+
+    with pytest.raises(AuditError, match=rf"no longer holds the start of the window of {motion}\[0\].*offset 10"):
+        beamline.audit(file)

@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.spec import Service, Stack
 from testbeam.stacks.explain.bundle import bundle
 from testbeam.stacks.explain.stack_dumps import dump
+from tests.integration.running.holding import until
 
 HUNG = """
 import time
@@ -41,6 +43,40 @@ def test_the_page_has_error_timeline_logs_of_the_test_s_time_stacks_and_settings
     assert report.parent.name == "tests_test_a.py_test_b[1]"
     assert sorted(path.name for path in report.parent.iterdir()) == ["events.jsonl", "log", "report.html"]
     assert (report.parent / "log" / "loud.log").read_text() == (tmp_path / "run" / "log" / "loud.log").read_text()
+
+
+def test_a_stdout_that_is_kept_apart_is_shown_and_copied_as_the_log_is(tmp_path: Path) -> None:
+    with Stack(python("apart", LOUD.replace("print('up'", "print('up', file=sys.stderr"), separate_stdout=True)).run(
+        tmp_path / "run"
+    ) as run:
+        apart = run["apart"]
+        until(lambda: "about" in apart.get_stdout(), 5)
+        begin = run.mark("test begins")
+        apart.restart()
+        until(lambda: apart.get_stdout().count("about") == 2, 5)
+        report = bundle(run, tmp_path / "failures", test="t", error="E  x", begin=begin, end=run.mark("end"))
+
+        assert "its stdout during the test" in report.read_text()
+        assert (report.parent / "log" / "apart.stdout.log").read_text() == apart.get_stdout()
+        assert (report.parent / "log" / "apart.log").read_text() == apart.get_stderr()
+
+
+def test_of_a_log_that_fills_the_disk_the_begin_and_the_end_are_copied(tmp_path: Path) -> None:
+    with Stack(python("loud", HUNG)).run(tmp_path / "run") as run:
+        begin = run.mark("test begins")
+        with run["loud"].log_path.open("r+b") as file:
+            file.truncate(1 << 40)  # no memory and no disk holds that
+            file.seek(-8, os.SEEK_END)
+            file.write(b"the end\n")
+        report = bundle(run, tmp_path / "failures", test="t", error="E  x", begin=begin, end=run.mark("end"))
+
+        copied = (report.parent / "log" / "loud.log").read_bytes()
+        assert copied.startswith(b"up\n")
+        assert copied.endswith(b"\0the end\n")
+        assert len(copied) < 6 << 20
+        assert f"… ({(1 << 40) - (5 << 20)} bytes left out; all {1 << 40} were in {run['loud'].log_path})" in copied.decode()
+        assert "the end" in report.read_text()
+        assert report.stat().st_size < 2 << 20
 
 
 def test_a_service_that_is_gone_says_so_instead_of_stacks(tmp_path: Path) -> None:

@@ -6,13 +6,17 @@ import pytest
 from testbeam.clients.forwarder import ForwarderClient
 from testbeam.clients.topics import Record, TopicHandle
 from testbeam.clients.waiting import wait_for_condition
+from testbeam.kit.run import Run
 from testbeam.kit.spec import Service
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol
 from testbeam.model.samples import LogValue
 from testbeam.stacks.roles.broker import BrokerHandle
+from testbeam.stacks.roles.event_source import event_source
+from testbeam.stacks.roles.filewriter import filewriter
 from testbeam.stacks.roles.forwarder import ForwarderHandle, forwarder
+from testbeam.stacks.roles.ioc import ioc
 from testbeam.wire.pv_reading import Reading
-from tests.integration.forwarder.chains import Chain, stream
+from tests.integration.forwarder.chains import TOPICS, Chain, stream
 
 
 @pytest.fixture
@@ -114,3 +118,54 @@ def test_without_its_topics_it_waits_says_so_and_goes_on(chain: Chain) -> None:
 def assert_logged(started: object, text: str) -> None:
     handle = handle_of(started)
     wait_for_condition(lambda: text in handle.get_stderr(), within=20, what=f"{text!r} in the log")
+
+
+def test_one_otherwise_configured_works_beside_the_one_that_runs_and_nothing_else_is_touched(chain: Chain, topic: TopicHandle) -> None:
+    run = chain.run
+    before, ini = pids(run), run.folder / "config-files" / "forwarder.ini"
+    text = ini.read_text()
+
+    with run.add(run["forwarder"].service, ini={"fake-pv-period": 7}) as started:
+        assert {name: pid for name, pid in pids(run).items() if name != started.name} == before
+        assert ini.read_text() == text
+        own = (ini.parent / f"{started.name}.ini").read_text().splitlines()
+        assert {f"[{started.name}]", f"service-id={started.name}", "fake-pv-period=7"} <= set(own)
+        wait_for_condition(lambda: started.name in who(chain, TOPICS[1]), within=20, what="a status of it")
+        handle_of(started).add(stream("T:LONG", topic))
+        wait_for_condition(lambda: sum(map(is_value, topic.messages())) >= 2, within=20, what="a value from each forwarder")
+
+    assert pids(run) == before
+
+
+def test_two_iocs_of_one_declaration_serve_their_pvs_each_for_itself(chain: Chain) -> None:
+    with chain.run.add(ioc(name="twin", prefix="TWIN:", counting=1)) as first, chain.run.add(first.service) as second:
+        pvs = [chain.ioc(one.name).pv("TWIN:COUNT-0") for one in (first, second)]
+
+        assert [one.name for one in (first, second)] == ["twin", "twin-2"]
+        assert all(isinstance(pv.read(within=20).value, float) for pv in pvs)
+        assert first.endpoints["pva"] != second.endpoints["pva"]
+
+
+def test_two_event_sources_of_one_declaration_tell_their_status_each_by_its_name(chain: Chain, topic: TopicHandle) -> None:
+    status = chain.new_topic().name
+    source = event_source("twin", detector_topic=topic.name, monitor_topic=topic.name, status_topic=status)
+
+    with chain.run.add(source), chain.run.add(source):
+        wait_for_condition(lambda: who(chain, status) == {"twin", "twin-2"}, within=20, what="a status of each")
+
+
+def test_two_writers_of_one_declaration_are_both_in_the_pool(chain: Chain) -> None:
+    topics = {f"{word}_topic": chain.new_topic().name for word in ("pool", "status", "control")}
+    writer = filewriter(name="twin", **topics)  # type: ignore[arg-type]
+
+    with chain.run.add(writer), chain.run.add(writer, ini={"status-master-interval": "500ms"}):
+        wait_for_condition(lambda: len(who(chain, topics["status_topic"])) == 2, within=20, what="a status of each")
+
+
+def who(chain: Chain, topic: str) -> set[str]:
+    """Return by which names services have told their status on a topic."""
+    return {record.value.service_id for record in chain.broker.topic(topic).messages()}
+
+
+def pids(run: Run) -> dict[str, int | None]:
+    return {name: handle.pid for name, handle in run.handles.items()}

@@ -9,11 +9,12 @@ import pytest
 from testbeam.errors import ServiceDied, StackError
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import log_slice
+from testbeam.kit.probes.listening import PortListens
 from testbeam.kit.probes.log_line import LogLine
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Port, Service, Stack
 from testbeam.kit.state import State
 from tests.integration.kit.runners import poisoned, until
-from tests.integration.kit.small_services import is_alive, listener, python, sleeper
+from tests.integration.kit.small_services import PYTHON, is_alive, listener, pids_of, python, sleeper
 
 TALKS = """
 import signal, sys, time
@@ -22,6 +23,19 @@ print("out", flush=True)
 print("err", file=sys.stderr, flush=True)
 while True:
     time.sleep(1000)
+"""
+
+
+# Its descendant listens on, even where it is killed itself.
+LEAVES_ONE = """
+import os, socket, sys, time
+if os.fork() == 0:
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind((sys.argv[1], int(sys.argv[2])))
+    server.listen()
+    open("pids", "a").write(f"{os.getpid()}\\n")
+time.sleep(1000)
 """
 
 
@@ -107,6 +121,25 @@ def test_a_killed_service_starts_again_on_the_same_ports_and_folder() -> None:
         assert one.state is State.READY
         assert one.get_stdout() == "listening\n" * 3
         assert one.log_tail() == ["listening"]
+
+
+def test_what_a_crashed_service_has_left_is_killed_before_it_starts_again() -> None:
+    leaves = Service(
+        "one", command=(*PYTHON, LEAVES_ONE, "${address}", "${port.main}"), ports=(Port(name="main"),), ready=PortListens("main")
+    )
+    with poisoned(Stack(leaves), "SIGKILL") as run:
+        one = run["one"]
+        until(lambda: (one.folder / "pids").exists(), 5)
+        crash(one)
+        until(lambda: one.state is State.CRASHED, 5)
+        (left,) = pids_of(one.folder)
+        assert is_alive(left)
+
+        one.start()
+
+        assert not is_alive(left)
+        assert one.state is State.READY
+        until(lambda: len(pids_of(one.folder)) == 2, 5)
 
 
 def test_one_more_service_leaves_the_others_process_ids_as_they_were() -> None:

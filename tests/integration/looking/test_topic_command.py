@@ -98,6 +98,20 @@ def test_tail_finds_a_rare_source_far_back(new_topic: NewTopic, kafka: Kafka, co
     assert "f144  RARE  42.0 float64" in line
 
 
+def test_tail_finds_the_newest_of_a_source_on_a_busy_partition(
+    new_topic: NewTopic, kafka: Kafka, command: Command, capsys: Captured
+) -> None:
+    topic = new_topic(partitions=2)
+    send(kafka, topic.name, [message(number, key=b"hit") for number in range(10)])
+    busy = [message(100 + number, partition=1, key=b"hit" if number < 3 else b"other") for number in range(2_000)]
+    send(kafka, topic.name, busy)
+
+    assert command("topic", "tail", topic.name, "--key", "hit", "-n", 4, "--json", "-b", kafka.bootstrap) == 0
+
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["partition"], one["offset"]) for one in shown] == [(0, 9), (1, 0), (1, 1), (1, 2)]
+
+
 def test_tail_of_one_key_or_partition_shows_only_it(kafka: Kafka, new_topic: NewTopic, command: Command, capsys: Captured) -> None:
     topic = new_topic(partitions=2)
     send(kafka, topic.name, [message(number, partition=number % 2) for number in range(6)])

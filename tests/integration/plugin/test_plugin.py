@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -125,6 +126,133 @@ def test_next(run):
 
     result.assert_outcomes(failed=1, passed=1)
     result.stdout.fnmatch_lines(["*assert 1 == 2", "*what happened, with all logs: */pages/*report.html"])
+
+
+def test_a_teardown_that_fails_too_leaves_the_page_of_the_failure(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+import pytest
+@pytest.fixture
+def leaves_badly(run):
+    yield
+    assert "teardown" == "wrong"
+def test_wrong(leaves_badly):
+    assert "call" == "wrong"
+"""
+    )
+
+    project.runpytest_subprocess("--testbeam-bundles", "pages").assert_outcomes(failed=1, errors=1)
+
+    pages = project.path / "pages"
+    found = {page.parent.name: page.read_text() for page in pages.glob("*/report.html")}
+    (call,) = [text for folder, text in found.items() if not folder.endswith("-teardown")]
+    (teardown,) = [text for folder, text in found.items() if folder.endswith("-teardown")]
+    assert "assert &#x27;call&#x27;" in call
+    assert "assert &#x27;teardown&#x27;" in teardown
+
+
+def test_two_long_parametrised_tests_have_a_page_each(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+import pytest
+@pytest.mark.parametrize("what", "ab", ids=["x" * 200 + "a", "x" * 200 + "b"])
+def test_wrong(run, what):
+    assert 0
+"""
+    )
+
+    project.runpytest_subprocess("--testbeam-bundles", "pages").assert_outcomes(failed=2)
+
+    assert len(list((project.path / "pages").glob("*/report.html"))) == 2
+
+
+FAILURES = """
+import pytest
+@pytest.fixture
+def leaves_badly(run):
+    yield
+    assert 0
+def test_wrong(run):
+    with run["two"].expect_exit():
+        run["two"].kill()
+    run["two"].start()
+    assert 0
+def test_left_badly(leaves_badly):
+    pass
+def test_right(run):
+    pass
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_file_of_junit_has_page_and_timeline_of_each_failure(project: pytest.Pytester, workers: str) -> None:
+    project.makepyfile(FAILURES)
+
+    project.runpytest_subprocess("-n", workers, "--junitxml", "junit.xml", "--testbeam-bundles", "pages")
+
+    of_test = properties(project.path / "junit.xml")
+    assert set(of_test["test_wrong"]) == {"testbeam_page", "testbeam_timeline"}
+    assert set(of_test["test_left_badly"]) == {"testbeam_page_teardown", "testbeam_timeline_teardown"}
+    assert of_test["test_right"] == {}
+    assert Path(of_test["test_wrong"]["testbeam_page"]).is_file()
+    head, one, two = of_test["test_wrong"]["testbeam_timeline"].splitlines()
+    assert re.fullmatch(r"seconds since the test began; it failed at \+\d+\.\d{3}", head)
+    assert re.fullmatch(r"one: spawned -\d+\.\d{3}, ready -\d+\.\d{3}", one)
+    assert re.fullmatch(r"two: spawned -\S+, ready -\S+, .*exited \+\S+, .*spawned \+\S+, ready \+\S+", two)
+
+
+def properties(file: Path) -> dict[str, dict[str, str]]:
+    """Return the properties of each test in a file of JUnit."""
+    found: dict[str, dict[str, str]] = {}
+    for case in ElementTree.parse(file).iter("testcase"):
+        named = {one.attrib["name"]: one.attrib["value"] for one in case.iter("property")}
+        found.setdefault(case.attrib["name"], {}).update(named)
+    return found
+
+
+TOML = """
+[services.one]
+command = ["sleep", "1000"]
+[services.two]
+command = ["sleep", "1000"]
+needs = ["one"]
+"""
+
+
+def test_without_a_fixture_the_stack_is_that_of_the_testbeam_toml(project: pytest.Pytester) -> None:
+    project.makeconftest("")
+    (project.path / "testbeam.toml").write_text(TOML)
+    project.mkdir("tests").joinpath("test_it.py").write_text("def test_a(run): assert list(run) == ['one', 'two']")
+
+    project.runpytest_subprocess("tests").assert_outcomes(passed=1)
+    project.runpytest_subprocess("-n", "1").assert_outcomes(passed=1)
+
+
+def test_the_testbeam_toml_of_the_tests_is_found_from_elsewhere_too(
+    project: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.makeconftest("")
+    (project.path / "testbeam.toml").write_text(TOML)
+    project.makepyfile("def test_a(run): assert list(run) == ['one', 'two']")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+
+    project.runpytest_subprocess(project.path).assert_outcomes(passed=1)
+
+
+def test_a_stack_that_is_up_from_a_testbeam_toml_is_joined_by_the_tests_beside_it(project: pytest.Pytester) -> None:
+    project.makeconftest("")
+    (project.path / "testbeam.toml").write_text(TOML)
+    project.makepyfile(PIDS + "def test_a(run): note(run, 'run')")
+    subprocess.run([sys.executable, "-m", "testbeam", "up", "-d"], cwd=project.path, check=True, timeout=60)
+    (entry,) = registry.entries()
+
+    project.runpytest_subprocess("--testbeam-attach").assert_outcomes(passed=1)
+
+    assert noted(project, "run", 1) == [entry.id]
+    subprocess.run([sys.executable, "-m", "testbeam", "down", entry.id], cwd=project.path, check=True, timeout=60)
+    assert registry.entries() == ()
 
 
 def test_ctrl_c_is_still_ctrl_c(project: pytest.Pytester) -> None:

@@ -56,6 +56,11 @@ def run_pytest(folder: Path, name: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
+def run_testbeam(folder: Path, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "testbeam", *words]
+    return subprocess.run(command, cwd=folder, input=typed, capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_what_went_well_at_the_prompt_is_saved_as_a_test_that_passes(shell: Shell, tmp_path: Path) -> None:
     for cell in (
         "service = run['sleeper-1']",
@@ -141,10 +146,9 @@ def test_a_prompt_joins_a_running_stack_and_leaves_it_up(file: Path, tmp_path: P
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
 
     def testbeam(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "testbeam", *words]
-        return subprocess.run(command, cwd=tmp_path, input=typed, capture_output=True, text=True, timeout=60, check=False)
+        return run_testbeam(tmp_path, *words, typed=typed)
 
-    assert "no stack of yours is up" in testbeam("shell", "--attach").stderr
+    assert "no running stack is of this declaration" in testbeam("shell", "--attach").stderr
     testbeam("up", "--detach")
     try:
         for words in (("shell", "--attach"), ("shell", "testbeam.toml", "--attach"), ("shell", "--stack", "tiny")):
@@ -154,3 +158,33 @@ def test_a_prompt_joins_a_running_stack_and_leaves_it_up(file: Path, tmp_path: P
             assert "ready\n" in done.stdout
     finally:
         assert "has ended" in testbeam("down").stdout
+
+
+def test_a_prompt_joins_the_stack_of_the_file_in_its_folder_and_no_other(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runtime").mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+    bare, other = tmp_path.parent / f"{tmp_path.name}-bare", tmp_path / "other"
+    for folder in (bare, other):
+        folder.mkdir()
+    (other / "testbeam.toml").write_text(FILE.replace("1000", "999").replace("tiny", "other"))
+
+    def joined(folder: Path, *words: str) -> str:
+        done = run_testbeam(folder, "shell", *words, typed="1\n")
+        return next((line.split()[3] for line in done.stdout.splitlines() if line.startswith("joined stack")), done.stderr)
+
+    assert "no stack of yours is up" in joined(bare, "--attach")
+    run_testbeam(tmp_path, "up", "--detach")
+    try:
+        assert joined(bare, "--attach") == "(tiny)"
+        assert "no running stack is of this declaration" in joined(other, "--attach")
+        assert joined(other, "--stack", "tiny") == "(tiny)"
+        run_testbeam(other, "up", "--detach")
+        assert joined(tmp_path, "--attach") == "(tiny)"
+        assert joined(other, "--attach") == "(other)"
+        assert joined(other, str(file), "--attach") == "(tiny)"
+        assert "2 stacks are up" in joined(bare, "--attach")
+    finally:
+        for name in ("tiny", "other"):
+            run_testbeam(tmp_path, "down", name)

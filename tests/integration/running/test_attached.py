@@ -13,6 +13,7 @@ from testbeam.errors import ServiceDied, StackError, WireError
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event
 from testbeam.kit.probes.file import FileExists
+from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.state import State
 from testbeam.stacks.running import registry
 from testbeam.stacks.running.attached import AttachedRun, attach, with_fingerprint
@@ -169,6 +170,54 @@ def test_a_crash_is_told_at_once_and_poisons_those_who_had_joined(hold: Hold) ->
         assert later["two"].state == "crashed"
         later["two"].start()
         later.check()
+
+
+# Up at its first start only.
+ONCE = """
+import os, time
+print("down" if os.path.exists("again") else "up", flush=True)
+open("again", "w").close()
+time.sleep(1000)
+"""
+
+
+def test_a_crash_is_told_while_a_word_that_starts_a_service_waits_for_it(hold: Hold) -> None:
+    holder = hold(sleeper("one"), python("slow", ONCE, ready=LogLine("up"), ready_timeout_s=60))
+    told = threading.Event()
+    errors: list[StackError] = []
+
+    def restart() -> None:
+        try:
+            run["slow"].restart()
+        except StackError as error:
+            errors.append(error)
+
+    with suppress(ServiceDied), attach(on_crash=lambda _: told.set()) as run:
+        restarting = threading.Thread(target=restart)
+        restarting.start()
+        until(lambda: (holder.run["slow"].log_tail(), holder.run["slow"].state) == (["down"], State.STARTING), 10)
+        os.kill(holder.run["one"].pid or 0, signal.SIGKILL)
+
+        assert told.wait(5)
+        with pytest.raises(ServiceDied, match="'one' was ended by SIGKILL"):
+            run.check()
+        assert restarting.is_alive()
+
+        holder.run["slow"].kill()  # ends their start, too
+        restarting.join(10)
+        assert not restarting.is_alive()
+    assert "'slow' was ended by SIGKILL" in str(errors[0])
+
+
+def test_who_asks_for_it_is_poisoned_by_what_ended_before_it_joined(hold: Hold) -> None:
+    holder = hold(sleeper("one"))
+    os.kill(holder.run["one"].pid or 0, signal.SIGKILL)
+    until(lambda: holder.run.crashed, 5)
+
+    with attach() as indifferent:
+        indifferent.check()
+    with pytest.raises(ServiceDied, match="'one' was ended by SIGKILL"), AttachedRun(holder.entry, from_start=True):
+        pass
 
 
 def test_an_exit_that_is_expected_is_no_crash(hold: Hold) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from testbeam.kit.containers.container import Container, in_container
 from testbeam.stacks.toml_file import declared, load
 from tests.integration.kit.runners import until
 from tests.integration.stacks.conftest import Engine
@@ -73,3 +74,17 @@ def test_a_container_of_the_file_runs_on_the_engine_that_answers(engine: Engine,
         (row,) = engine.containers()
         assert row["labels"]["testbeam.service"] == "box"
     assert engine.containers() == []
+
+
+def test_a_container_may_be_prepared_for_and_its_image_is_fetched_first(engine: Engine, tmp_path: Path) -> None:
+    file = tmp_path / "testbeam.toml"
+    file.write_text(
+        '[services.box]\ncontainer = "any"\ncommand = ["sleep", "1000"]\nprepare = [["touch", "${here}/one"], ["touch", "${here}/two"]]\n'
+    )
+
+    with load(file).stack.run():
+        until(lambda: bool(engine.containers()), 10)
+        assert {"one", "two"} <= {path.name for path in tmp_path.iterdir()}
+
+    absent = in_container("box", Container(image="absent", engine=engine.program), has_image=False, prepare=(("touch", "one"),))
+    assert absent.prepare == ((engine.program, "pull", "absent"), ("touch", "one"))

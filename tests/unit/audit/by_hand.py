@@ -97,14 +97,16 @@ def topic_of(value: Any) -> str:
     return TOPICS.get(getattr(value, "source_name", ""), "motion")
 
 
-def messages(sent: Iterable[Sent]) -> list[Message]:
+def messages(sent: Iterable[Sent], kafka_ms: Sequence[int] = ()) -> list[Message]:
+    """Return them as Kafka has them, at these Kafka times; without, at their own."""
     offsets: dict[tuple[str, int], int] = {}
     made = []
-    for partition, value in sent:
+    for number, (partition, value) in enumerate(sent):
         place = topic_of(value), partition
         offsets[place] = offsets.get(place, -1) + 1
         payload = value if isinstance(value, bytes | None) else ENCODERS[SCHEMAS[type(value)]](value)
-        made.append(Message(*place, offsets[place], payload))
+        own_ms = 0 if isinstance(value, bytes | None) else int(time_of(value) / MS) if hasattr(value, "source_name") else 0
+        made.append(Message(*place, offsets[place], payload, kafka_ms[number] if kafka_ms else own_ms))
     return made
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from testbeam.audit.job import find_start, job_of
+from testbeam.audit.job import choose, find_starts, job_of
 from testbeam.errors import AuditError
 from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, WritingFinished
 from testbeam.model.status import ServiceStatus
+
+FILE = PurePosixPath("/data/runs/a.nxs")
 
 
 def start(job_id: str = "job-1", filename: str = "runs/a.nxs", start_ms: int = 1_000, stop_ms: int = 2_000) -> RunStart:
@@ -39,25 +41,63 @@ def writing(start_ms: int, stop_ms: int = 0, job_id: str = "job-1") -> ServiceSt
     return status(json.dumps({"state": "writing", "job_id": job_id, "start_time": start_ms, "stop_time": stop_ms}))
 
 
-def finished(message: str) -> WritingFinished:
-    return WritingFinished(service_id="w", job_id="job-1", error_encountered=False, file_name="a.nxs", message=message)
+def finished(message: str, *, error: bool = False, job_id: str = "job-1", file_name: str = "a.nxs") -> WritingFinished:
+    return WritingFinished(service_id="w", job_id=job_id, error_encountered=error, file_name=file_name, message=message)
 
 
-def test_the_newest_start_command_for_the_file_counts() -> None:
+def start_answer(job_id: str, outcome: ActionOutcome = ActionOutcome.SUCCESS) -> CommandAnswer:
+    return CommandAnswer(
+        service_id="w", job_id=job_id, command_id=job_id, action=ActionType.START_JOB, outcome=outcome, message="", status_code=201
+    )
+
+
+def test_start_commands_for_the_file_are_found_in_their_order() -> None:
     older, newer = start("job-1"), start("job-2")
 
-    assert find_start([older, newer, start("job-3", "b.nxs")], file=PurePosixPath("/data/runs/a.nxs")) is newer
+    assert find_starts([older, newer, start("job-3", "b.nxs")], file=FILE) == [older, newer]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [start_answer("job-1"), start_answer("job-2", ActionOutcome.FAILURE)],
+        [start_answer("job-1"), stop_answer(3_000, job_id="job-2")],
+        [finished("done")],
+    ],
+)
+def test_a_start_command_that_was_refused_does_not_hide_the_one_that_was_obeyed(said: list[Any]) -> None:
+    starts = [start("job-1"), start("job-2")]
+
+    assert choose(starts, said).job_id == "job-1"
+
+
+@pytest.mark.parametrize("said", [[], [start_answer("job-1"), start_answer("job-2")]])
+def test_of_start_commands_that_fared_alike_the_newest_counts(said: list[Any]) -> None:
+    assert choose([start("job-1"), start("job-2")], said).job_id == "job-2"
+
+
+def test_the_command_that_names_more_of_the_path_goes_before_a_newer_one() -> None:
+    starts = [start("job-1", "runs/a.nxs"), start("job-2", "a.nxs")]
+
+    assert choose(starts, []).job_id == "job-1"
+    assert choose(starts, [start_answer("job-2")]).job_id == "job-2"
+
+
+def test_the_job_that_was_said_to_have_written_this_very_file_goes_before_all() -> None:
+    starts = [start("job-1", "a.nxs"), start("job-2", "runs/a.nxs")]
+
+    assert choose(starts, [finished("done", file_name=str(FILE)), start_answer("job-2")], FILE).job_id == "job-1"
 
 
 def test_a_job_id_is_taken_before_the_name_of_the_file() -> None:
     first = start("job-1")
 
-    assert find_start([first, start("job-2")], job_id="job-1", file=PurePosixPath("/data/runs/a.nxs")) is first
+    assert find_starts([first, start("job-2")], job_id="job-1", file=FILE) == [first]
 
 
 def test_another_folder_is_another_file() -> None:
     with pytest.raises(AuditError, match=r"job that writes .*other/a.nxs is not on the topics.*job-1 \(runs/a.nxs\)"):
-        find_start([start()], file=PurePosixPath("/data/other/a.nxs"))
+        find_starts([start()], file=PurePosixPath("/data/other/a.nxs"))
 
 
 def test_given_times_are_taken_as_given() -> None:
@@ -91,3 +131,30 @@ def test_now_and_until_stopped_are_read_off_what_the_writer_said(said: list[Any]
 def test_a_job_that_is_not_over_can_not_be_audited(said: list[Any]) -> None:
     with pytest.raises(AuditError, match=r"job-1 has no (start|stop) time yet"):
         job_of(start(start_ms=0, stop_ms=0), said)
+
+
+def test_a_job_that_failed_before_it_had_a_stop_time_is_said_to_have_failed() -> None:
+    message = json.dumps({"summary": "Kafka did not answer for 30 s", "start_time": 1_500, "stop_time": 0})
+
+    with pytest.raises(AuditError, match=r"job-1 ended with an error: Kafka did not answer for 30 s; it had no stop time"):
+        job_of(start(start_ms=0, stop_ms=0), [finished(message, error=True)])
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ([finished('{"summary": "disk full"}', error=True)], "disk full"),
+        ([finished("disk full", error=True)], "disk full"),
+        ([finished("", error=True)], "the file-writer did not say which"),
+        ([finished("wrote 3 of 3 messages")], ""),
+        ([finished("disk full", error=True, job_id="job-2")], ""),
+        ([], ""),
+    ],
+)
+def test_the_error_with_which_a_job_ended_is_kept(said: list[Any], error: str) -> None:
+    assert job_of(start(), said).error == error
+
+
+def test_when_the_command_was_sent_counts_only_where_it_names_a_start() -> None:
+    assert job_of(start(), [], sent_ms=500).sent_ms == 500
+    assert job_of(start(start_ms=0), [writing(1_500)], sent_ms=500).sent_ms == 0

@@ -15,9 +15,9 @@ from testbeam.wire.flatbuffers.registry import ENCODERS
 from tests.unit.audit.by_hand import Sent, alarm, connection, events, job, log, messages, write
 
 
-def audit(sent: Sequence[Sent], written: Sequence[Sent] | None = None) -> AuditResult:
+def audit(sent: Sequence[Sent], written: Sequence[Sent] | None = None, kafka_ms: Sequence[int] = (), from_ms: int = 0) -> AuditResult:
     with write(sent if written is None else written) as file:
-        return compare(expected(job(), messages(sent)), file)
+        return compare(expected(job(), messages(sent, kafka_ms), from_ms), file)
 
 
 def test_every_kind_of_message_in_the_window_is_found() -> None:
@@ -79,11 +79,42 @@ def test_an_older_message_is_written_as_it_comes_and_counted() -> None:
 
 def test_a_message_that_came_after_its_source_had_passed_the_stop_may_be_there_or_not() -> None:
     sent = [(0, log(1_500)), (0, log(2_500)), (0, log(1_600))]
+    kafka_ms = [1_500, 2_500, 2_501]
 
-    assert audit(sent).written == 2
-    without = audit(sent, sent[:2])
+    assert audit(sent, kafka_ms=kafka_ms).written == 2
+    without = audit(sent, sent[:2], kafka_ms)
     assert without.ok
     assert without.filtered[Reason.AFTER_STOP] == 1
+
+
+@pytest.mark.parametrize("late", [1_999, 2_000])
+def test_a_message_that_came_before_the_stop_must_be_there_whatever_time_its_source_had_before(late: int) -> None:
+    sent = [(0, log(1_500)), (0, log(99_999)), (0, log(1_600))]
+
+    assert audit(sent, sent[:2], [1_500, 1_550, late]).missing == 1
+
+
+def test_a_clock_that_jumped_before_the_stop_excuses_nothing_after_it() -> None:
+    sent = [(0, events(1_500)), (0, events(99_999)), (0, events(1_990))]
+
+    assert audit(sent, sent[:2], [1_500, 1_550, 2_010]).missing == 1
+
+
+def test_what_came_before_the_writer_had_to_read_may_be_there_or_not() -> None:
+    sent = [(0, log(900)), (0, log(1_500))]
+
+    assert audit(sent, from_ms=950).written == 2
+    without = audit(sent, sent[1:], from_ms=950)
+    assert without.ok
+    assert without.filtered == {Reason.BEFORE_READING: 1}
+    assert not audit(sent, sent[1:], from_ms=900).ok
+
+
+def test_an_old_kafka_time_after_the_writer_had_to_read_excuses_nothing() -> None:
+    sent: list[Sent] = [(0, log(1_500)), (0, alarm(500)), (0, alarm(1_600))]
+
+    assert audit(sent, kafka_ms=[1_500, 500, 1_600], from_ms=950).ok
+    assert audit(sent, [sent[0], sent[2]], [1_500, 500, 1_600], 950).missing == 1
 
 
 def test_a_value_before_the_start_that_came_after_others_may_replace_the_first() -> None:

@@ -1,6 +1,7 @@
 """Whether the audit turns red for one dropped, one doubled, one altered value, whichever it is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import h5py
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from testbeam.audit.core import AuditResult, Kind, compare, expected
+from testbeam.audit.summary import report
 from testbeam.model.samples import ConnectionState, Severity
 from tests.unit.audit.by_hand import COLUMNS, PLACES, Sent, alarm, connection, events, job, log, messages, write
 
@@ -254,3 +256,13 @@ def test_any_mutation_of_any_random_stream_is_found(rows: list[tuple[int, int]],
         mutate(file[path][name], row, data.draw(st.integers(0, 63)) if mutate is alter else row + 1)
 
         assert not audit(file, sent).ok
+
+
+def test_a_job_that_ended_with_an_error_is_not_clean() -> None:
+    failed = replace(job(), error="disk full")
+    with write(SENT) as file:
+        result = compare(expected(failed, messages(SENT)), file, name="a.nxs")
+
+    assert result.faults == {"failed": 1}
+    assert "audit NOT CLEAN: 1 failed" in report(result)
+    assert "failed: a.nxs: the file-writer: it ended the job with an error: disk full" in report(result)

@@ -131,11 +131,14 @@ def test_the_summary_names_what_is_wrong_first_and_then_where() -> None:
         unexpected=0,
         misplaced=0,
         inconsistent=0,
+        start_ms=1_700_000_000_000,
+        stop_ms=2**63 // 1_000,
         findings=(finding,),
     )
 
     assert report(result).splitlines() == [
         "audit NOT CLEAN: 2 missing",
+        "  job j, 2023-11-14T22:13:20.000Z to 9999-12-31T23:59:59.999Z",
         "  1,234 messages read, 1,200 belong into the file, 1,198 are in it",
         "  rightly left out: 34 outside window",
         "  missing: /a/value: VOLT t[0]@7 at 5 ns",

@@ -7,6 +7,7 @@ from testbeam.cli import replay, topic
 from testbeam.cli.bootstrap import bootstrap_of, kafka_of
 from testbeam.cli.times import moment_ms, seconds
 from testbeam.errors import SettingsError
+from testbeam.transport.kafka import Kafka
 
 NOW_MS = 1_700_000_000_000
 
@@ -74,6 +75,24 @@ def test_client_options_come_from_a_file_and_the_command_line_wins(tmp_path: Pat
 
     assert kafka.bootstrap == "kafka:9093"
     assert kafka.options == {"security.protocol": "SASL_PLAINTEXT", "sasl.password": "a=b"}
+
+
+@pytest.mark.parametrize("name", ["bootstrap.servers", "metadata.broker.list"])
+def test_the_broker_of_the_command_line_is_the_only_one_whatever_the_file_says(tmp_path: Path, name: str) -> None:
+    config = tmp_path / "kafka.properties"
+    config.write_text(f"{name}=production:9092\nclient.id=mine\n")
+
+    kafka = kafka_of("localhost:9092", None, config)
+
+    assert (kafka.bootstrap, kafka.options) == ("localhost:9092", {"client.id": "mine"})
+    assert kafka_of("", None, config).bootstrap == "production:9092"
+
+
+def test_a_cluster_is_where_its_bootstrap_is_whatever_its_options_say() -> None:
+    kafka = Kafka(bootstrap="localhost:9092", options={"bootstrap.servers": "production:9092"})
+
+    assert kafka.config()["bootstrap.servers"] == "localhost:9092"
+    assert kafka.config(bootstrap_servers="other:1")["bootstrap.servers"] == "other:1"
 
 
 def test_an_option_without_a_value_is_told_with_its_place(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 import json
+import time
 from collections import deque
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,8 +23,13 @@ class Said:
 
     def __init__(self, *values: Any) -> None:
         self.values = deque(values)
+        self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
 
     def read(self, _most: int, _wait_s: float) -> list["Said"]:
+        assert not self.closed
         return [self] if self.values else []
 
     def value(self) -> bytes:
@@ -32,10 +40,10 @@ class Said:
         return "control"
 
 
-def job(*said: Any) -> Job:
+def job(*values: Any, said: Said | None = None) -> Job:
     start = RunStart(job_id=JOB_ID, filename="a.nxs", nexus_structure="{}", control_topic="control")
     client = FileWriterClient(kafka=Kafka(bootstrap=""), pool_topic="pool", status_topic="status", control_topic="control")
-    return Job(client=client, start=start, reader=Said(*said))  # type: ignore[arg-type]
+    return Job(client=client, start=start, reader=said or Said(*values))  # type: ignore[arg-type]
 
 
 def answer(code: int = 201, message: str = "", job_id: str = JOB_ID) -> CommandAnswer:
@@ -113,3 +121,64 @@ def test_only_a_status_that_names_the_job_is_its_status() -> None:
 def test_waiting_in_vain_says_what_was_last_seen() -> None:
     with pytest.raises(WaitTimeout, match=r"is waiting: no file-writer answered .* within 0 s; last seen .*status of writer: .*idle"):
         job(status(state="idle")).wait_started(within=0)
+
+
+@pytest.mark.parametrize("end", [[answer(500)], [answer(), finished()], [answer(), finished(error=True)]])
+def test_a_job_that_is_over_leaves_the_broker_and_keeps_what_is_known(end: list[Any]) -> None:
+    said = Said(*end)
+    j = job(said=said)
+
+    for _ in end:
+        assert said.closed == 0
+        j.look()
+    state = j.state
+    j.look()
+    with suppress(JobFailed, JobRefused):
+        j.wait_written()
+    j.close()
+
+    assert (said.closed, j.state) == (1, state)
+
+
+def test_waiting_for_more_of_a_job_that_is_over_ends_at_once() -> None:
+    j = job(answer(), finished())
+    j.wait_written()
+
+    began_s = time.monotonic()
+    with pytest.raises(WaitTimeout, match="is done: no status named the job"):
+        j.wait_status(within=30)
+    assert time.monotonic() - began_s < 5
+
+
+def test_a_job_that_writes_goes_on_when_another_start_of_its_name_is_refused() -> None:
+    j = job(answer(), answer(400, "writes already"), finished())
+
+    for _ in range(3):
+        j.look()
+    assert j.state is JobState.DONE
+
+
+def test_a_stop_that_is_answered_after_the_end_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = replace(answer(), action=ActionType.SET_STOP_TIME, command_id="", message="late")
+    first, second = Said(answer(), finished(), late), Said(late)
+    j = job(said=first)
+    j.look()
+    monkeypatch.setattr(Job, "send_stop", lambda *_, **__: "")
+    monkeypatch.setattr(FileWriterClient, "listen", lambda *_: second)
+
+    assert j.stop().message == "late"
+    assert (first.closed, second.closed, j.state) == (1, 0, JobState.DONE)
+    j.stop_answers.clear()
+    assert j.stop().message == "late"
+    assert second.closed == 1
+
+
+def test_the_refusal_of_a_writer_with_another_job_is_no_answer_to_this_job_s_stop() -> None:
+    stopped = replace(answer(), action=ActionType.SET_STOP_TIME, command_id="stop")
+    other = replace(answer(400, "not mine"), action=ActionType.SET_STOP_TIME, command_id="stop", service_id="other")
+    one = job(answer(), stopped, other)
+
+    for _ in range(3):
+        one.look()
+
+    assert one.stop_answers["stop"] == stopped

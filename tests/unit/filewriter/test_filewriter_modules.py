@@ -232,6 +232,8 @@ def test_two_modules_that_would_write_one_dataset_are_refused(write: Write) -> N
         (compose.stream("xx00", topic="motion", source="a"), "unknown module 'xx00'; known are"),
         (compose.stream("f144", topic="motion", source="a", dtype="string"), "can't be string"),
         (compose.stream("f144", topic="motion", source="a", chunk_size=0), "chunk_size is 0"),
+        (compose.stream("f144", topic="motion", source="a", chunk_size=2**64), "chunk_size is 18446744073709551616; give"),
+        (compose.stream("ev44", topic="motion", source="a", cue_interval=2**63), "cue_interval is 9223372036854775808"),
         (compose.stream("f144", topic="motion", source="a", meta_data="no"), "meta_data is 'no'"),
         (compose.stream("ev44", topic="motion", source="a", cue_interval="1"), "cue_interval is '1'"),
     ],

@@ -191,3 +191,13 @@ def test_a_template_in_an_older_format_is_used_with_a_warning(tmp_path: Path) ->
 def test_a_template_that_is_not_there_is_refused_with_the_way_out(tmp_path: Path, name: str) -> None:
     with pytest.raises(NexusError, match="leave the instrument name out"):
         template_of(tmp_path, name)
+
+
+def test_a_template_that_is_no_hdf5_file_leaves_no_copy_behind(tmp_path: Path) -> None:
+    root = parse(compose.structure(compose.group("entry", "NXentry")))
+    (tmp_path / "template.hdf").write_text("not HDF5")
+
+    with pytest.raises(NexusError, match="can't be made"):
+        NexusFile(tmp_path / "a.nxs", root, plan(root), datetime.now(UTC), tmp_path / "template.hdf")
+
+    assert not (tmp_path / "a.nxs").exists()

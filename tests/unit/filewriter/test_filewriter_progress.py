@@ -30,7 +30,14 @@ def test_a_partition_ends_when_kafka_time_passes_stop_and_leeway(kafka_ms: int, 
     p = progress()
     p.read(PLACE, 7, kafka_ms)
 
-    assert ended(p, 1_000, 1_050) is over
+    assert ended(p, 1_000, 1_200) is over
+
+
+def test_a_kafka_time_ahead_of_now_ends_nothing() -> None:
+    p = progress()
+    p.read(PLACE, 7, kafka_ms=9_999)
+
+    assert not ended(p, 1_000, 1_200)
 
 
 def test_the_end_is_asked_for_once_and_only_when_nothing_more_can_belong_to_the_job() -> None:
@@ -72,7 +79,7 @@ def test_a_partition_that_is_never_read_to_its_end_is_named() -> None:
     p.to_ask(1_000, 1_101)
     p.answered(PLACE, 9)
 
-    assert p.stuck(30_000, 31_101) == []
+    assert p.stuck(30_000, 1_101) == p.stuck(30_000, 31_101) == []
     assert p.stuck(30_000, 31_102) == ["motion[0] was read to 5 of 9"]
 
 
@@ -81,4 +88,16 @@ def test_a_partition_whose_end_nobody_tells_is_named_too() -> None:
     p.to_ask(1_000, 1_101)
     p.to_ask(1_000, 20_000)
 
+    assert p.stuck(30_000, 1_101) == []
     assert p.stuck(30_000, 31_102) == ["motion[0] was read to 5 of nobody knows how many"]
+
+
+def test_a_partition_that_gets_on_is_never_stuck_however_long_it_takes() -> None:
+    p = progress()
+    p.to_ask(1_000, 1_101)
+    p.answered(PLACE, 1_000)
+
+    for number in range(10, 100):
+        p.read(PLACE, number, 500)
+        assert p.stuck(30_000, 20_000 * number) == []
+    assert p.stuck(30_000, 20_000 * 99 + 30_001) == ["motion[0] was read to 100 of 1000"]

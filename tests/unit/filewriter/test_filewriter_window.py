@@ -82,6 +82,19 @@ def test_a_partition_is_done_when_every_source_came_past_the_stop_in_it() -> Non
     assert not w.done(1)
 
 
+def test_a_source_is_past_the_stop_only_once_kafka_is_too() -> None:
+    w = window(n_slots=1)
+    slots, jumped = np.array([0], np.int32), np.array([10_000], np.int64)
+
+    for kafka_ns in (150, 200):
+        w.take(0, slots, jumped, kafka_ns)
+        assert not w.done(0)
+    w.take(0, slots, np.array([190], np.int64), 210)  # late, and not past it
+    assert not w.done(0)
+    w.take(0, slots, np.array([201], np.int64), 211)
+    assert w.done(0)
+
+
 def test_a_stop_that_is_moved_later_undoes_done() -> None:
     w = window(n_slots=1)
     take(w, (0, 201))

@@ -112,3 +112,13 @@ def test_a_stream_whose_periodic_alone_changes_goes_on_under_its_number() -> Non
     assert (applied.added, applied.removed) == ((), ())
     assert forwarding.streams.specs == (spec("A", periodic=0),)
     assert forwarding.streams.by_number[number].repeats is False
+
+
+def test_a_stream_whose_repeats_begin_is_subscribed_anew_as_they_need_its_value() -> None:
+    forwarding = Forwarding(period_ms=100)
+    (number,) = forwarding.add(spec("A", periodic=0))
+
+    applied = forwarding.do(REPLACE, spec("A", periodic=1))
+
+    assert applied.removed == ((number, spec("A", periodic=0)),)
+    assert [spec for _, spec in applied.added] == [spec("A", periodic=1)]

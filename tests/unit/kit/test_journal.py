@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,17 @@ def test_the_slice_of_a_log_is_what_lies_between_two_marks(tmp_path: Path) -> No
 
     assert log_slice(begin, end, "broker", log) == "during"
     assert log_slice(begin, end, "other", tmp_path / "other.log") == ""
+
+
+def test_of_a_slice_that_is_too_long_only_the_end_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "loud.log"
+    with log.open("wb") as file:
+        file.truncate(1 << 40)  # no memory holds that
+        file.seek(-7, os.SEEK_END)
+        file.write("thé end".encode()[-7:])
+    begin, end = (Event(at_ns=0, kind="mark", data={"logs": {"loud": size}}) for size in (100, 1 << 40))
+
+    assert log_slice(begin, end, "loud", log, 4) == f"… (+{(1 << 40) - 104} bytes before)\n end"
 
 
 def test_the_timeline_has_each_services_first_start() -> None:

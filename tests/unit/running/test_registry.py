@@ -1,3 +1,5 @@
+import errno
+import json
 import os
 import stat
 import subprocess
@@ -67,12 +69,42 @@ def test_a_pid_that_is_another_process_by_now_does_not_count_as_alive() -> None:
     assert registry.entries() == ()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"id": "x"}'])
-def test_an_entry_that_cannot_be_read_is_removed(text: str) -> None:
-    (registry.stacks_folder() / "broken.json").write_text(text)
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"id": "x"}', '{"pid": 1}'])
+def test_an_entry_that_says_of_no_dead_holder_is_left_where_it_is(text: str) -> None:
+    path = registry.stacks_folder() / "broken.json"
+    path.write_text(text)
 
     assert registry.entries() == ()
-    assert list(registry.stacks_folder().iterdir()) == []
+    assert path.read_text() == text
+
+
+def test_an_entry_of_another_version_is_kept_as_long_as_its_holder_lives() -> None:
+    path = registry.stacks_folder() / "new.json"
+    path.write_text(json.dumps({"pid": os.getpid(), "started_at": processes.started_at(os.getpid())}))
+    assert registry.entries() == ()
+    assert path.exists()
+
+    path.write_text(json.dumps({"pid": os.getpid(), "started_at": "12"}))
+    assert registry.entries() == ()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("unreadable", ["aa11.json", "stat"])
+def test_a_living_stack_that_cannot_be_read_for_a_moment_is_not_forgotten(unreadable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = entry("aa11")
+    registry.register(one)
+    read = Path.read_text
+
+    def fails(path: Path, encoding: str | None = None, errors: str | None = None) -> str:
+        if path.name == unreadable:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return read(path, encoding, errors)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", fails)
+        assert registry.entries() == ()
+
+    assert registry.entries() == (one,)
 
 
 def test_with_several_stacks_up_a_name_is_asked_for() -> None:

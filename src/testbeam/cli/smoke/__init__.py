@@ -1,6 +1,5 @@
 """`testbeam smoke`: the whole chain on real input, in one command."""
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from testbeam.cli.json_file import answering
 from testbeam.cli.signals import end_as_by_ctrl_c
 from testbeam.cli.smoke import folder as folders
 from testbeam.cli.smoke import summary
@@ -34,14 +34,15 @@ def smoke(
     end_as_by_ctrl_c()
     instrument = f"tb_{time.time_ns():x}" if bootstrap else "tb"  # names of this run's own, where others share the broker
     plan = Plan(seed=seed, events=events, topics=Topics(prefix=instrument))
-    with folders.claimed(runtime) as folder:
+    with answering(json_file) as answer, folders.claimed(runtime) as folder:
+        answer.check()
         with Session(plan, folder, console).up(bootstrap) as session:
             outcome = session.outcome()
-            if json_file is not None:
-                json_file.write_text(json.dumps(outcome.as_json(), indent=2) + "\n", encoding="utf-8")
             summary.show(outcome, console)
             if keep_kafka:
+                answer.write(outcome.as_json())  # while it stays is when programs want to know
                 session.stay()
         if clean_runtime and outcome.ok:
-            folders.clean(folder)
+            folders.clean(folder, json_file)
+        answer.write(outcome.as_json())  # once nothing can fail any more
     raise typer.Exit(exit_codes.OK if outcome.ok else exit_codes.FAILED)

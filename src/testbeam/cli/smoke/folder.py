@@ -36,10 +36,10 @@ def claimed(wanted: Path) -> Iterator[Path]:
     raise SettingsError("--runtime", str(wanted), "another folder: this one and its 98 neighbours are in use")
 
 
-def clean(folder: Path) -> None:
-    """Remove all but what a person wants to keep: report, file, logs and journal."""
+def clean(folder: Path, answer: Path | None = None) -> None:
+    """Remove all but what a person wants to keep: report, file, logs and journal, and the answer for programs where it lies in there."""
     for entry in folder.iterdir():
-        if entry.name not in (*KEPT, *OF_OTHERS, _MARK):
+        if entry.name not in (*KEPT, *OF_OTHERS, _MARK) and not (answer and answer.resolve().is_relative_to(entry.resolve())):
             _remove(entry)
 
 

@@ -27,7 +27,7 @@ def tail(
     follow: bool = False,
     stop: threading.Event | None = None,
 ) -> Iterator[list[KafkaMessage]]:
-    """Yield the newest messages of a topic in the order of time, then, with `follow`, what comes, until `stop` is set.
+    """Yield the newest messages of a topic in the order of time, then, with `follow`, what comes, until `stop` is set at any time.
 
     count None: all from `since_ms` on, as they come. Between what was there and what comes, nothing is missed or shown twice.
 
@@ -45,12 +45,10 @@ def tail(
             limits = {partition: (min(max(low, later[partition]), high), high) for partition, (low, high) in limits.items()}
         if count is None:
             starts = {partition: low for partition, (low, _) in limits.items()}
-            for messages in between(reader, topic, starts, ends):
+            for messages in between(reader, topic, starts, ends, stop):
                 yield _chosen(messages, wanted)
-                if stop.is_set():
-                    return
         elif count:
-            yield [plain(message) for message in newest(reader, topic, limits, wanted, count)]
+            yield [plain(message) for message in newest(reader, topic, limits, wanted, count, stop)]
         if follow:
             reader.assign({(topic, partition): end for partition, end in ends.items()})
         while follow and not stop.is_set():

@@ -69,7 +69,7 @@ def in_container(
     """Return a service that runs in a container; `fields` are those of a Service.
 
     arguments: what follows the image. publish: names of the ports that the container listens on; default all. has_image: False
-    pulls the image before the run starts, on the user's terminal.
+    pulls the image before the run starts, and before anything else in `prepare`, on the user's terminal.
     """
     published = tuple(port for port in ports if publish is None or port.name in publish)
     return Service(
@@ -77,7 +77,7 @@ def in_container(
         command=run_argv(container, published, arguments),
         # The engine binds what it publishes by itself, perhaps without SO_REUSEADDR.
         ports=tuple(replace(port, hold=False) if port in published else port for port in ports),
-        prepare=() if has_image else (words.pull(container.engine, container.image),),
+        prepare=(*(() if has_image else (words.pull(container.engine, container.image),)), *fields.pop("prepare", ())),
         at_end=(words.remove(container.engine, words.NAME),),
         handle=fields.pop("handle", ContainerHandle),
         options={**fields.pop("options", {}), "container": container},

@@ -52,7 +52,10 @@ def trouble(installation: Installation, aot: AotCache) -> str:
     with tempfile.TemporaryDirectory(prefix="testbeam-") as folder:
         arguments = launch.jvm_arguments(installation, LaunchOptions(folder=folder), folder)
         argv = [installation.java.executable, f"-XX:AOTCache={aot.path}", "-XX:AOTMode=on", *arguments, "-version"]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=_READY_S, check=False)
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=_READY_S, check=False)
+        except subprocess.TimeoutExpired:
+            return f"Java did not answer within {_READY_S} s"
     return "" if done.returncode == 0 else " / ".join((done.stdout + done.stderr).strip().splitlines()[-3:])
 
 
@@ -141,7 +144,7 @@ def _work(bootstrap: str) -> None:
     Raises:
         TestbeamError: the messages did not come back.
     """
-    from confluent_kafka import Consumer, Producer
+    from confluent_kafka import Consumer, KafkaException, Producer
 
     make_usable(bootstrap, [TopicSpec(_TOPIC)], within_s=_WORK_S)
     common = {"bootstrap.servers": bootstrap, "log_level": 0}  # the clients outlive the broker for a moment: nobody's concern
@@ -153,13 +156,15 @@ def _work(bootstrap: str) -> None:
     try:
         consumer.subscribe([_TOPIC])
         came = _count(consumer)
+        if left or came < _MESSAGES:
+            raise TestbeamError(
+                f"of {_MESSAGES} messages of the training run {_MESSAGES - left} were taken and {came} came back within {_WORK_S} s"
+            )
         consumer.commit(asynchronous=False)
+    except KafkaException as error:
+        raise TestbeamError(f"the training run's messages: {error}") from error
     finally:
         consumer.close()
-    if left or came < _MESSAGES:
-        raise TestbeamError(
-            f"of {_MESSAGES} messages of the training run {_MESSAGES - left} were taken and {came} came back within {_WORK_S} s"
-        )
 
 
 def _count(consumer: Any) -> int:

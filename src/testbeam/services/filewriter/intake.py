@@ -48,8 +48,9 @@ class Intake:
         for place, group in self._by_place(messages):
             if place in self.progress.open:  # else it ended, with messages of it still on their way
                 topic, partition = place
-                size += self.router.take(topic, partition, [message.value() for message in group])
-                self.progress.read(place, int(group[-1].offset() or 0), group[-1].timestamp()[1])
+                kafka_ms = group[-1].timestamp()[1]
+                size += self.router.take(topic, partition, [message.value() for message in group], kafka_ms)
+                self.progress.read(place, int(group[-1].offset() or 0), kafka_ms)
         if size:
             self._portion = max(_FEWEST, min(self.most, _PORTION_BYTES * len(messages) // size))
         return len(messages)

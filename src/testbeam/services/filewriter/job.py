@@ -109,13 +109,18 @@ class RunningJob:
             self._flush_in_time()
             if self._all_read():
                 self.finish()
-            elif self.env.feedback.silent_s(time.monotonic()) > self.env.settings.kafka_error_timeout:
+            elif self._is_kafka_silent():
                 self.finish(f"Kafka did not answer for {self.env.settings.kafka_error_timeout} s")
         except TransportError as error:
             self.finish(str(error))
-        except (OSError, RuntimeError, ValueError) as error:  # as HDF5 raises them: a full disk, a file that is gone
+        except Exception as error:  # HDF5 raises several on a full disk or a file that is gone: the next job needs this writer
             self.env.log.exception("job %s", self.job.job_id)
-            self.finish(f"{self.file.path}: {error}")
+            self.finish(f"{self.file.path}: {type(error).__name__}: {error}")
+
+    def _is_kafka_silent(self) -> bool:
+        """Tell whether it has owed an acknowledgement for too long; what came while this writer was busy or paused counts."""
+        self.env.feedback.listen(time.monotonic())
+        return self.env.feedback.silent_s(time.monotonic()) > self.env.settings.kafka_error_timeout
 
     def counts(self) -> dict[str, Any]:
         """Return what was received, written and dropped so far."""
@@ -145,7 +150,7 @@ class RunningJob:
         for close in (self.router.finish, self.file.close, self.control.close, *([self.intake.reader.close] if self.intake else [])):
             try:
                 close()
-            except (OSError, RuntimeError, ValueError) as problem:
+            except Exception as problem:  # the others are to be closed all the same
                 error = f"{error}; {problem}" if error else str(problem)
                 _never_let_go.append(self.file)
         return error

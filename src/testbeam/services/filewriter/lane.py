@@ -39,11 +39,11 @@ class Lane:
             self._names, self._slots = batch.source_names, np.array([get(name, -1) for name in batch.source_names], np.int32)
         return self._slots[batch.source]
 
-    def take(self, partition: int, batch: Batch, slots: Slots, chosen: NDArray[np.bool_]) -> Taken:
-        """Keep what the window accepts of the chosen messages."""
+    def take(self, partition: int, batch: Batch, slots: Slots, chosen: NDArray[np.bool_], kafka_ns: int) -> Taken:
+        """Keep what the window accepts of the chosen messages; `kafka_ns` as in `Window.take`."""
         which = np.flatnonzero(chosen)
         slots, times = slots[which], batch.times_ns[which]
-        taken = self.window.take(partition, slots, times)
+        taken = self.window.take(partition, slots, times, kafka_ns)
         if len(taken.rows):
             self._parts.append((slots[taken.rows], times[taken.rows], batch.rows.select(which[taken.rows])))
             self.waiting_bytes += batch.nbytes * len(taken.rows) // len(batch.rows)

@@ -153,7 +153,11 @@ def _new(path: Path, template: Path | None) -> h5py.File:
         return h5py.File(path, "x", libver=_LIBRARY)
     with template.open("rb") as source, path.open("xb") as copy:
         shutil.copyfileobj(source, copy)
-    return h5py.File(path, "r+", libver=_LIBRARY)
+    try:
+        return h5py.File(path, "r+", libver=_LIBRARY)
+    except OSError:
+        path.unlink()
+        raise
 
 
 def _make_dataset(group: h5py.Group, dataset: Dataset) -> None:

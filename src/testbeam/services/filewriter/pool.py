@@ -48,13 +48,14 @@ class Pool:
         return None
 
     def commit(self, message: Message) -> bool:
-        """Take a message out of the pool for good; false where the group has given it to another writer meanwhile."""
+        """Take a message out of the pool for good; where that fails, whoever has the partition then, perhaps we, gets it once more."""
         if self._consumer is None:
             return False
         try:
             self._consumer.commit(message=message, asynchronous=False)
         except KafkaException as error:
-            self._log.warning("job pool %s: the message at %s is not ours any more: %s", self._topic, message.offset(), error)
+            self._log.warning("job pool %s: the message at %s is left to the group: %s", self._topic, message.offset(), error)
+            self.leave()  # a consumer that went on would be past it
             return False
         return True
 

@@ -18,6 +18,8 @@ class Partition:
     kafka_ms: int = 0
     end_offset: int | None = None
     asked_ms: int = 0
+    seen_offset: int = -1  # when it was last looked whether it gets on
+    moved_ms: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,16 +49,21 @@ class Progress:
         self.open[place].end_offset = end_offset
 
     def stuck(self, timeout_ms: float, now_ms: int) -> list[str]:
-        """Return, in words, the partitions that were not read to their end in time."""
+        """Return, in words, the partitions that have not got on for so long, though their end is known or was asked for."""
+        for partition in self.open.values():
+            if partition.next_offset != partition.seen_offset:
+                partition.seen_offset, partition.moved_ms = partition.next_offset, now_ms
         return [
             f"{topic}[{number}] was read to {partition.next_offset} of {partition.end_offset or 'nobody knows how many'}"
             for (topic, number), partition in self.open.items()
-            if partition.asked_ms and now_ms > partition.asked_ms + timeout_ms
+            if partition.asked_ms and now_ms > max(partition.asked_ms, partition.moved_ms) + timeout_ms
         ]
 
     def ended(self, place: Place, stop_ms: int | None, now_ms: int, *, sources_done: bool, at_end: bool) -> bool:
         """Tell whether a partition has nothing more for the job; never before the stop time is over, since it may be moved.
 
+        `sources_done`: each source has come past the stop, by its own time and by Kafka's. A Kafka time ahead of now is that of a clock
+        that jumped, and says nothing of the messages after it.
         `at_end`: Kafka said so; that alone counts a while after the end was asked, for partitions that end in transaction marks.
         """
         partition = self.open[place]
@@ -66,4 +73,4 @@ class Progress:
             read_out = False
         else:
             read_out = partition.next_offset >= partition.end_offset or (at_end and now_ms > partition.asked_ms + _MARKS_MS)
-        return sources_done or read_out or partition.kafka_ms > stop_ms + self.leeway_ms
+        return sources_done or read_out or stop_ms + self.leeway_ms < partition.kafka_ms <= now_ms

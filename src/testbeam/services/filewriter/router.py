@@ -14,6 +14,7 @@ from testbeam.services.filewriter.lane import Lane
 from testbeam.services.filewriter.modules.base import WriterModule
 from testbeam.services.filewriter.window import Taken, Window
 
+_ALWAYS_MS = 2**63 // 1_000_000
 FLUSH_BYTES = 16 * 2**20  # what may wait in one lane: large enough for long writes, small enough for any machine
 
 
@@ -51,8 +52,12 @@ class Router:
         """Return how many messages are in the file or wait for it: what was received and not dropped."""
         return sum(lane.accepted for lane in self._all())
 
-    def take(self, topic: str, partition: int, buffers: Sequence[bytes | None]) -> int:
-        """Bring messages of one partition, in order, on their way; return how many bytes they have."""
+    def take(self, topic: str, partition: int, buffers: Sequence[bytes | None], kafka_ms: int = _ALWAYS_MS) -> int:
+        """Bring messages of one partition, in order, on their way; return how many bytes they have.
+
+        kafka_ms: the Kafka time of the last, in ms since 1970.
+        """
+        kafka_ns = min(kafka_ms, _ALWAYS_MS) * 1_000_000
         self.received += len(buffers)
         messages = [buffer or b"" for buffer in buffers]  # a message may have no value at all
         for schema, group in _by_schema(messages).items():
@@ -61,7 +66,7 @@ class Router:
                 decoded = decode(schema, group)
                 self._drop(reasons.FAILED_VERIFICATION, f"{decoded.problem}, on {topic}", decoded.failed)
                 for batch in decoded.batches:
-                    self._take_batch(topic, partition, lanes, batch)
+                    self._take_batch(topic, partition, lanes, batch, kafka_ns)
             elif is_known(schema):
                 valid, failed, problem = verified(schema, group)
                 self._drop(reasons.FAILED_VERIFICATION, f"{problem}, on {topic}", failed)
@@ -94,7 +99,7 @@ class Router:
             self._drop(reasons.OUTSIDE_WINDOW, "it was written before the stop time was set", removed)
             self._drop(reasons.WRONG_SHAPE, "array of another length", misfits)
 
-    def _take_batch(self, topic: str, partition: int, lanes: Sequence[Lane], batch: Batch) -> None:
+    def _take_batch(self, topic: str, partition: int, lanes: Sequence[Lane], batch: Batch, kafka_ns: int) -> None:
         timed = batch.times_ns != 0
         self._drop(reasons.TIME_ZERO, f"on {topic}", int(len(timed) - timed.sum()))
         found = np.zeros(len(timed), bool)
@@ -102,7 +107,7 @@ class Router:
             if lane.shape == batch.shape:
                 slots = lane.slots(batch)
                 found |= slots >= 0
-                self._count(topic, lane.take(partition, batch, slots, timed & (slots >= 0)))
+                self._count(topic, lane.take(partition, batch, slots, timed & (slots >= 0), kafka_ns))
         self._count_strangers(topic, batch, lanes, timed & ~found)
 
     def _count(self, topic: str, taken: Taken) -> None:

@@ -142,8 +142,11 @@ class FileWriter:
             env = Environment(settings=self._settings, kafka=self._kafka, feedback=self._feedback, log=self._log, now_ms=self._now_ms)
             try:
                 self._job = RunningJob.begin(env, core.take(start, self._now_ms()), sent_ms)
-            except (NexusError, TransportError, OSError, ValueError, RuntimeError) as error:
+            except (NexusError, TransportError, OSError) as error:
                 reason, code = str(error), core.FAILED
+            except Exception as error:  # whatever a structure makes numpy or HDF5 raise: the next job needs this writer
+                self._log.exception("job %s", start.job_id)
+                reason, code = f"{type(error).__name__}: {error}", core.FAILED
         if reason:
             self._log.warning("job %s refused (%s): %s", start.job_id, code, reason)
             self._answer(self._settings.command_status_topic, start, echo, code, reason)

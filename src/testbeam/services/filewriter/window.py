@@ -16,6 +16,7 @@ TimesNs: TypeAlias = NDArray[np.int64]
 Rows: TypeAlias = NDArray[np.intp]
 
 _NEVER = np.iinfo(np.int64).min
+_ALWAYS = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class Window:
     keeps_before: bool = True
     repeats: bool = False
     _last: NDArray[np.int64] = field(init=False)  # [partition, slot] time of the message before
-    _seen: NDArray[np.int64] = field(init=False)  # [partition, slot] greatest time so far
+    _seen: NDArray[np.int64] = field(init=False)  # [partition, slot] greatest time so far that Kafka's own time bears out
     _before: NDArray[np.int64] = field(init=False)  # [slot] time of the newest value before the start
     _closed: NDArray[np.bool_] = field(init=False)  # [slot] too late for a value before the start: others were written
 
@@ -53,14 +54,17 @@ class Window:
         self._before = np.full(self.n_slots, _NEVER)
         self._closed = np.zeros(self.n_slots, bool)
 
-    def take(self, partition: int, slots: Slots, times_ns: TimesNs) -> Taken:
-        """Sort one batch of one partition; rows come back grouped by slot, in the order they came within each."""
+    def take(self, partition: int, slots: Slots, times_ns: TimesNs, kafka_ns: int = _ALWAYS) -> Taken:
+        """Sort one batch of one partition; rows come back grouped by slot, in the order they came within each.
+
+        kafka_ns: the Kafka time of its last message. A source is not past what Kafka itself has not come to: its clock may have jumped.
+        """
         if not len(slots):
             return Taken(rows=_NONE, before=_NONE, outside=0, same_time=0, older=0)
         order = np.argsort(slots, kind="stable")
         slot, time = slots[order], times_ns[order]
         starts = np.flatnonzero(np.r_[True, slot[1:] != slot[:-1]])
-        last = self._times_before(partition, slot, time, starts)
+        last = self._times_before(partition, slot, time, starts, kafka_ns)
         early, inside = time < self.start_ns, (time >= self.start_ns) & (time <= self.stop_ns)
         same = inside & (time == last) if not self.repeats else np.zeros(len(slot), bool)
         before, replaced = self._keep_before(slot, time, early) if self.keeps_before else (_NONE, 0)
@@ -81,13 +85,14 @@ class Window:
         """Tell whether every source has come past the stop in this partition."""
         return bool((self._seen[partition] > self.stop_ns).all())
 
-    def _times_before(self, partition: int, slot: Slots, time: TimesNs, starts: Rows) -> TimesNs:
+    def _times_before(self, partition: int, slot: Slots, time: TimesNs, starts: Rows, kafka_ns: int) -> TimesNs:
         last = np.empty_like(time)
         last[1:] = time[:-1]
         groups, ends = slot[starts], np.r_[starts[1:], len(slot)] - 1
         last[starts] = self._last[partition, groups]
         self._last[partition, groups] = time[ends]
-        self._seen[partition, groups] = np.maximum(self._seen[partition, groups], np.maximum.reduceat(time, starts))
+        newest = np.minimum(np.maximum.reduceat(time, starts), kafka_ns)
+        self._seen[partition, groups] = np.maximum(self._seen[partition, groups], newest)
         return last
 
     def _keep_before(self, slot: Slots, time: TimesNs, early: NDArray[np.bool_]) -> tuple[Rows, int]:

@@ -59,10 +59,6 @@ class Repeats:
                 self.sent(stream, payload, now_ms)
                 yield stream, payload
 
-    def next_look_ms(self) -> int | None:
-        """Return when the first stream may be due, or None with nothing to repeat."""
-        return self._due[0][0] if self._due else None
-
     def _schedule(self, stream: int, due_ms: int) -> None:
         self._scheduled.add(stream)
         heapq.heappush(self._due, (due_ms, stream))

@@ -79,6 +79,8 @@ class Forwarder:
         storage = self._places.storage
         self._storage = storage and Storage(address=storage, problems=self._problems, say=self._announcer.say)
         self._payloads: list[bytes] = []  # commands that came and are not done yet
+        if settings.grafana_carbon_address:
+            self._log.warning("grafana-carbon-address is understood, but no statistics are sent yet")
         self._is_restored = False
         self._is_ready = False
 

@@ -39,13 +39,16 @@ class StreamSet:
         return self._next > 1
 
     def apply(self, command: ForwarderCommand) -> Applied:
-        """Change the set. A stream whose `periodic` alone changes goes on under its number: its value is not sent again."""
+        """Change the set. A stream whose `periodic` alone changes goes on under its number: its value is not sent again.
+
+        Not where repeats begin by it: they need the value, which a new subscription brings.
+        """
         wanted = change(self._numbers.keys(), command, SERIALISERS.keys())
         going = {replace(spec, periodic=0): spec for spec in wanted.removed}
         kept: dict[StreamSpec, StreamSpec] = {}
         for spec in wanted.added:
             old = going.pop(replace(spec, periodic=0), None)
-            if old is not None:
+            if old is not None and (self._repeats(old) or not self._repeats(spec)):
                 kept[old] = spec
         for old, spec in kept.items():
             self._set_periodic(old, spec)

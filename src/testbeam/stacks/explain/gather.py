@@ -8,11 +8,11 @@ from typing import Protocol
 
 from testbeam.kit.evidence import Evidence
 from testbeam.kit.handle import Handle
-from testbeam.kit.journal import Event, log_slice
+from testbeam.kit.journal import Event, log_slice, stdout_of
 from testbeam.kit.state import State
 from testbeam.stacks.explain.stack_dumps import dump
 
-_LONGEST_LOG = 200_000
+_LONGEST_LOG = 200_000  # bytes
 _HUNG = {State.STARTING, State.READY, State.PAUSED, State.STOPPING}
 
 
@@ -38,7 +38,7 @@ class RunLike(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceFacts:
-    """One service at the moment of the failure; `log` is what it wrote during the test."""
+    """One service at the moment of the failure; `log` is what it wrote during the test, `stdout` too where that is kept apart."""
 
     name: str
     state: str
@@ -48,6 +48,7 @@ class ServiceFacts:
     command: str
     log: str
     log_path: str
+    stdout: str
     stacks: str
     settings: str
     evidence: tuple[Evidence, ...]
@@ -91,12 +92,19 @@ def _service(handle: Handle, begin: Event, end: Event) -> ServiceFacts:
         exit_code=handle.exit_code,
         endpoints=tuple(f"{name} {value}" for name, value in handle.endpoints.items()),
         command=" ".join(map(handle.fill, service.command)),
-        log=log_slice(begin, end, handle.name, handle.log_path)[-_LONGEST_LOG:],
+        log=log_slice(begin, end, handle.name, handle.log_path, _LONGEST_LOG),
         log_path=str(handle.log_path),
+        stdout=_stdout(handle, begin, end),
         stacks=dump(handle) if handle.state in _HUNG and not service.external else "",
         settings=_settings(handle),
         evidence=tuple(_evidence(handle, begin)),
     )
+
+
+def _stdout(handle: Handle, begin: Event, end: Event) -> str:
+    if handle.stdout_path == handle.log_path:
+        return ""
+    return log_slice(begin, end, stdout_of(handle.name), handle.stdout_path, _LONGEST_LOG)
 
 
 def _settings(handle: Handle) -> str:

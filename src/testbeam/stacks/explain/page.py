@@ -97,7 +97,8 @@ def _services(facts: Facts) -> str:
 
 def _section(service: ServiceFacts) -> Section:
     shown = log(service.log) if service.log.strip() else "<p class='note'>It logged nothing during the test.</p>"
-    parts = [folded(f"{evidence.title}", log(evidence.text)) for evidence in service.evidence]
+    parts = [folded("its stdout during the test", log(service.stdout))] if service.stdout.strip() else []
+    parts += [folded(f"{evidence.title}", log(evidence.text)) for evidence in service.evidence]
     parts += [folded("stacks of its threads", log(service.stacks))] if service.stacks else []
     parts += [folded("settings", log(service.settings))] if service.settings else []
     return Section(

@@ -44,7 +44,7 @@ def event_source(
         "seed": seed,
         "pulses": pulses,
         "start-time": start_time_ms,
-        "service-id": name,
+        "service-id": "${name}",
     }
     flags = ("--stay", *(("--as-fast-as-possible",) if as_fast_as_possible else ()))
     return Service(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from testbeam.errors import SettingsError
+from testbeam.errors import SettingsError, StackError
 from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.handle import Handle
 from testbeam.kit.spec import Port, Service
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ForwarderHandle", "forwarder"]
 
 _PROGRAM = ("${python}", "-m", "testbeam.services.forwarder")
+_INI = "config-files/${name}.ini"  # a template, since a run may give the service another name
 _READY_FILE = "${dir}/ready"
 
 
@@ -99,7 +100,7 @@ def forwarder(
     service = Service(
         name,
         role="forwarder",
-        command=(*(command or _PROGRAM), "-c", "${config_dir}/${name}.ini", *(() if command else ("--ready-file", _READY_FILE))),
+        command=(*(command or _PROGRAM), "-c", f"${{run_dir}}/{_INI}", *(() if command else ("--ready-file", _READY_FILE))),
         needs=(broker, *iocs),
         ports=(Port(name="repeater"),),
         env=_epics(iocs) | ({} if command else {CLOCK_FILE: "${dir}/clock"}),
@@ -135,7 +136,10 @@ def _epics(iocs: tuple[str, ...]) -> dict[str, str]:
 
 def _configured(service: Service, changes: Mapping[str, Any]) -> Service:
     """Return the service with more settings (`ini`), which are a file of the run."""
+    unknown = set(changes) - {"ini"}
+    if unknown:
+        raise StackError(f"service {service.name!r} can't be configured by {', '.join(sorted(unknown))}; a forwarder takes ini")
     settings = dict(service.options["settings"]) | dict(changes.get("ini", {}))
-    lines = [f"[{service.name}]", *(f"{key}={value}" for key, value in settings.items())]
-    files = dict(service.files) | {f"config-files/{service.name}.ini": "\n".join(lines) + "\n"}
+    lines = ["[${name}]", *(f"{key}={value}" for key, value in settings.items())]
+    files = dict(service.files) | {_INI: "\n".join(lines) + "\n"}
     return replace(service, files=files, options={**service.options, "settings": settings})

@@ -69,14 +69,18 @@ class AttachedJournal:
 class AttachedRun:
     """A running stack that another process holds; closing it, or leaving its block, leaves the stack as it is.
 
-    What this process has added is stopped with it. `declared` gives services whose classes the holder could not tell.
+    What this process has added is stopped with it. `declared` gives services whose classes the holder could not tell. With `from_start`
+    it is poisoned, too, by what has ended before this process has joined.
     """
 
-    def __init__(self, entry: Entry, declared: "Iterable[Service]" = (), on_crash: OnCrash | None = None) -> None:
+    def __init__(
+        self, entry: Entry, declared: "Iterable[Service]" = (), on_crash: OnCrash | None = None, *, from_start: bool = False
+    ) -> None:
         self.entry = entry
         self.id = entry.id
         self.folder = Path(entry.folder)
         self.channel = Channel(entry.socket)
+        self._crash_channel = Channel(entry.socket)  # of its own: a word that starts services keeps the other one for minutes
         described = self.channel.ask("describe")
         self.ready_s: float | None = described["ready_s"]
         self.guard_pid: int | None = described["guard_pid"]
@@ -85,7 +89,7 @@ class AttachedRun:
         self.faults = RemoteBoard(self.channel)
         self._declared = {service.name: service for service in declared}
         self._started_ns: int = described["started_ns"]
-        self._crashes_before: int = described["crashes"]
+        self._crashes_before: int = 0 if from_start else described["crashes"]
         self._described: dict[str, Mapping[str, Any]] = {one["name"]: one for one in described["services"]}
         self._handles: dict[str, Handle] = {}
         self._end_following = self._follow_crashes(on_crash) if on_crash is not None else None
@@ -127,12 +131,12 @@ class AttachedRun:
 
     @property
     def crashed(self) -> tuple[StackError, ...]:
-        """Return an error for each unexpected end of a ready service since this process has joined."""
-        errors = (error_of(*told) for told in self.channel.ask("crashes", since=self._crashes_before))
+        """Return an error for each unexpected end of a ready service since this process has joined, or since the start."""
+        errors = (error_of(*told) for told in self._crash_channel.ask("crashes", since=self._crashes_before))
         return tuple(error if isinstance(error, StackError) else StackError(str(error)) for error in errors)
 
     def check(self) -> None:
-        """Raise the first unexpected end of a service that there has been since this process has joined.
+        """Raise the first of `crashed`.
 
         Raises:
             ServiceDied: a service, or the guard of the run, has ended.
@@ -174,6 +178,7 @@ class AttachedRun:
         for handle in self._handles.values():
             handle.close()
         self._handles.clear()
+        self._crash_channel.close()
         self.channel.close()
 
     def stop(self) -> None:

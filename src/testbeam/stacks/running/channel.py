@@ -40,6 +40,7 @@ class Channel:
         self._lock = threading.Lock()
         self._lines = Lines()
         self._read: list[bytes] = []
+        self._is_behind = False  # a word was, or may have been, sent whose answer nobody has read: its wait was broken off
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(answer_s)
         try:
@@ -62,17 +63,23 @@ class Channel:
             HolderGone: the holder of the stack has ended, or does not answer.
             TestbeamError: what the word raised over there, of the same kind.
         """
+        request = encode_request(Request(word=word, data=data))
         with self._lock:
-            self._send(word, data)
-            return self._next()
+            if self._is_behind:
+                self._catch_up()
+            self._is_behind = True
+            self._send(request)
+            line = self._next_line()
+            self._is_behind = False
+        return _value(line)
 
     def follow(self, since: int) -> Iterator[Any]:
         """Yield each event of the journal from number `since` on, until the channel or the stack is closed."""
         with suppress(HolderGone, OSError), self._lock:  # closed here or there, at any moment
             self._socket.settimeout(None)
-            self._send("follow", {"since": since})
+            self._send(encode_request(Request(word="follow", data={"since": since})))
             while True:
-                yield self._next()
+                yield _value(self._next_line())
 
     def close(self) -> None:
         """Hang up; whoever waits for an answer is told."""
@@ -80,13 +87,20 @@ class Channel:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
-    def _send(self, word: str, data: dict[str, Any]) -> None:
+    def _catch_up(self) -> None:
+        """Read past the answers that nobody waits for any more, up to the refusal of a word that is none, which names it."""
+        echo = f"echo-{os.urandom(8).hex()}"
+        self._send(b"\n" + encode_request(Request(word=echo)))  # a new line, as the last word may have been cut off
+        while echo.encode() not in self._next_line():
+            pass
+
+    def _send(self, line: bytes) -> None:
         try:
-            self._socket.sendall(encode_request(Request(word=word, data=data)))
+            self._socket.sendall(line)
         except OSError as error:
             raise self._gone(str(error)) from None
 
-    def _next(self) -> Any:
+    def _next_line(self) -> bytes:
         while not self._read:
             try:
                 data = self._socket.recv(_BUFFER)
@@ -95,10 +109,14 @@ class Channel:
             if not data:
                 raise self._gone("its holder has ended")
             self._read += self._lines.feed(data)
-        answer = decode_answer(self._read.pop(0))
-        if answer.error:
-            raise error_of(answer.error, answer.message)
-        return answer.value
+        return self._read.pop(0)
 
     def _gone(self, why: str) -> HolderGone:
         return HolderGone(f"the stack at {self.path} does not answer: {why}; see what is up: testbeam ps")
+
+
+def _value(line: bytes) -> Any:
+    answer = decode_answer(line)
+    if answer.error:
+        raise error_of(answer.error, answer.message)
+    return answer.value

@@ -11,9 +11,13 @@ _ZOMBIE = "Z"
 def started_at(pid: int) -> str:
     """Return when a process was started, in the kernel's words; empty for one that is gone or a zombie."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return _read_start(pid)
     except OSError:
         return ""
+
+
+def _read_start(pid: int) -> str:
+    text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     fields = text.rpartition(")")[2].split()
     return "" if fields[0] == _ZOMBIE else fields[_START_FIELD]
 
@@ -21,6 +25,16 @@ def started_at(pid: int) -> str:
 def is_same(pid: int, started: str) -> bool:
     """Return whether the process lives that was started then."""
     return bool(started) and started_at(pid) == started
+
+
+def is_over(pid: int, started: str) -> bool:
+    """Return whether the process that was started then is surely gone: not where that can't be read, as with no descriptor left."""
+    try:
+        return not started or _read_start(pid) != started
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    except OSError:
+        return False
 
 
 def open_end(pid: int, started: str) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from testbeam.errors import StackError
 from testbeam.stacks.running import processes
@@ -108,14 +109,15 @@ def forget(stack_id: str) -> None:
 
 
 def entries() -> tuple[Entry, ...]:
-    """Return all stacks that are up, the oldest first; entries whose holder is dead, and what they left, are removed."""
+    """Return all stacks that are up, the oldest first; entries whose holder is surely dead, and what they left, are removed."""
     alive: list[Entry] = []
     for path in stacks_folder().glob("*.json"):
-        entry = _read(path)
+        data = _read(path)
+        entry = _entry(data)
         if entry is not None and entry.is_alive():
             alive.append(entry)
-        else:
-            _prune(path, entry)
+        elif _is_over(data):
+            _prune(path, data)
     return tuple(sorted(alive, key=lambda entry: entry.wall_s))
 
 
@@ -154,17 +156,30 @@ def _path(stack_id: str) -> Path:
     return stacks_folder() / f"{stack_id}.json"
 
 
-def _read(path: Path) -> Entry | None:
+def _read(path: Path) -> Mapping[str, Any]:
+    """Return what an entry's file says; nothing where it can't be read, now or ever."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _entry(data: Mapping[str, Any]) -> Entry | None:
+    try:
         return Entry(**{field.name: data[field.name] for field in fields(Entry)})
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # removed meanwhile, or of another version
+    except KeyError:
+        return None  # of another version, which may well be up
 
 
-def _prune(path: Path, entry: Entry | None) -> None:
+def _is_over(data: Mapping[str, Any]) -> bool:
+    pid, started_at = data.get("pid"), data.get("started_at")
+    return isinstance(pid, int) and isinstance(started_at, str) and processes.is_over(pid, started_at)
+
+
+def _prune(path: Path, data: Mapping[str, Any]) -> None:
     with suppress(OSError):
         path.unlink()
-    if entry is not None and entry.log:
+    if log := data.get("log"):
         with suppress(OSError):
-            Path(entry.log).unlink()
+            Path(str(log)).unlink()

@@ -3,11 +3,12 @@
 import atexit
 import ctypes
 import os
+import time
 from collections import deque
 
 from testbeam.errors import TransportError
 from testbeam.model.samples import ConnectionState
-from testbeam.model.updates import UpdateBatch, ValueColumns
+from testbeam.model.updates import UpdateBatch
 from testbeam.transport.monitors import libca
 from testbeam.transport.monitors.ca_lanes import Lane, Rows, alarm_words, make_lane
 from testbeam.transport.monitors.gathering import Gathering
@@ -55,7 +56,7 @@ class CaMonitors:
         self._new: set[int] = set()  # connected, but without an update yet
         self._alarms: dict[int, tuple[int, int]] = {}
         self._gathering = Gathering()
-        self._last_connected_ns = 0
+        self._last_connected_ns = -_SEARCH_NS
         self._unsent = False
         self._on_connection = libca.ConnectionHandler(self._connection_changed)
         self._on_exception = libca.ExceptionHandler(self._exception)
@@ -66,7 +67,7 @@ class CaMonitors:
     def subscribe(self, stream: int, channel: str) -> None:
         """Watch a PV; see `Monitors`."""
         self._attach()
-        self._channels[stream] = new = _Channel(stream, channel, self._clock())
+        self._channels[stream] = new = _Channel(stream, channel, time.monotonic_ns())
         self._missing.add(stream)
         self._search(new)
 
@@ -84,17 +85,18 @@ class CaMonitors:
     def drain(self) -> UpdateBatch:
         """Take and decode what libca's threads left; see `Monitors`."""
         self._attach()
-        now_ns = self._clock()
-        self._take_connections(now_ns)
-        columns = self._take_lanes()
+        taken = self._take_lanes()
+        self._take_connections(self._clock())  # after the rows: a PV's connection is noted before its first row is
+        for rows in taken:
+            self._note_alarms(rows)
         while self._errors:
             self._gathering.problems.append(self._errors.popleft())
         if self._missing:
-            self._search_anew(now_ns)
+            self._search_anew(time.monotonic_ns())
         if self._unsent:
             self._unsent = False
             self._ca.ca_flush_io()
-        return self._gathering.take(columns)
+        return self._gathering.take(tuple(rows.columns for rows in taken))
 
     def close(self) -> None:
         """Clear all channels and end libca's threads."""
@@ -150,25 +152,24 @@ class CaMonitors:
                 continue
             channel.connected = up
             if up:
-                self._last_connected_ns = now_ns
+                self._last_connected_ns = time.monotonic_ns()
                 self._missing.discard(stream)
                 self._new.add(stream)
                 continue
             self._new.discard(stream)
             self._missing.add(stream)
-            channel.searched_ns, channel.search_ns = now_ns, _SEARCH_NS
+            channel.searched_ns, channel.search_ns = time.monotonic_ns(), _SEARCH_NS
             self._gathering.connection(stream, now_ns, ConnectionState.DISCONNECTED)
 
-    def _take_lanes(self) -> tuple[ValueColumns, ...]:
-        columns = []
+    def _take_lanes(self) -> list[Rows]:
+        found = []
         for lane in tuple(self._lanes.values()):
             taken = lane.take()
             if taken is not None:
                 rows, dropped = taken
                 self._gathering.dropped += dropped
-                self._note_alarms(rows)
-                columns.append(rows.columns)
-        return tuple(columns)
+                found.append(rows)
+        return found
 
     def _note_alarms(self, rows: Rows) -> None:
         alarms, new = self._alarms, self._new

@@ -8,6 +8,7 @@ Source: contracts/performance.md, "EPICS clients".
 
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -86,7 +87,7 @@ class PvaMonitors:
         """Watch a PV; see `Monitors`."""
         watched = self._watched[stream] = _Watched(stream, channel)
         self._missing.add(stream)
-        self._doubt_ns = self._clock() + _DOUBT_NS
+        self._doubt_ns = time.monotonic_ns() + _DOUBT_NS
         watched.start(self._context, self._ready)
 
     def unsubscribe(self, stream: int) -> None:
@@ -163,7 +164,7 @@ class PvaMonitors:
         self._servers.suspect()
 
     def _look_for_missing(self) -> None:
-        now_ns = self._clock()
+        now_ns = time.monotonic_ns()
         if self._doubt_ns is not None and now_ns >= self._doubt_ns:
             self._doubt_ns = None
             self._servers.suspect()  # the context may have lost a server without a PV to tell us
@@ -185,7 +186,7 @@ class PvaMonitors:
         _log.debug("a PVA server answers again: asking it for %d PVs", len(self._missing))
 
     def _new_context(self) -> _Context:
-        now_ns = self._clock()
+        now_ns = time.monotonic_ns()
         self._servers.ask(now_ns)
         self._hurry_ns = now_ns + _FIRST_HURRY_NS
         return _Context()

@@ -5,6 +5,8 @@ from typing import Any
 
 from testbeam.errors import NexusError
 
+_MOST = 2**31 - 1  # beyond, HDF5 and numpy fail in ways of their own
+
 
 class Config:
     """The config of a stream module, with its place in the JSON for errors; every method raises NexusError."""
@@ -21,10 +23,10 @@ class Config:
         return value
 
     def count(self, name: str, default: int) -> int:
-        """Return a whole number of at least 1, or the default."""
+        """Return a whole number from 1 to 2³¹ - 1, or the default."""
         value = self._first((name,), default)
-        if isinstance(value, bool) or not isinstance(value, int) or (value < 1 and value != default):
-            raise NexusError(self.place, f"{name} is {value!r}; give a whole number of at least 1")
+        if isinstance(value, bool) or not isinstance(value, int) or (not 1 <= value <= _MOST and value != default):
+            raise NexusError(self.place, f"{name} is {value!r}; give a whole number from 1 to {_MOST}")
         return value
 
     def flag(self, name: str, *, default: bool) -> bool:

@@ -8,6 +8,7 @@ from testbeam.runtime.counters import Drops
 
 ACKNOWLEDGED = "Kafka has acknowledged the first events"
 _WAIT_S = 0.1
+_LEAVE_WITHIN_S = 5.0
 
 
 class Outlet:
@@ -44,11 +45,11 @@ class Outlet:
         """Take in acknowledgements that have come."""
         self._producer.poll(0)
 
-    def flush(self, within_s: float) -> int:
+    def flush(self, within_s: float = _LEAVE_WITHIN_S) -> int:
         """Wait until all is acknowledged; return how many are not."""
         return int(self._producer.flush(within_s))
 
-    def close(self, within_s: float) -> None:
+    def close(self, within_s: float = _LEAVE_WITHIN_S) -> None:
         """Flush; what the broker did not take by then is counted as dropped."""
         left = self.flush(within_s)
         if left:

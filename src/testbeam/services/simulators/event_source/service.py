@@ -15,7 +15,6 @@ log = logging.getLogger("event-source")
 
 READY = "Kafka has the topics, pulses begin"
 _WAIT_AGAIN_S = 0.02
-_LEAVE_WITHIN_S = 5.0
 
 
 def serve(settings: EventSourceSettings, stop: threading.Event) -> None:
@@ -31,7 +30,7 @@ def serve(settings: EventSourceSettings, stop: threading.Event) -> None:
     try:
         EventSource(settings, outlet).run(stop)
     finally:
-        outlet.close(_LEAVE_WITHIN_S)
+        outlet.close()
 
 
 def check(settings: EventSourceSettings) -> None:

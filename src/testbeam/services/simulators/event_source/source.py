@@ -19,7 +19,6 @@ from testbeam.services.simulators.event_source.settings import EventSourceSettin
 from testbeam.wire.flatbuffers.events_ev44 import encode_ev44
 
 log = logging.getLogger("event-source")
-_LEAVE_WITHIN_S = 5.0
 
 
 class EventSource:
@@ -50,7 +49,7 @@ class EventSource:
             self._send(pulse)
             self.pulses_sent, self.events = self.pulses_sent + 1, self.events + self._events_of_pulse()
         if self.settings.stay:
-            self.outlet.flush(_LEAVE_WITHIN_S)
+            self.outlet.flush()
             self.heartbeat.soon()
             while self._wait(time.monotonic() + self.settings.status_interval, stop, finished=True):
                 pass
