@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 4
+unexport PYTHONDONTWRITEBYTECODE  # else each of the many processes that tests start compiles everything anew
 
 .DEFAULT_GOAL := help
 .PHONY: help install kafka smoke test lint types imports bench soak docs clean

@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import settings
 
-settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("quick", max_examples=30, deadline=None)
 settings.register_profile("soak", max_examples=1_000, deadline=None)
 settings.load_profile("soak" if os.environ.get("TESTBEAM_SOAK") else "quick")
 

@@ -13,7 +13,7 @@ from testbeam.cli import timeline
 from testbeam.cli.endpoints import show_endpoints
 from testbeam.cli.signals import end_as_by_ctrl_c
 from testbeam.errors import SettingsError, StackError
-from testbeam.kit import debugger, environment, template
+from testbeam.kit import debugger, environment, interrupts, template
 from testbeam.kit.journal import Event
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Stack
@@ -101,7 +101,7 @@ def _hold(run: Run, label: Label, console: Console) -> None:
         with suppress(KeyboardInterrupt), held(run, label) as holder:
             show_endpoints(console, holder.entry)
             console.print("\nCtrl-C ends it", highlight=False)
-            holder.told_to_end.wait()
+            interrupts.wait(holder.told_to_end)
     finally:
         console.print("stopping")
         run.keep = run.keep or bool(run.crashed)

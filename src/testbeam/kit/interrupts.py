@@ -19,6 +19,18 @@ class Held:
     pressed: bool = False
 
 
+_LOOK_S = 0.2
+
+
+def wait(event: threading.Event) -> None:
+    """Wait for an event in the main thread, so that a signal ends the wait whenever it comes.
+
+    Python looks for signals before a wait begins and when the kernel breaks it off: one that came in between would be seen with the event.
+    """
+    while not event.wait(_LOOK_S):
+        pass
+
+
 _held: list[Held] = []  # the innermost block counts
 
 

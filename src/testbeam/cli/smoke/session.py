@@ -17,6 +17,7 @@ from testbeam.cli.smoke.outcome import Outcome, ServiceLine
 from testbeam.cli.smoke.page import page
 from testbeam.cli.smoke.plan import Plan
 from testbeam.cli.smoke.steps import Steps
+from testbeam.kit import interrupts
 from testbeam.kit import timeline as kit_timeline
 from testbeam.kit.run import Run
 from testbeam.stacks.reference import TIME_AFTER_STOP_S, light_chain
@@ -74,7 +75,7 @@ class Session:
                 self._run[name].stop()
         self.console.print(f"\nKafka stays up at [bold]{self._run['broker'].endpoints['kafka']}[/]; Ctrl-C ends it", highlight=False)
         try:
-            threading.Event().wait()
+            interrupts.wait(threading.Event())
         except KeyboardInterrupt:
             self.console.print("stopping Kafka")
 

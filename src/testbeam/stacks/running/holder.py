@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from testbeam.kit import interrupts
 from testbeam.kit.journal import Event
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Stack
@@ -154,7 +155,7 @@ def _hold(order: Order, starter: Starter, watch: Watch) -> None:
             watch.end = holder.told_to_end.set
             starter.say_ready(holder.entry)
             with suppress(KeyboardInterrupt):  # SIGTERM: an orderly end
-                holder.told_to_end.wait()
+                interrupts.wait(holder.told_to_end)
     finally:
         _stop(run, hurry=watch.owner_gone)
 
