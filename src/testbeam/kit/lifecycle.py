@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import NotReady, ServiceDied, StackError
-from testbeam.kit import failure, state
+from testbeam.kit import failure, standstill, state
 from testbeam.kit.guard_client import GuardClient
 from testbeam.kit.journal import Journal
 from testbeam.kit.place import Place
@@ -250,10 +250,15 @@ class Lifecycle:
     # --- while it runs ---
 
     def pause(self) -> None:
-        """Stop the clock of the service and of all that descend from it (SIGSTOP)."""
+        """Stop the clock of the service and of all that descend from it (SIGSTOP), and wait until the kernel has."""
         process = self._own_process()
         self._move(State.PAUSED, kind="paused")
         process.send(signal.SIGSTOP)
+        wait_until(lambda: self._stands_still(process), timeout_s=standstill.OBEYED_S, pause=self._wake.wait)
+
+    def _stands_still(self, process: Process) -> Seen:
+        resumed = self.state is not State.PAUSED  # by somebody else meanwhile
+        return Seen(ready=True, detail="goes on") if resumed else standstill.look(process.pid or 0)
 
     def resume(self) -> None:
         """Let a paused service go on (SIGCONT)."""

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from testbeam.errors import NotReady, StackError
-from testbeam.kit.faults.pause import kernel_state
 from testbeam.kit.spec import Service, Stack
+from testbeam.kit.standstill import kernel_state
 from testbeam.kit.state import State
 from tests.integration.faults.breakable import asked, client, echo, faults_of, state_of
 from tests.integration.kit.runners import poisoned, until

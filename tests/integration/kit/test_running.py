@@ -12,6 +12,7 @@ from testbeam.kit.journal import log_slice
 from testbeam.kit.probes.listening import PortListens
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.spec import Port, Service, Stack
+from testbeam.kit.standstill import kernel_state
 from testbeam.kit.state import State
 from tests.integration.kit.runners import poisoned, until
 from tests.integration.kit.small_services import PYTHON, is_alive, listener, pids_of, python, sleeper
@@ -92,9 +93,9 @@ def test_a_paused_service_is_stopped_by_the_kernel_until_it_is_resumed() -> None
     with Stack(sleeper("one")).run() as run:
         one = run["one"]
         one.pause()
-        until(lambda: (one.state, _kernel_state(one)) == (State.PAUSED, "T"), 2)
+        assert (one.state, kernel_state(one.pid or 0)) == (State.PAUSED, "T")
         one.resume()
-        until(lambda: (one.state, _kernel_state(one)) == (State.READY, "S"), 2)
+        until(lambda: (one.state, kernel_state(one.pid or 0)) == (State.READY, "S"), 2)
         with pytest.raises(StackError, match="is ready and can't become ready"):
             one.resume()
 
@@ -255,7 +256,3 @@ def test_a_run_can_be_used_from_a_thread_that_is_not_the_main_one() -> None:
     thread.join(20)
 
     assert states == [State.READY]
-
-
-def _kernel_state(handle: Handle) -> str:
-    return Path(f"/proc/{handle.pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -4,13 +4,11 @@ A stopped process keeps its connections, and its kernel goes on accepting new on
 """
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import StackError
-from testbeam.kit import guard
+from testbeam.kit import standstill
 from testbeam.kit.faults.fault import Fault
-from testbeam.kit.seen import Seen
 from testbeam.kit.state import State
 from testbeam.kit.waiting import wait_until
 
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from testbeam.kit.handle import Handle
 
 LONGEST_S = 60.0
-_OBEYED_S = 10.0  # a process in the middle of a disk access is stopped only after it
 
 
 class Paused(Fault):
@@ -73,20 +70,6 @@ class Paused(Fault):
 
     def _wait(self, *, stopped: bool) -> None:
         pid = self.running().pid or 0
-        waited = wait_until(lambda: _look(pid, stopped=stopped), timeout_s=_OBEYED_S, pause=threading.Event().wait)
+        waited = wait_until(lambda: standstill.look(pid, stopped=stopped), timeout_s=standstill.OBEYED_S, pause=threading.Event().wait)
         if not waited.seen.ready:
             raise self.refuse(f"does not {'stop' if stopped else 'go on'}: {waited.seen.detail}", f"see /proc/{pid}/stack")
-
-
-def _look(pid: int, *, stopped: bool) -> Seen:
-    states = {each: kernel_state(each) for each in (pid, *guard.descendants(pid))}
-    wrong = {each: state for each, state in states.items() if state not in "ZX" and (state == "T") is not stopped}
-    return Seen(ready=not wrong, detail=", ".join(f"pid {each} is {state}" for each, state in wrong.items()))
-
-
-def kernel_state(pid: int) -> str:
-    """Return how the kernel sees a process: R, S, D, T (stopped), Z, or X where it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return "X"
