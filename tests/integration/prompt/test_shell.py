@@ -181,7 +181,6 @@ def test_a_prompt_joins_the_stack_of_the_file_in_its_folder_and_no_other(
         assert "no running stack is of this declaration" in joined(other, "--attach")
         assert joined(other, "--stack", "tiny") == "(tiny)"
         run_testbeam(other, "up", "--detach")
-        assert joined(tmp_path, "--attach") == "(tiny)"
         assert joined(other, "--attach") == "(other)"
         assert joined(other, str(file), "--attach") == "(tiny)"
         assert "2 stacks are up" in joined(bare, "--attach")

@@ -236,7 +236,7 @@ MUTATIONS: list[Callable[..., None]] = [alter, drop, double]
 ROWS = st.lists(st.tuples(st.integers(11, 19), st.integers(0, 3)), min_size=1, max_size=30)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(ROWS, st.data())
 def test_any_mutation_of_any_random_stream_is_found(rows: list[tuple[int, int]], data: st.DataObject) -> None:
     make: list[Callable[[int, int], Any]] = [

@@ -12,7 +12,7 @@ from testbeam.wire.flatbuffers.registry import DECODERS, ENCODERS, decode, schem
 from tests.unit.wire.library import LIBRARY
 from tests.unit.wire.values import F144_TYPES, GOLDEN, GOLDEN_FOLDER, VALUES, same
 
-thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 every_schema = pytest.mark.parametrize("schema", sorted(LIBRARY))
 
 
