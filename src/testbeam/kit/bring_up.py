@@ -42,7 +42,10 @@ class BringUp:
             order.done(name)
             ready = order.get_ready()
             for name in ready:
-                self._lifecycles[name].promote() if name in eager else self._lifecycles[name].spawn()
+                if name in eager:
+                    self._lifecycles[name].promote()
+                else:
+                    self._lifecycles[name].spawn()
             self._watch(ready)
 
     def _watch(self, names: Iterable[str]) -> None:

@@ -59,7 +59,7 @@ def _held(stack: "Stack", config: pytest.Config) -> "Stack":
     return stack if wanted is None else debugger.held(stack, [wanted])
 
 
-def _teller(stack: "Stack", config: pytest.Config) -> Subscriber | None:
+def _teller(held: "Stack", config: pytest.Config) -> Subscriber | None:
     """Return what tells the user at the terminal, past pytest's capturing, how to attach to a held service."""
     if config.getoption(WAIT) is None:
         return None
@@ -69,13 +69,14 @@ def _teller(stack: "Stack", config: pytest.Config) -> Subscriber | None:
         with capturing.global_and_fixture_disabled():
             terminal.line(f"\n{words}", flush=True)
 
-    return debugger.announcer(_held(stack, config), say)
+    return debugger.announcer(held, say)
 
 
 @contextmanager
 def own(stack: "Stack", config: pytest.Config) -> Iterator[AnyRun]:
     """Start a stack in this process, and stop it at the end; its folder stays if something ended unasked."""
-    run = _held(stack, config).run(on_crash=config.stash[CRASHES].crashed, on_event=_teller(stack, config))
+    held = _held(stack, config)
+    run = held.run(on_crash=config.stash[CRASHES].crashed, on_event=_teller(held, config))
     run.start()
     try:
         yield run

@@ -8,6 +8,12 @@ from types import ModuleType
 from typing import Any
 
 
+def load_kafka_client() -> None:
+    """Import confluent_kafka without asyncio, which takes half of its time and is for clients of a kind that we have none of."""
+    with postponed("asyncio"):
+        importlib.import_module("confluent_kafka")
+
+
 @contextmanager
 def postponed(name: str) -> Iterator[None]:
     """Keep a module from being loaded by what is imported within the block, unless it is there already.

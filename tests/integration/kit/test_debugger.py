@@ -20,6 +20,7 @@ from testbeam.kit.debugger import announcer, held
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Service, Stack
+from testbeam.kit.standstill import kernel_state
 
 NATIVE = Service("native", command=("/bin/sh", "-c", "echo up; exec sleep 1000"), ready=LogLine("up"), ready_timeout_s=0.5)
 AFTER = Service("after", command=("sleep", "1000"), needs=("native",), ready_timeout_s=0.5)
@@ -51,10 +52,6 @@ def held_pid(words: str) -> int:
     return int(found[1])
 
 
-def stat(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-
-
 def test_a_native_service_is_stopped_with_its_own_pid_until_told_to_go_on(tmp_path: Path) -> None:
     with Starting(held(Stack(NATIVE, AFTER), ["native"]), tmp_path) as starting:
         words = starting.said.get(timeout=10)
@@ -62,7 +59,7 @@ def test_a_native_service_is_stopped_with_its_own_pid_until_told_to_go_on(tmp_pa
         assert f"gdb -p {pid}" in words
         starting.thread.join(2.0)  # four times its deadline
         assert starting.thread.is_alive()
-        assert stat(pid) == "T"
+        assert kernel_state(pid) == "T"
 
         os.kill(pid, signal.SIGCONT)
         starting.thread.join(10)

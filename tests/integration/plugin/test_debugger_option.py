@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from testbeam.kit.standstill import kernel_state
 from tests.integration.kit.runners import until
 
 pytest_plugins = ["pytester"]
@@ -40,7 +41,7 @@ def told_pid(process: "subprocess.Popen[str]", service: str) -> int:
 
 def let_go_on(pid: int) -> None:
     """Do what the developer does, once the process is stopped: it stops itself, right after it was told of."""
-    until(lambda: Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T", 10)
+    until(lambda: kernel_state(pid) == "T", 10)
     os.kill(pid, signal.SIGCONT)
 
 

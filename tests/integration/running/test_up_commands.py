@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from testbeam.kit.standstill import kernel_state
 from testbeam.stacks.running import registry
 from tests.integration.kit.small_services import is_alive
 from tests.integration.running.holding import until
@@ -186,7 +187,7 @@ def test_a_service_is_held_for_a_debugger_and_the_stack_goes_on_after(tmp_path: 
         try:
             assert process.stdout is not None
             pid = next(int(found[1]) for line in process.stdout if (found := re.search(r"other \(pid (\d+)\) is stopped", line)))
-            until(lambda: Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T", 10)
+            until(lambda: kernel_state(pid) == "T", 10)
             assert registry.entries() == ()  # not up yet
             os.kill(pid, signal.SIGCONT)
             until(lambda: states(testbeam) == [{"talker": "ready", "other": "ready"}], 30)

@@ -23,7 +23,7 @@ def test_an_update_postpones_the_repeat_and_replaces_its_payload() -> None:
     repeats.sent(VOLT, b"42", now_ms=0)
     repeats.sent(VOLT, b"43", now_ms=60)
 
-    assert list(repeats.take_due(now_ms=100)) == []
+    assert list(repeats.take_due(now_ms=100)) == list(repeats.take_due(now_ms=159)) == []
     assert list(repeats.take_due(now_ms=160)) == [(VOLT, b"43")]
 
 
@@ -32,6 +32,8 @@ def test_a_late_look_repeats_once_not_once_for_each_period() -> None:
     repeats.sent(VOLT, b"42", now_ms=0)
 
     assert list(repeats.take_due(now_ms=1_000)) == [(VOLT, b"42")]
+    assert list(repeats.take_due(now_ms=1_099)) == []
+    assert list(repeats.take_due(now_ms=1_100)) == [(VOLT, b"42")]
 
 
 def test_a_removed_stream_is_never_repeated() -> None:
@@ -39,7 +41,7 @@ def test_a_removed_stream_is_never_repeated() -> None:
     repeats.sent(VOLT, b"42", now_ms=0)
     repeats.removed(VOLT)
 
-    assert list(repeats.take_due(now_ms=1_000)) == []
+    assert list(repeats.take_due(now_ms=1_000)) == list(repeats.take_due(now_ms=1_000_000)) == []
 
 
 def test_a_stream_that_stopped_and_starts_again_is_repeated_once_a_period() -> None:

@@ -16,8 +16,8 @@ def run(code: str) -> str:
 @pytest.mark.parametrize("service", ["forwarder", "filewriter", "simulators.event_source"])
 def test_a_service_waits_for_its_broker_without_numpy_h5py_and_asyncio(service: str) -> None:
     heavy = run(
-        "import sys; from testbeam.runtime.lean_start import postponed\n"
-        "with postponed('asyncio'): import confluent_kafka\n"
+        "import sys; from testbeam.runtime.lean_start import load_kafka_client\n"
+        "load_kafka_client()\n"
         f"import testbeam.services.{service}.service\n"
         "print(sorted({'asyncio', 'numpy', 'h5py', 'p4p'} & set(sys.modules)))"
     )

@@ -2,11 +2,10 @@
 
 import sys
 
-from testbeam.runtime.lean_start import postponed
+from testbeam.runtime.lean_start import load_kafka_client
 
 if __name__ == "__main__":
-    with postponed("asyncio"):  # which takes half of the time, and is for clients of a kind that we have none of
-        import confluent_kafka  # noqa: F401
+    load_kafka_client()  # before anything else imports it
 
     from testbeam.runtime.program import run
     from testbeam.services.filewriter.service import serve

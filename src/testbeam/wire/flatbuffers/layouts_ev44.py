@@ -52,8 +52,8 @@ class _Layout(NamedTuple):
 
 
 def _layout(pulses: int) -> _Layout:
-    nothing = np.empty(0, "<i4")
-    message = build(EV44, ("", 1, np.zeros(pulses, "<i8"), np.zeros(pulses, "<i4"), nothing, nothing))
+    nothing = np.empty(0, I4)
+    message = build(EV44, ("", 1, np.zeros(pulses, I8), np.zeros(pulses, I4), nothing, nothing))
     source, message_id, reference_time, index, time_of_flight, pixel_id = unpack_from("<6H", message, 12)
     expected = (4, 8, pixel_id + 12, pixel_id + 8, pixel_id + 4)
     assert (source, message_id, reference_time, index, time_of_flight) == expected, "the builder's ev44 has changed"
