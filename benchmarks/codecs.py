@@ -16,11 +16,11 @@ from streaming_data_types.logdata_f144 import deserialise_f144, serialise_f144
 
 from benchmarks.harness import Result, at_least, interleaved, table, write_results
 from testbeam.model.samples import Events, LogValue
-from testbeam.wire.flatbuffers.columns_ev44 import decode_ev44_columns
-from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns
-from testbeam.wire.flatbuffers.events_ev44 import decode_ev44, encode_ev44
-from testbeam.wire.flatbuffers.log_value_f144 import decode_f144, encode_f144
-from testbeam.wire.flatbuffers.template_f144 import F144Bank, F144Template
+from testbeam.wire.flatbuffers.schemas.columns_ev44 import decode_ev44_columns
+from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
+from testbeam.wire.flatbuffers.schemas.events_ev44 import decode_ev44, encode_ev44
+from testbeam.wire.flatbuffers.schemas.log_value_f144 import decode_f144, encode_f144
+from testbeam.wire.flatbuffers.schemas.template_f144 import F144Bank, F144Template
 
 NAME = "YMIR:SE:TEMP-1:READBACK"
 BATCH = 1_000

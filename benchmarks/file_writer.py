@@ -32,11 +32,11 @@ from testbeam.services.filewriter.nexus_file import NexusFile
 from testbeam.services.filewriter.plan import plan
 from testbeam.services.filewriter.progress import Progress
 from testbeam.services.filewriter.router import Router
-from testbeam.stacks.roles.broker import broker
-from testbeam.transport.kafka import Kafka, Reader, create_topics
-from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns
-from testbeam.wire.flatbuffers.events_ev44 import encode_ev44
-from testbeam.wire.flatbuffers.template_f144 import F144Bank, F144Template
+from testbeam.stacks.roles.broker.declaration import broker
+from testbeam.transport.kafka.client import Kafka, Reader, create_topics
+from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
+from testbeam.wire.flatbuffers.schemas.events_ev44 import encode_ev44
+from testbeam.wire.flatbuffers.schemas.template_f144 import F144Bank, F144Template
 
 SOURCES = 1_000
 LOGS = 2_000_000

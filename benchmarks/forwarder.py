@@ -21,10 +21,10 @@ from testbeam.clients.topics import Mark, TopicHandle
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Stack
 from testbeam.model.forwarding import Protocol, StreamSpec
-from testbeam.stacks.roles.broker import broker
-from testbeam.stacks.roles.forwarder import forwarder
-from testbeam.stacks.roles.ioc import ioc
-from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns
+from testbeam.stacks.roles.broker.declaration import broker
+from testbeam.stacks.roles.forwarder.declaration import forwarder
+from testbeam.stacks.roles.ioc.declaration import ioc
+from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
 
 PVS = 1_000
 SECONDS = 3.0

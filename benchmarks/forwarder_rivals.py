@@ -72,7 +72,7 @@ def naive_pva(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step,
 
 def bare_ca(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step, Stop]:
     """Receive with the forwarder's own client, and produce bytes that were made before."""
-    from testbeam.transport.monitors.ca import CaMonitors
+    from testbeam.transport.ca.monitor import CaMonitors
 
     monitors, payload = CaMonitors(time.time_ns), bytes(88)
     for number, pv in enumerate(pvs, 1):

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.harness import Result, at_most
-from testbeam.clients.recording import record
-from testbeam.clients.recording_span import Span
-from testbeam.clients.replay import replay
-from testbeam.clients.replay_names import Names
+from testbeam.kafkatools.recording import record
+from testbeam.kafkatools.recording_span import Span
+from testbeam.kafkatools.replay import replay
+from testbeam.kafkatools.replay_names import Names
 from testbeam.kit.spec import Stack
-from testbeam.stacks.roles.broker import BrokerHandle, broker
-from testbeam.transport.kafka import Kafka
+from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
+from testbeam.transport.kafka.client import Kafka
 
 ROUNDS = 5
 
@@ -72,7 +72,7 @@ def _cpu_us(case: Case, work: Callable[[], None]) -> float:
 
 
 def _create(kafka: Kafka, *topics: str) -> None:
-    from testbeam.transport.kafka import create_topics
+    from testbeam.transport.kafka.client import create_topics
 
     create_topics(kafka, dict.fromkeys(topics, 1))
 

@@ -18,15 +18,15 @@ from pathlib import Path
 
 from benchmarks.harness import Result, at_most
 from testbeam.errors import WireError
+from testbeam.kafka_distribution import launch
+from testbeam.kafka_distribution.options import LaunchOptions
+from testbeam.kafka_distribution.prepare import prepare
+from testbeam.kafka_distribution.telling import ConsoleTeller
 from testbeam.kit.spec import Stack
-from testbeam.services.broker import launch
-from testbeam.services.broker.options import LaunchOptions
-from testbeam.services.broker.prepare import prepare
-from testbeam.services.broker.telling import ConsoleTeller
 from testbeam.stacks.reference import light_chain
 from testbeam.stacks.topics import Topics
-from testbeam.transport.kafka_plain import ask_metadata, make_usable
-from testbeam.wire.kafka_requests import TopicSpec
+from testbeam.transport.kafka.plain import ask_metadata, make_usable
+from testbeam.wire.kafka.requests import TopicSpec
 
 ROUNDS = 7
 _DEADLINE_S = 60

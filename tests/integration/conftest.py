@@ -13,8 +13,8 @@ import pytest
 
 if TYPE_CHECKING:
     from testbeam.clients.topics import TopicHandle
-    from testbeam.stacks.roles.broker import BrokerHandle
-    from testbeam.transport.kafka import Kafka
+    from testbeam.stacks.roles.broker.declaration import BrokerHandle
+    from testbeam.transport.kafka.client import Kafka
 
 NewTopic = Callable[..., "TopicHandle"]
 
@@ -23,7 +23,7 @@ NewTopic = Callable[..., "TopicHandle"]
 def shared_broker() -> Iterator["BrokerHandle"]:
     """Run one broker for the session; a test that breaks or stops its broker starts one of its own."""
     from testbeam.kit.spec import Stack
-    from testbeam.stacks.roles.broker import BrokerHandle, broker
+    from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 
     with Stack(broker()).run() as run:
         handle = run["broker"]
@@ -52,9 +52,9 @@ def new_topic(shared_broker: "BrokerHandle", request: pytest.FixtureRequest) -> 
 @pytest.fixture(scope="session")
 def filled_cache() -> Path:
     """Return the folder of the user's cache with everything in it, filled first where it is not."""
-    from testbeam.services.broker.options import LaunchOptions
-    from testbeam.services.broker.prepare import prepare
-    from testbeam.services.broker.telling import ConsoleTeller
+    from testbeam.kafka_distribution.options import LaunchOptions
+    from testbeam.kafka_distribution.prepare import prepare
+    from testbeam.kafka_distribution.telling import ConsoleTeller
 
     return Path(prepare(LaunchOptions(), ConsoleTeller()).cache.root)
 
@@ -62,7 +62,7 @@ def filled_cache() -> Path:
 @pytest.fixture
 def copied_jars(filled_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a cache of this test's own, which holds the jars and no start-up cache; return the folder of the jars."""
-    from testbeam.services.broker.cache import user_cache
+    from testbeam.kafka_distribution.cache import user_cache
 
     monkeypatch.setenv("TESTBEAM_CACHE", str(tmp_path / "cache"))
     folder = Path(user_cache().jars)

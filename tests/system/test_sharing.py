@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from testbeam.hosting import registry
 from testbeam.kit.guard import marked
-from testbeam.stacks.running import registry
 
 pytestmark = pytest.mark.timeout(300)
 

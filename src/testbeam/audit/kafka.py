@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from testbeam.audit.job import Job
 from testbeam.audit.message import Message
 from testbeam.errors import AuditError, WireError
-from testbeam.transport.kafka import Kafka, Reader
+from testbeam.transport.kafka.client import Kafka, Reader
 from testbeam.wire.flatbuffers.registry import decode
 
 Place = tuple[str, int]

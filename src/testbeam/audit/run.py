@@ -14,7 +14,7 @@ from testbeam.audit.job import Job, choose, find_starts, job_of
 from testbeam.audit.result import AuditResult
 from testbeam.errors import AuditError, TopicMissing
 from testbeam.nexus.files import opened
-from testbeam.transport.kafka import Kafka
+from testbeam.transport.kafka.client import Kafka
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
-from testbeam.cli.json_file import answering
+from testbeam.console.json_file import answering
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

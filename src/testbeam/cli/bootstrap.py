@@ -9,7 +9,7 @@ import typer
 from testbeam.errors import SettingsError
 
 if TYPE_CHECKING:
-    from testbeam.transport.kafka import Kafka
+    from testbeam.transport.kafka.client import Kafka
 
 BootstrapOption: TypeAlias = Annotated[
     str, typer.Option("--bootstrap", "-b", metavar="HOST:PORT", help="The broker. Default: that of the running stack.", show_default=False)
@@ -44,7 +44,7 @@ def bootstrap_of(option: str) -> str:
 
 
 def _of_running_stack() -> str:
-    from testbeam.stacks.running import registry  # late: only who leaves the option out looks for running stacks
+    from testbeam.hosting import registry  # late: only who leaves the option out looks for running stacks
 
     up = registry.entries()
     up = tuple(entry for entry in up if not entry.session) or up  # one that stays is meant before one that ends with its tests
@@ -59,7 +59,7 @@ def _of_running_stack() -> str:
 
 def kafka_of(bootstrap: str, properties: Sequence[str] | None, config: Path | None) -> "Kafka":
     """Return the cluster that the three options name; raise SettingsError for what can't be used."""
-    from testbeam.transport.kafka import Kafka  # late: --help must not wait for the Kafka client
+    from testbeam.transport.kafka.client import Kafka  # late: --help must not wait for the Kafka client
 
     options: dict[str, str] = {}
     for where, entry in (*_lines(config), *(("--kafka-property", entry) for entry in properties or ())):

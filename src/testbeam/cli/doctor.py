@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from testbeam.cli.json_file import answering
+from testbeam.console.json_file import answering
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from testbeam.stacks.doctor.examination import Examined
+    from testbeam.doctor.examination import Examined
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -36,8 +36,8 @@ def doctor(
     if remove_leftovers:
         _remove_leftovers()
         return
-    from testbeam.stacks.doctor.checks import CHECKS  # late: --help looks at nothing
-    from testbeam.stacks.doctor.examination import examine, is_fit
+    from testbeam.doctor.checks import CHECKS  # late: --help looks at nothing
+    from testbeam.doctor.examination import examine, is_fit
 
     to_stdout = str(json_file) == "-"
     with answering(None if to_stdout else json_file) as answer:
@@ -53,7 +53,7 @@ def doctor(
 
 def as_json(examined: "tuple[Examined, ...]") -> dict[str, Any]:
     """Return the findings as programs read them."""
-    from testbeam.stacks.doctor.examination import is_fit
+    from testbeam.doctor.examination import is_fit
 
     return {
         "ok": is_fit(examined),
@@ -106,6 +106,6 @@ def _table(examined: "tuple[Examined, ...]") -> "RenderableType":
 
 
 def _remove_leftovers() -> None:
-    from testbeam.stacks.doctor.containers import remove_leftovers
+    from testbeam.doctor.containers import remove_leftovers
 
     print(f"{remove_leftovers()} containers of runs that are over were removed")

@@ -6,8 +6,8 @@ import typer
 from rich.console import Console
 
 from testbeam.errors import SettingsError
-from testbeam.stacks.running import registry
-from testbeam.stacks.running.ending import end
+from testbeam.hosting import registry
+from testbeam.hosting.ending import end
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from testbeam.stacks.running.registry import Entry
+from testbeam.hosting.registry import Entry
 
 
 def show_endpoints(console: Console, entry: Entry) -> None:

@@ -61,7 +61,7 @@ def guess(folder: Path) -> Forge:
 
 def text(forge: Forge) -> str:
     """Return the job as it is written."""
-    from testbeam.services.broker.jars import KAFKA_VERSION
+    from testbeam.kafka_distribution.jars import KAFKA_VERSION
 
     template = files("testbeam.cli") / "templates" / forge.template
     return template.read_text(encoding="utf-8").replace("@KAFKA_VERSION@", KAFKA_VERSION)

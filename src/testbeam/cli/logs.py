@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from testbeam.cli.output import stop_on_signals, write
 from testbeam.cli.stack_option import StackOption, names
+from testbeam.console.output import stop_on_signals, write
 from testbeam.errors import SettingsError
+from testbeam.hosting import registry
+from testbeam.hosting.registry import Entry
 from testbeam.kit import template
 from testbeam.kit.tail import tail
-from testbeam.stacks.running import registry
-from testbeam.stacks.running.registry import Entry
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from testbeam.errors import TestbeamError
-from testbeam.stacks.running import registry
-from testbeam.stacks.running.channel import Channel
-from testbeam.stacks.running.registry import Entry
+from testbeam.hosting import registry
+from testbeam.hosting.channel import Channel
+from testbeam.hosting.registry import Entry
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

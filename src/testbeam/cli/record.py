@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
-from testbeam.cli.output import StatusLine, stop_on_signals
-from testbeam.cli.times import moment_ms, seconds
+from testbeam.console.output import StatusLine, stop_on_signals
+from testbeam.console.times import moment_ms, seconds
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -33,7 +33,7 @@ def record(
     Without --from it records what comes from now on; with --from and no end, what is there now. What ends it first counts; Ctrl-C
     ends it in order. A recorder that is killed leaves a file that can be read. --from and --to are in Kafka's timestamps.
     """
-    from testbeam.clients.recording_span import Span
+    from testbeam.kafkatools.recording_span import Span
 
     now_ms = time.time_ns() // 1_000_000
     span = Span(
@@ -44,7 +44,7 @@ def record(
         messages=count,
     )
     kafka = kafka_of(bootstrap, properties, config)
-    from testbeam.clients import recording
+    from testbeam.kafkatools import recording
     from testbeam.wire.readable.texts import size
 
     status = StatusLine()

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
-from testbeam.cli.output import StatusLine, stop_on_signals, write
+from testbeam.console.output import StatusLine, stop_on_signals, write
 from testbeam.errors import SettingsError
 from testbeam.runtime import exit_codes
 
 if TYPE_CHECKING:
-    from testbeam.clients.recording_file import Summary
-    from testbeam.clients.replay import Replayed
-    from testbeam.clients.replay_names import Names
-    from testbeam.wire.kafka_message import KafkaMessage
+    from testbeam.kafkatools.recording_file import Summary
+    from testbeam.kafkatools.replay import Replayed
+    from testbeam.kafkatools.replay_names import Names
+    from testbeam.wire.kafka.message import KafkaMessage
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -42,7 +42,7 @@ def replay(
     config: ConfigOption = None,
 ) -> None:
     """Send a recording to Kafka; the order within each partition is kept. Exit code 3 where a message was not taken."""
-    from testbeam.clients.replay_names import Names
+    from testbeam.kafkatools.replay_names import Names
 
     factor = _speed(speed)
     names = Names(prefix=topic_prefix, renames=dict(_pair(entry) for entry in renames or ()), only=tuple(only or ()))
@@ -50,7 +50,7 @@ def replay(
         _look(file, names, show=show, list_=list_)
         return
     kafka = kafka_of(bootstrap, properties, config)
-    from testbeam.clients import replay as replaying
+    from testbeam.kafkatools import replay as replaying
 
     status = StatusLine()
     with stop_on_signals() as stop:
@@ -86,7 +86,7 @@ def _told(done: "Replayed", file: Path) -> list[str]:
 
 def _look(file: Path, names: "Names", *, show: bool, list_: bool) -> None:
     """Show messages, the list, or first the one and then the other."""
-    from testbeam.clients.recording_file import summary
+    from testbeam.kafkatools.recording_file import summary
 
     if show:
         # Where nothing is chosen, the first message is shown before all of a large file was read.
@@ -115,7 +115,7 @@ def _there(topic: str, target: str) -> str:
 
 def _show(file: Path, targets: Mapping[str, str] | None) -> None:
     """Show the messages of these topics under the names given; None: all, under their own."""
-    from testbeam.clients.recording_file import parts
+    from testbeam.kafkatools.recording_file import parts
     from testbeam.wire.readable.message import line
     from testbeam.wire.recording.blocks import Damage
     from testbeam.wire.recording.messages import MessageBatch

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from testbeam.cli.stack_option import StackOption, names
-from testbeam.stacks.running.attached import attach
+from testbeam.hosting.attached import attach
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from testbeam.cli import timeline
 from testbeam.cli.stack_option import StackOption, names
+from testbeam.console import timeline
 from testbeam.errors import SettingsError
 
 if TYPE_CHECKING:
+    from testbeam.hosting.attached import AttachedRun
     from testbeam.kit.handle import Handle
     from testbeam.kit.run import Run
-    from testbeam.stacks.running.attached import AttachedRun
-    from testbeam.stacks.toml_file import Declaration
+    from testbeam.stacks.toml.file import Declaration
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -51,7 +51,7 @@ def shell(
 
 @contextmanager
 def _started(file: Path | None, console: Console) -> "Iterator[tuple[Run, Declaration]]":
-    from testbeam.stacks.toml_file import declared
+    from testbeam.stacks.toml.file import declared
 
     declaration = declared(file)
     with timeline.shown(console) as shown:
@@ -66,8 +66,8 @@ def _started(file: Path | None, console: Console) -> "Iterator[tuple[Run, Declar
 
 @contextmanager
 def _joined(file: Path | None, stack: str, console: Console) -> "Iterator[tuple[AttachedRun, Declaration]]":
-    from testbeam.stacks.running.attached import attach
-    from testbeam.stacks.toml_file import Declaration
+    from testbeam.hosting.attached import attach
+    from testbeam.stacks.toml.file import Declaration
 
     wanted = _wanted(file, stack)
     run = attach(
@@ -86,7 +86,7 @@ def _joined(file: Path | None, stack: str, console: Console) -> "Iterator[tuple[
 
 def _wanted(file: Path | None, stack: str) -> "Declaration | None":
     """Return the declaration whose stack is meant: of FILE, else of the testbeam.toml here or above; None where that does not decide."""
-    from testbeam.stacks.toml_file import find, load
+    from testbeam.stacks.toml.file import find, load
 
     found = file if file is not None or stack else find()
     return None if found is None else load(found)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
-from testbeam.cli.output import stop_on_signals, write
-from testbeam.cli.times import moment_ms
+from testbeam.console.output import stop_on_signals, write
+from testbeam.console.times import moment_ms
 from testbeam.errors import SettingsError
 from testbeam.runtime import exit_codes
 
 if TYPE_CHECKING:
-    from testbeam.clients.looking.listing import TopicFacts
-    from testbeam.wire.kafka_message import KafkaMessage
+    from testbeam.kafkatools.inspect.listing import TopicFacts
+    from testbeam.wire.kafka.message import KafkaMessage
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -37,7 +37,7 @@ def ls(
 ) -> None:
     """List topics with partitions, messages, the newest message's time and the schemas seen."""
     kafka = kafka_of(bootstrap, properties, config)
-    from testbeam.clients.looking.listing import list_topics
+    from testbeam.kafkatools.inspect.listing import list_topics
     from testbeam.wire.readable.tree import dumps
 
     topics = list_topics(kafka, sample=sample, internal=internal)
@@ -62,8 +62,8 @@ def tail(
     """Show the newest messages of a topic, one readable line each: time, partition@offset, key, schema, source, value."""
     kafka = kafka_of(bootstrap, properties, config)
     since_ms = moment_ms("--since", since, time.time_ns() // 1_000_000) if since else None
-    from testbeam.clients.looking import tail as looking
-    from testbeam.clients.looking.message import Wanted
+    from testbeam.kafkatools.inspect import tail as looking
+    from testbeam.kafkatools.inspect.message import Wanted
 
     wanted = Wanted(partition=partition, key=key, source=source)
     most = count if count is not None or since_ms is not None else 10
@@ -90,7 +90,7 @@ def decode(
     if offset:
         partition, at = _place(offset)
         kafka = kafka_of(bootstrap, properties, config)
-        from testbeam.clients.looking.one import message_at
+        from testbeam.kafkatools.inspect.one import message_at
 
         shown = tree(message_at(kafka, what, partition, at), full=full)
     else:

@@ -9,19 +9,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from testbeam.cli import timeline
 from testbeam.cli.endpoints import show_endpoints
-from testbeam.cli.signals import end_as_by_ctrl_c
+from testbeam.console import timeline
+from testbeam.console.signals import end_as_by_ctrl_c
 from testbeam.errors import SettingsError, StackError
+from testbeam.hosting.detaching import detach as start_detached
+from testbeam.hosting.holding import Label, held
 from testbeam.kit import debugger, environment, interrupts, template
 from testbeam.kit.journal import Event
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Stack
 from testbeam.stacks.fingerprint import fingerprint
 from testbeam.stacks.replacing import apply, parse_replacements
-from testbeam.stacks.running.detaching import detach as start_detached
-from testbeam.stacks.running.holding import Label, held
-from testbeam.stacks.toml_file import declared
+from testbeam.stacks.toml.file import declared
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

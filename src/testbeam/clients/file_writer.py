@@ -14,10 +14,10 @@ from confluent_kafka import Producer
 from testbeam.errors import JobFailed, JobRefused, TransportError, WaitTimeout, WireError
 from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, RunStop, WritingFinished
 from testbeam.model.status import ServiceStatus
-from testbeam.transport.kafka import Kafka, Reader
+from testbeam.transport.kafka.client import Kafka, Reader
 from testbeam.wire.flatbuffers import registry
-from testbeam.wire.flatbuffers.run_start_pl72 import encode_pl72
-from testbeam.wire.flatbuffers.run_stop_6s4t import encode_6s4t
+from testbeam.wire.flatbuffers.schemas.run_start_pl72 import encode_pl72
+from testbeam.wire.flatbuffers.schemas.run_stop_6s4t import encode_6s4t
 
 T = TypeVar("T")
 

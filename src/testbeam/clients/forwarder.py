@@ -11,9 +11,9 @@ from confluent_kafka import Producer
 from testbeam.errors import TransportError, WaitTimeout, WireError
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol, StreamSpec
 from testbeam.model.status import ServiceStatus
-from testbeam.transport.kafka import Kafka, Reader
-from testbeam.wire.flatbuffers.forwarder_command_fc00 import encode_fc00
-from testbeam.wire.flatbuffers.service_status_x5f2 import decode_x5f2
+from testbeam.transport.kafka.client import Kafka, Reader
+from testbeam.wire.flatbuffers.schemas.forwarder_command_fc00 import encode_fc00
+from testbeam.wire.flatbuffers.schemas.service_status_x5f2 import decode_x5f2
 
 Listed = tuple[str, Protocol, str, str]  # channel, protocol, topic, schema: all that a status says of a stream
 

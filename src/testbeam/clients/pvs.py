@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias
 
 from testbeam.errors import PvMissing, SettingsError, TransportError, WaitTimeout
+from testbeam.model.deadline import Deadline
 from testbeam.transport.ca.pv_client import CaPvClient
-from testbeam.transport.deadline import Deadline
 from testbeam.transport.epics_environment import CA_PORT, PVA_PORT
-from testbeam.transport.pva import PvaClient
+from testbeam.transport.pva.client import PvaClient
 from testbeam.wire.pv_reading import PvValue, Reading, Scalar
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaException, Producer
 
 from testbeam.clients.records import Record, encode, matcher, record
 from testbeam.errors import TopicMissing, TransportError, WaitTimeout
-from testbeam.transport.kafka import Kafka, Reader
+from testbeam.transport.kafka.client import Kafka, Reader
 
 __all__ = ["Mark", "Record", "Tail", "TopicHandle", "Topics"]
 

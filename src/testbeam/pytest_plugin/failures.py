@@ -29,7 +29,7 @@ class Explained:
 
 def explain(run: "AnyRun", item: pytest.Item, report: pytest.TestReport) -> Explained:
     """Write the bundle of a test's failed phase; return where it is, or why there is none."""
-    from testbeam.stacks.explain.bundle import bundle  # late: only a failure needs it
+    from testbeam.report.failure.bundle import bundle  # late: only a failure needs it
 
     begin, when = item.stash[BEGIN], report.when
     try:

@@ -41,7 +41,7 @@ def stack(pytestconfig: pytest.Config) -> "Stack":
 
     Define a fixture of this name in your conftest.py to test another.
     """
-    from testbeam.stacks import toml_file  # late: pytest loads this plugin even where no test asks for a stack
+    from testbeam.stacks.toml import file as toml_file  # late: pytest loads this plugin even where no test asks for a stack
 
     found = toml_file.find(pytestconfig.invocation_params.dir) or toml_file.find(pytestconfig.rootpath)
     return (toml_file.load(found) if found else toml_file.reference()).stack

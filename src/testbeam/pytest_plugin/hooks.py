@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist by which name it shares a stack with the others, and with whose end it ends."""
     key = node.config.stash.setdefault(SESSION, os.urandom(6).hex())
-    from testbeam.stacks.running.processes import started_at
+    from testbeam.hosting.processes import started_at
 
     node.workerinput[WORKER_INPUT] = {"key": key, "pid": str(os.getpid()), "started_at": started_at(os.getpid())}
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 if TYPE_CHECKING:
+    from testbeam.hosting.attached import AttachedRun
     from testbeam.kit.journal import Event
     from testbeam.kit.run import Run
     from testbeam.pytest_plugin.crashes import CrashWatch
-    from testbeam.stacks.running.attached import AttachedRun
 
 AnyRun: TypeAlias = "Run | AttachedRun"
 

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbeam.errors import StackError, TestbeamError
+from testbeam.hosting import registry
+from testbeam.hosting.attached import AttachedRun, with_fingerprint
+from testbeam.hosting.detaching import detach
+from testbeam.hosting.ending import end
+from testbeam.hosting.holding import Label
+from testbeam.hosting.registry import Entry
+from testbeam.hosting.run_control import error_of, refusal
 from testbeam.kit import debugger
 from testbeam.kit.journal import Subscriber
 from testbeam.kit.state import State
 from testbeam.pytest_plugin.keys import ATTACH, CRASHES, WAIT, WORKER_INPUT, AnyRun
 from testbeam.stacks.fingerprint import fingerprint
-from testbeam.stacks.running import registry
-from testbeam.stacks.running.attached import AttachedRun, with_fingerprint
-from testbeam.stacks.running.detaching import detach
-from testbeam.stacks.running.ending import end
-from testbeam.stacks.running.holding import Label
-from testbeam.stacks.running.registry import Entry
-from testbeam.wire.run_control import error_of, refusal
 
 if TYPE_CHECKING:
     from testbeam.kit.handle import Handle

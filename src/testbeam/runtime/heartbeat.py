@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from testbeam import __version__
 from testbeam.model.status import ServiceStatus
-from testbeam.wire.flatbuffers.service_status_x5f2 import encode_x5f2
+from testbeam.wire.flatbuffers.schemas.service_status_x5f2 import encode_x5f2
 
 
 @dataclass(slots=True)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from testbeam.kit.spec import Stack
-from testbeam.stacks.roles.broker import broker
-from testbeam.stacks.roles.event_source import event_source
-from testbeam.stacks.roles.filewriter import filewriter
-from testbeam.stacks.roles.forwarder import forwarder
-from testbeam.stacks.roles.ioc import ioc
+from testbeam.stacks.roles.broker.declaration import broker
+from testbeam.stacks.roles.event_source.declaration import event_source
+from testbeam.stacks.roles.filewriter.declaration import filewriter
+from testbeam.stacks.roles.forwarder.declaration import forwarder
+from testbeam.stacks.roles.ioc.declaration import ioc
 from testbeam.stacks.topics import Topics
 
 TIME_AFTER_STOP_S = 1.0  # how long the file-writer waits for late data

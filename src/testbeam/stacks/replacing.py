@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from testbeam.errors import SettingsError, StackError
 from testbeam.kit import template
 from testbeam.kit.spec import Service, Stack
-from testbeam.stacks.theirs import place
+from testbeam.stacks.replacements import paths
 
 Kind: TypeAlias = Literal["local_build", "command", "external"]
 KINDS: tuple[Kind, ...] = ("local_build", "command", "external")
@@ -97,12 +97,13 @@ def replaced(
 def _replace(
     service: Service, here: Path, local_build: Path | str | None, command: str | Sequence[str] | None, external: str | None
 ) -> Service:
-    rules = import_module(f"testbeam.stacks.theirs.{service.role if service.role in _WITH_RULES else 'any_role'}")
+    with_rules = service.role in _WITH_RULES
+    rules = import_module(f"testbeam.stacks.roles.{service.role}.replacement" if with_rules else "testbeam.stacks.replacements.any_role")
     try:
         if local_build is not None:
             made = rules.local_build(service, here / Path(local_build).expanduser())
         elif command is not None:
-            made = rules.command(service, place.words(_words(command), here))
+            made = rules.command(service, paths.words(_words(command), here))
         else:
             made = rules.external(service, external)
     except StackError as error:

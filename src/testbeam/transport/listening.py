@@ -11,7 +11,7 @@ import threading
 import time
 
 from testbeam.errors import TransportError
-from testbeam.transport.kafka import Kafka
+from testbeam.transport.kafka.client import Kafka
 
 _LOOK_S = 0.01
 _CONNECT_S = 1.0

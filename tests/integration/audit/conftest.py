@@ -11,8 +11,8 @@ from testbeam.audit.result import AuditResult
 from testbeam.audit.run import Leeway, audit, find_job
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Stack
-from testbeam.stacks.roles.broker import BrokerHandle, broker
-from testbeam.stacks.roles.filewriter import FileWriterHandle, filewriter
+from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
+from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics
 
 COMMANDS = Topics(prefix=f"audit-{uuid.uuid4().hex[:8]}")

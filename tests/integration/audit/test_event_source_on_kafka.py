@@ -14,7 +14,7 @@ from testbeam.model.samples import Events
 from testbeam.model.status import ServiceStatus
 from testbeam.nexus import demo_instrument
 from testbeam.nexus.compose import group, structure
-from testbeam.stacks.roles.event_source import event_source
+from testbeam.stacks.roles.event_source.declaration import event_source
 from tests.integration.audit.conftest import Beamline
 
 START_MS = 1_700_000_000_000

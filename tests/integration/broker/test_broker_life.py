@@ -8,11 +8,11 @@ import pytest
 from confluent_kafka import Consumer
 
 from testbeam.errors import NotReady
+from testbeam.kafka_distribution.cache import user_cache
 from testbeam.kit.handle import Handle
 from testbeam.kit.spec import Stack
-from testbeam.services.broker.cache import user_cache
-from testbeam.stacks.roles.broker import BrokerHandle, MetadataAnswers, broker
-from testbeam.transport.kafka import Kafka, create_topics
+from testbeam.stacks.roles.broker.declaration import BrokerHandle, MetadataAnswers, broker
+from testbeam.transport.kafka.client import Kafka, create_topics
 
 
 def the_broker(handle: Handle) -> BrokerHandle:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import FetchError, TestbeamError
-from testbeam.services.broker import aot, fetch, jars, training
-from testbeam.services.broker.cache import user_cache
-from testbeam.services.broker.options import LaunchOptions
-from testbeam.services.broker.prepare import prepare
+from testbeam.kafka_distribution import aot, fetch, jars, training
+from testbeam.kafka_distribution.cache import user_cache
+from testbeam.kafka_distribution.options import LaunchOptions
+from testbeam.kafka_distribution.prepare import prepare
 
 SMALL, BIGGER = "jspecify-1.0.0.jar", "slf4j-simple-2.0.17.jar"
 
@@ -150,7 +150,7 @@ def test_without_network_and_cache_the_error_has_every_way_out(tmp_path: Path, m
 
 
 def test_a_training_that_fails_says_why_and_leaves_nothing_running(copied_jars: Path, tmp_path: Path) -> None:
-    from testbeam.services.broker import installation
+    from testbeam.kafka_distribution import installation
 
     found = installation.find(LaunchOptions(), user_cache())
     start_up = aot.AotCache(str(tmp_path / "aot" / "one.aot"))

@@ -7,7 +7,7 @@ import pytest
 from testbeam.clients.topics import TopicHandle
 from testbeam.errors import TopicMissing, TransportError, WaitTimeout
 from testbeam.model.samples import Alarm, LogValue, Severity
-from testbeam.stacks.roles.broker import BrokerHandle, TopicSpec
+from testbeam.stacks.roles.broker.declaration import BrokerHandle, TopicSpec
 
 NewTopic = Callable[..., TopicHandle]
 

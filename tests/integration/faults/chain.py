@@ -10,12 +10,12 @@ from typing import Any, cast
 from testbeam.clients.topics import TopicHandle
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Stack
-from testbeam.stacks.roles.broker import BrokerHandle, broker
-from testbeam.stacks.roles.event_source import event_source
-from testbeam.stacks.roles.filewriter import FileWriterHandle, filewriter
-from testbeam.stacks.roles.forwarder import ForwarderHandle, forwarder
+from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
+from testbeam.stacks.roles.event_source.declaration import event_source
+from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
+from testbeam.stacks.roles.forwarder.declaration import ForwarderHandle, forwarder
 from testbeam.stacks.topics import Topics
-from testbeam.transport.kafka import Kafka
+from testbeam.transport.kafka.client import Kafka
 
 TOPICS = Topics()
 PROXIED = "proxied"

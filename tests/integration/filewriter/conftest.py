@@ -5,8 +5,8 @@ import pytest
 
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Service, Stack
-from testbeam.stacks.roles.broker import BrokerHandle, broker
-from testbeam.stacks.roles.filewriter import FileWriterHandle, filewriter
+from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
+from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics
 from tests.integration.filewriter.jobs import LEEWAY_S, STATUS_S, Writing
 

@@ -16,8 +16,8 @@ from testbeam.clients.file_writer import FileWriterClient, Job
 from testbeam.clients.topics import TopicHandle
 from testbeam.model.samples import Alarm, Events, LogValue, Severity
 from testbeam.nexus import compose
-from testbeam.stacks.roles.broker import BrokerHandle
-from testbeam.stacks.roles.filewriter import FileWriterHandle
+from testbeam.stacks.roles.broker.declaration import BrokerHandle
+from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle
 
 LEEWAY_S = 0.3
 STATUS_S = 0.3

@@ -11,7 +11,7 @@ from testbeam.clients.records import Record
 from testbeam.errors import JobRefused, WaitTimeout
 from testbeam.model.runs import ActionOutcome, RunStart
 from testbeam.nexus import compose
-from testbeam.wire.flatbuffers.run_start_pl72 import encode_pl72
+from testbeam.wire.flatbuffers.schemas.run_start_pl72 import encode_pl72
 from tests.integration.filewriter.jobs import STATUS_S, Writing, now_ms, status_of
 
 

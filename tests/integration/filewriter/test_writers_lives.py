@@ -16,10 +16,10 @@ from testbeam.kit.spec import Stack
 from testbeam.nexus import compose
 from testbeam.services.filewriter.service import FileWriter
 from testbeam.services.filewriter.settings import FileWriterSettings
-from testbeam.stacks.roles.broker import BrokerHandle, broker
-from testbeam.stacks.roles.filewriter import FileWriterHandle, filewriter
+from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
+from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics
-from testbeam.transport.kafka import Kafka
+from testbeam.transport.kafka.client import Kafka
 from tests.integration.filewriter.jobs import LEEWAY_S, STATUS_S, Writing, entry_of, events, log, now_ms, read
 
 StartWriter = Callable[..., Writing]

@@ -7,9 +7,9 @@ from typing import Any
 from testbeam.clients.topics import TopicHandle
 from testbeam.kit.run import Run
 from testbeam.model.forwarding import Protocol, StreamSpec
-from testbeam.stacks.roles.broker import BrokerHandle
-from testbeam.stacks.roles.forwarder import ForwarderHandle
-from testbeam.stacks.roles.ioc import IocHandle
+from testbeam.stacks.roles.broker.declaration import BrokerHandle
+from testbeam.stacks.roles.forwarder.declaration import ForwarderHandle
+from testbeam.stacks.roles.ioc.declaration import IocHandle
 
 TOPICS = ("tb_forwarder_commands", "tb_forwarder_status", "tb_forwarder_storage")
 COUNTING = 20

@@ -7,9 +7,9 @@ from testbeam.clients.forwarder import ForwarderClient
 from testbeam.clients.topics import Tail, TopicHandle
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Stack
-from testbeam.stacks.roles.broker import BrokerHandle, broker
-from testbeam.stacks.roles.forwarder import forwarder
-from testbeam.stacks.roles.ioc import ioc
+from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
+from testbeam.stacks.roles.forwarder.declaration import forwarder
+from testbeam.stacks.roles.ioc.declaration import ioc
 from tests.integration.forwarder.chains import COUNTING, PERIOD_MS, TOPICS, Chain
 
 

@@ -10,11 +10,11 @@ from testbeam.kit.run import Run
 from testbeam.kit.spec import Service
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol
 from testbeam.model.samples import LogValue
-from testbeam.stacks.roles.broker import BrokerHandle
-from testbeam.stacks.roles.event_source import event_source
-from testbeam.stacks.roles.filewriter import filewriter
-from testbeam.stacks.roles.forwarder import ForwarderHandle, forwarder
-from testbeam.stacks.roles.ioc import ioc
+from testbeam.stacks.roles.broker.declaration import BrokerHandle
+from testbeam.stacks.roles.event_source.declaration import event_source
+from testbeam.stacks.roles.filewriter.declaration import filewriter
+from testbeam.stacks.roles.forwarder.declaration import ForwarderHandle, forwarder
+from testbeam.stacks.roles.ioc.declaration import ioc
 from testbeam.wire.pv_reading import Reading
 from tests.integration.forwarder.chains import TOPICS, Chain, stream
 

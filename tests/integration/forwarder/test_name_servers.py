@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from testbeam.clients.waiting import wait_for_condition
-from testbeam.transport.monitors.name_servers import NameServers
+from testbeam.transport.pva.name_servers import NameServers
 
 S = 1_000_000_000
 

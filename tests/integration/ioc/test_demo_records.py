@@ -5,7 +5,7 @@ import pytest
 from testbeam.clients.pvs import PvProtocol
 from testbeam.errors import PvMissing, TransportError, WaitTimeout
 from testbeam.model.samples import Severity
-from testbeam.stacks.roles.ioc import IocHandle
+from testbeam.stacks.roles.ioc.declaration import IocHandle
 from testbeam.transport.ca.client import CaClient
 from testbeam.wire.pv_reading import Scalar
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from testbeam.errors import TransportError, WireError
-from testbeam.transport import pva_port
+from testbeam.model.deadline import Deadline
 from testbeam.transport.ca.client import CaClient
 from testbeam.transport.ca.search import search
-from testbeam.transport.deadline import Deadline
+from testbeam.transport.pva import port as pva_port
 from testbeam.wire.channel_access.message import Command, Message, encode
 
 CREATED = encode(Message(command=Command.ACCESS_RIGHTS, parameter_1=1, parameter_2=3)) + encode(

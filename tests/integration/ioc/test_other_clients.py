@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from testbeam.kit.environment import scrubbed
-from testbeam.stacks.roles.ioc import IocHandle, epics_environment
+from testbeam.stacks.roles.ioc.declaration import IocHandle, epics_environment
 from testbeam.transport.ca.client import CaClient
 
 READ_ALL = """

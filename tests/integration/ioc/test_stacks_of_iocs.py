@@ -6,7 +6,7 @@ import pytest
 from testbeam.errors import TransportError
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Stack
-from testbeam.stacks.roles.ioc import IocHandle, ioc
+from testbeam.stacks.roles.ioc.declaration import IocHandle, ioc
 
 
 def of(run: Run, name: str) -> IocHandle:

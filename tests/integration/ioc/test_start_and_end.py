@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import PortTaken
+from testbeam.model.deadline import Deadline
 from testbeam.services.ioc import sockets
 from testbeam.transport.ca.client import CaClient
 from testbeam.transport.ca.search import search
-from testbeam.transport.deadline import Deadline
 from tests.integration.ioc.conftest import StartIoc
 
 BAD = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testbeam.stacks.running import registry
+from testbeam.hosting import registry
 
 CONFTEST = """
 import pytest

@@ -8,13 +8,13 @@ from xml.etree import ElementTree
 
 import pytest
 
+from testbeam.hosting import registry
+from testbeam.hosting.detaching import detach
+from testbeam.hosting.ending import end
+from testbeam.hosting.holding import Label
 from testbeam.kit.guard import marked
 from testbeam.kit.spec import Service, Stack
 from testbeam.stacks.fingerprint import fingerprint
-from testbeam.stacks.running import registry
-from testbeam.stacks.running.detaching import detach
-from testbeam.stacks.running.ending import end
-from testbeam.stacks.running.holding import Label
 from tests.integration.kit.small_services import is_alive
 from tests.integration.plugin.conftest import CONFTEST
 

@@ -10,7 +10,7 @@ from testbeam.cli.prompt.names import namespace, service_names
 from testbeam.cli.prompt.recorder import install
 from testbeam.errors import SettingsError
 from testbeam.kit.run import Run
-from testbeam.stacks.toml_file import load
+from testbeam.stacks.toml.file import load
 
 FILE = """
 [stack]

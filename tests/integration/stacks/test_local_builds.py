@@ -15,11 +15,11 @@ from testbeam.model.forwarding import StreamSpec
 from testbeam.nexus import compose
 from testbeam.stacks.probes.topic_grows import TopicGrows
 from testbeam.stacks.replacing import apply, parse_replacements, replaced
-from testbeam.stacks.roles.broker import BrokerHandle, broker
-from testbeam.stacks.roles.event_source import event_source
-from testbeam.stacks.roles.filewriter import FileWriterHandle, filewriter
-from testbeam.stacks.roles.forwarder import ForwarderHandle, forwarder
-from testbeam.stacks.roles.ioc import IocHandle, ioc
+from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
+from testbeam.stacks.roles.event_source.declaration import event_source
+from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
+from testbeam.stacks.roles.forwarder.declaration import ForwarderHandle, forwarder
+from testbeam.stacks.roles.ioc.declaration import IocHandle, ioc
 from testbeam.stacks.topics import Topics
 from tests.integration.kit.runners import until
 

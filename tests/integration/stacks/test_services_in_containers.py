@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from testbeam.doctor import containers as doctor
 from testbeam.errors import ServiceDied, StackError
 from testbeam.kit.containers import engine as engines
 from testbeam.kit.containers import leftovers, words
@@ -18,7 +19,6 @@ from testbeam.kit.containers.handle import ContainerHandle
 from testbeam.kit.probes.listening import PortListens
 from testbeam.kit.spec import Port, Service, Stack
 from testbeam.kit.state import State
-from testbeam.stacks.doctor import containers as doctor
 from tests.integration.kit.runners import ROOT, until, until_gone
 from tests.integration.kit.small_services import is_alive
 from tests.integration.stacks.conftest import Engine

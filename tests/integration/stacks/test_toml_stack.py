@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from testbeam.kit.containers.container import Container, in_container
-from testbeam.stacks.toml_file import declared, load
+from testbeam.stacks.toml.file import declared, load
 from tests.integration.kit.runners import until
 from tests.integration.stacks.conftest import Engine
 
@@ -56,7 +56,7 @@ def test_a_stack_from_a_file_runs(file: Path) -> None:
 
 
 def test_another_process_knows_it_by_its_fingerprint(file: Path) -> None:
-    program = "from testbeam.stacks.toml_file import declared; print(declared().fingerprint)"
+    program = "from testbeam.stacks.toml.file import declared; print(declared().fingerprint)"
 
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=file.parent)
 

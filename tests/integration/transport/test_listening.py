@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from testbeam.errors import TransportError
-from testbeam.transport.kafka import Kafka
+from testbeam.transport.kafka.client import Kafka
 from testbeam.transport.listening import refusal, wait_for_broker
 
 LOG = logging.getLogger("test-listening")

@@ -9,7 +9,7 @@ import pytest
 from testbeam.audit.job import Job
 from testbeam.audit.kafka import data
 from testbeam.errors import AuditError
-from testbeam.transport.kafka import Kafka
+from testbeam.transport.kafka.client import Kafka
 from tests.unit.audit.by_hand import job
 
 FAR_MS = 32_000_000_000_000  # a thousand years from 1970

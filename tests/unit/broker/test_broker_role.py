@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from testbeam.errors import StackError
-from testbeam.stacks.roles.broker import TopicSpec, broker
+from testbeam.stacks.roles.broker.declaration import TopicSpec, broker
 
 EMPTY_CACHE = "/nowhere/at/all"
 

@@ -3,8 +3,8 @@ import os
 import platformdirs
 import pytest
 
-from testbeam.services.broker.cache import user_cache
-from testbeam.services.broker.fetch import ways_out
+from testbeam.kafka_distribution.cache import user_cache
+from testbeam.kafka_distribution.fetch import ways_out
 
 
 @pytest.mark.parametrize("given", [None, "", "/elsewhere/cache"])

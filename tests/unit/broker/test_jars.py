@@ -1,9 +1,9 @@
 import os
 from pathlib import Path
 
-from testbeam.services.broker import jars
-from testbeam.services.broker.fetch import complete, is_whole
-from testbeam.services.broker.jars import VERIFIED_S, Jar
+from testbeam.kafka_distribution import jars
+from testbeam.kafka_distribution.fetch import complete, is_whole
+from testbeam.kafka_distribution.jars import VERIFIED_S, Jar
 
 HELLO_SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 

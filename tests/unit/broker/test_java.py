@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import SettingsError
-from testbeam.services.broker import java
+from testbeam.kafka_distribution import java
 
 
 def a_java(home: Path, version: str = "25.0.2") -> Path:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testbeam.errors import WireError
-from testbeam.wire import kafka_requests as wire
-from testbeam.wire.kafka_requests import TopicSpec
+from testbeam.wire.kafka import requests as wire
+from testbeam.wire.kafka.requests import TopicSpec
 
 DECODERS: list[Callable[[bytes], Any]] = [
     wire.decode_metadata,

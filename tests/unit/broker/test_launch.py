@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import SettingsError
-from testbeam.services.broker import aot, installation, jars, launch
-from testbeam.services.broker.aot import AotCache
-from testbeam.services.broker.cache import Cache, user_cache
-from testbeam.services.broker.installation import Installation
-from testbeam.services.broker.options import LaunchOptions
-from testbeam.services.broker.warm_start import everything_in_place
+from testbeam.kafka_distribution import aot, installation, jars, launch
+from testbeam.kafka_distribution.aot import AotCache
+from testbeam.kafka_distribution.cache import Cache, user_cache
+from testbeam.kafka_distribution.in_place import everything_in_place
+from testbeam.kafka_distribution.installation import Installation
+from testbeam.kafka_distribution.options import LaunchOptions
 
 
 @pytest.fixture

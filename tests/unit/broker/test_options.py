@@ -3,8 +3,8 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
+from testbeam.kafka_distribution.options import KINDS, LaunchOptions, from_plain_arguments
 from testbeam.runtime.settings import parse
-from testbeam.services.broker.options import KINDS, LaunchOptions, from_plain_arguments
 from testbeam.services.broker.settings import BrokerSettings
 
 TEXTS = st.text(st.characters(codec="ascii", exclude_characters="-$[]{}\x00\n\r"), min_size=1, max_size=10)

@@ -1,8 +1,8 @@
 import pytest
 
 from testbeam.errors import SettingsError
-from testbeam.services.broker.options import LaunchOptions
-from testbeam.services.broker.properties import meta_properties, new_cluster_id, server_properties
+from testbeam.kafka_distribution.options import LaunchOptions
+from testbeam.kafka_distribution.properties import meta_properties, new_cluster_id, server_properties
 
 
 def read(text: str) -> dict[str, str]:

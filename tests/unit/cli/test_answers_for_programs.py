@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from testbeam.cli import main, smoke
-from testbeam.cli.json_file import JsonFile, answering
-from testbeam.cli.smoke import folder
+from testbeam.console.json_file import JsonFile, answering
 from testbeam.errors import ServiceDied, SettingsError, StackError
+from testbeam.suites.first_light import folder
 
 Captured = pytest.CaptureFixture[str]
 OLD = '{"ok": true, "of": "an earlier run"}'
@@ -66,7 +66,7 @@ def run_smoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     def run(*words: str, **met: Any) -> tuple[int, list[Path]]:
         ups: list[Path] = []
         monkeypatch.setattr(smoke, "Session", lambda _plan, where, _console: Session(where, ups=ups, **met))
-        monkeypatch.setattr(smoke.summary, "show", lambda *_: None)
+        monkeypatch.setattr("testbeam.suites.first_light.summary.show", lambda *_: None)
         monkeypatch.setattr(smoke, "end_as_by_ctrl_c", lambda: None)
         return main.run(["smoke", *words]), ups
 
@@ -133,7 +133,7 @@ def test_a_path_that_can_t_be_written_is_told_before_anything_starts(run_smoke: 
 
 @pytest.mark.parametrize("command", [("audit", "a.nxs", "-b", "localhost:1"), ("doctor",)])
 def test_other_commands_tell_it_as_early(command: tuple[str, ...], capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("testbeam.stacks.doctor.examination.examine", lambda _: pytest.fail("it was examined"))
+    monkeypatch.setattr("testbeam.doctor.examination.examine", lambda _: pytest.fail("it was examined"))
     monkeypatch.setattr("testbeam.audit.run.find_job", lambda *_, **__: pytest.fail("it was looked for"))
 
     assert main.run([*command, "--json", "/no/such/folder/a.json"]) == 2

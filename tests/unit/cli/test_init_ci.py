@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from testbeam.cli import main
-from testbeam.services.broker.jars import KAFKA_VERSION
+from testbeam.kafka_distribution.jars import KAFKA_VERSION
 
 GITHUB = Path(".github/workflows/testbeam.yml")
 GITLAB = Path(".gitlab-ci.yml")

@@ -5,9 +5,9 @@ import pytest
 
 from testbeam.cli import replay, topic
 from testbeam.cli.bootstrap import bootstrap_of, kafka_of
-from testbeam.cli.times import moment_ms, seconds
+from testbeam.console.times import moment_ms, seconds
 from testbeam.errors import SettingsError
-from testbeam.transport.kafka import Kafka
+from testbeam.transport.kafka.client import Kafka
 
 NOW_MS = 1_700_000_000_000
 

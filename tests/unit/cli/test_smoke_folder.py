@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from testbeam.cli.smoke import folder
 from testbeam.errors import SettingsError
+from testbeam.suites.first_light import folder
 
 
 def names(path: Path) -> set[str]:

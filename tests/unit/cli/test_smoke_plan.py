@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbeam.cli.smoke.plan import PULSES_PER_S, PVS, Plan
+from testbeam.suites.first_light.plan import PULSES_PER_S, PVS, Plan
 
 
 @given(st.integers(1_600_000_000_000, 2_000_000_000_000), st.integers(2, 500))

@@ -9,8 +9,8 @@ from testbeam.kit.containers.handle import ContainerHandle
 from testbeam.kit.containers.leftovers import Leftover, parse
 from testbeam.kit.probes.listening import PortListens
 from testbeam.kit.spec import Port, Service, Stack
-from testbeam.stacks.roles.broker import MetadataAnswers, TopicSpec
-from testbeam.stacks.roles.broker_in_container import ContainerBrokerHandle, of_container, variable, variables
+from testbeam.stacks.roles.broker.container import ContainerBrokerHandle, of_container, variable, variables
+from testbeam.stacks.roles.broker.declaration import MetadataAnswers, TopicSpec
 
 NAME = "testbeam-${run_id}-${name}"
 LABELS = ("--label", "testbeam.run=${run_id}", "--label", "testbeam.service=${name}", "--label", "testbeam.owner=1000@lab")

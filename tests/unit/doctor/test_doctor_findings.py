@@ -3,26 +3,14 @@ import threading
 import pytest
 
 from testbeam.cli.doctor import as_json
+from testbeam.doctor import clocks, containers, disk, interpreter, kafka, memory, namespaces, open_files, packages, platform_wheels, tracing
+from testbeam.doctor.checks import CHECKS
+from testbeam.doctor.examination import Check, examine, is_fit
+from testbeam.doctor.finding import Finding, State, good, lacking, limited
 from testbeam.errors import PortTaken
+from testbeam.kafka_distribution.cache import Cache
 from testbeam.kit.containers.engine import Asked
 from testbeam.kit.containers.leftovers import Leftover
-from testbeam.services.broker.cache import Cache
-from testbeam.stacks.doctor import (
-    clocks,
-    containers,
-    disk,
-    interpreter,
-    kafka,
-    memory,
-    namespaces,
-    open_files,
-    packages,
-    platform_wheels,
-    tracing,
-)
-from testbeam.stacks.doctor.checks import CHECKS
-from testbeam.stacks.doctor.examination import Check, examine, is_fit
-from testbeam.stacks.doctor.finding import Finding, State, good, lacking, limited
 
 G, L, X = State.GOOD, State.LIMITED, State.LACKING
 SETTING = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbeam.errors import SettingsError
-from testbeam.services.simulators.event_source import pulses, service, spectrum
-from testbeam.services.simulators.event_source.core import Beam
-from testbeam.services.simulators.event_source.geometry import shipped
-from testbeam.services.simulators.event_source.pulses import Pulses
-from testbeam.services.simulators.event_source.settings import EventSourceSettings
-from testbeam.stacks.roles import event_source as role
-from testbeam.wire.flatbuffers.events_ev44 import decode_ev44, encode_ev44
+from testbeam.simulators.event_source import pulses, service, spectrum
+from testbeam.simulators.event_source.core import Beam
+from testbeam.simulators.event_source.geometry import shipped
+from testbeam.simulators.event_source.pulses import Pulses
+from testbeam.simulators.event_source.settings import EventSourceSettings
+from testbeam.stacks.roles.event_source import declaration as role
+from testbeam.wire.flatbuffers.schemas.events_ev44 import decode_ev44, encode_ev44
 
 GEOMETRY = shipped()
 BEAM = Beam(GEOMETRY, 42)

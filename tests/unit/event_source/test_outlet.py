@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from testbeam.services.simulators.event_source.outlet import ACKNOWLEDGED, Outlet
+from testbeam.simulators.event_source.outlet import ACKNOWLEDGED, Outlet
 
 LOG = logging.getLogger("event-source-test")
 

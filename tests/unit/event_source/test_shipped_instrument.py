@@ -5,8 +5,8 @@ import json
 import numpy as np
 
 from testbeam.nexus import demo_instrument, structure
-from testbeam.services.simulators.event_source.geometry import shipped
-from testbeam.stacks.roles.event_source import event_source
+from testbeam.simulators.event_source.geometry import shipped
+from testbeam.stacks.roles.event_source.declaration import event_source
 
 
 def test_ids_are_in_row_order_and_pixels_are_8_mm_apart() -> None:

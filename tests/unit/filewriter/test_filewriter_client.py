@@ -11,7 +11,7 @@ from testbeam.clients.file_writer import FileWriterClient, Job, JobState
 from testbeam.errors import JobFailed, JobRefused, WaitTimeout
 from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, WritingFinished
 from testbeam.model.status import ServiceStatus
-from testbeam.transport.kafka import Kafka
+from testbeam.transport.kafka.client import Kafka
 from testbeam.wire.flatbuffers.registry import ENCODERS
 
 JOB_ID = "11111111-2222-3333-4444-555555555555"

@@ -8,7 +8,7 @@ from typing import Any, cast
 from testbeam.nexus import compose
 from testbeam.services.filewriter.intake import Intake
 from testbeam.services.filewriter.progress import Progress
-from testbeam.transport.kafka import Reader
+from testbeam.transport.kafka.client import Reader
 from tests.unit.filewriter.writing import Writing, events
 
 MS = 1_000_000

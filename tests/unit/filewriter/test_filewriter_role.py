@@ -4,8 +4,8 @@ import pytest
 
 from testbeam.errors import StackError
 from testbeam.kit.spec import Service, Stack
-from testbeam.stacks.roles.broker import broker
-from testbeam.stacks.roles.filewriter import filewriter
+from testbeam.stacks.roles.broker.declaration import broker
+from testbeam.stacks.roles.filewriter.declaration import filewriter
 
 INI = "config-files/${name}.ini"
 

@@ -4,10 +4,10 @@ import pytest
 
 from testbeam.errors import StackError
 from testbeam.kit.spec import Service
-from testbeam.stacks.roles.event_source import event_source
-from testbeam.stacks.roles.filewriter import filewriter
-from testbeam.stacks.roles.forwarder import forwarder
-from testbeam.stacks.roles.ioc import ioc
+from testbeam.stacks.roles.event_source.declaration import event_source
+from testbeam.stacks.roles.filewriter.declaration import filewriter
+from testbeam.stacks.roles.forwarder.declaration import forwarder
+from testbeam.stacks.roles.ioc.declaration import ioc
 
 INI = "config-files/${name}.ini"
 

@@ -47,7 +47,7 @@ def test_a_stack_of_a_file_is_declared_by_that_file() -> None:
     text = saved("run.check()", file="/here/testbeam.toml")
 
     assert "def stack():\n    return declared('/here/testbeam.toml').stack\n" in text
-    assert "import pytest\n\nfrom testbeam.stacks.toml_file import declared\n" in text
+    assert "import pytest\n\nfrom testbeam.stacks.toml.file import declared\n" in text
 
 
 def test_a_text_of_several_lines_is_kept_as_it_is() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from testbeam.model import runs, samples
 from testbeam.model.samples import Alarm, Severity
 from testbeam.wire.flatbuffers.registry import DECODERS, ENCODERS
-from testbeam.wire.kafka_message import KafkaMessage
+from testbeam.wire.kafka.message import KafkaMessage
 from testbeam.wire.readable.message import line, payload_tree, tree
 from testbeam.wire.readable.payload import schema_of, tell
 from testbeam.wire.readable.texts import bytes_text, hex_head, printable, size, time_ms, time_ns

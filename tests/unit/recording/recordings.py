@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from hypothesis import strategies as st
 
-from testbeam.clients.recording_file import RecordingWriter
-from testbeam.wire.kafka_message import KafkaMessage
+from testbeam.kafkatools.recording_file import RecordingWriter
+from testbeam.wire.kafka.message import KafkaMessage
 from testbeam.wire.recording.blocks import SIGNATURE, Block, Damage, Kind, block, scan
 from testbeam.wire.recording.facts import About
 from testbeam.wire.recording.messages import MessageBatch, Place, encode_headers, encode_messages

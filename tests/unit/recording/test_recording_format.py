@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbeam.clients.recording_file import RecordingWriter, content_of, parts, summary
 from testbeam.errors import RecordingError, SettingsError, WireError
-from testbeam.wire.kafka_message import KafkaMessage
+from testbeam.kafkatools.recording_file import RecordingWriter, content_of, parts, summary
+from testbeam.wire.kafka.message import KafkaMessage
 from testbeam.wire.recording import blocks
 from testbeam.wire.recording.blocks import HEADER_SIZE, MAX_BODY, SIGNATURE, Block, Damage, Kind
 from testbeam.wire.recording.facts import About

@@ -1,7 +1,7 @@
 import pytest
 
-from testbeam.clients.recording_span import Progress, Span
 from testbeam.errors import SettingsError
+from testbeam.kafkatools.recording_span import Progress, Span
 from tests.unit.recording.recordings import batch, message
 
 A, B = ("detector", 0), ("detector", 1)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbeam.clients.replay_names import Names
-from testbeam.clients.replay_order import Run, due_times, in_file_order, in_time_order
 from testbeam.errors import SettingsError
-from testbeam.wire.kafka_message import KafkaMessage
+from testbeam.kafkatools.replay_names import Names
+from testbeam.kafkatools.replay_order import Run, due_times, in_file_order, in_time_order
+from testbeam.wire.kafka.message import KafkaMessage
 from tests.unit.recording.recordings import batch, message, write
 
 

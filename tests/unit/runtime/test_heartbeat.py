@@ -1,7 +1,7 @@
 import os
 
 from testbeam.runtime.heartbeat import Heartbeat
-from testbeam.wire.flatbuffers.service_status_x5f2 import decode_x5f2
+from testbeam.wire.flatbuffers.schemas.service_status_x5f2 import decode_x5f2
 
 
 def beat() -> Heartbeat:

@@ -13,12 +13,12 @@ def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
 
-@pytest.mark.parametrize("service", ["forwarder", "filewriter", "simulators.event_source"])
+@pytest.mark.parametrize("service", ["services.forwarder", "services.filewriter", "simulators.event_source"])
 def test_a_service_waits_for_its_broker_without_numpy_h5py_and_asyncio(service: str) -> None:
     heavy = run(
         "import sys; from testbeam.runtime.lean_start import load_kafka_client\n"
         "load_kafka_client()\n"
-        f"import testbeam.services.{service}.service\n"
+        f"import testbeam.{service}.service\n"
         "print(sorted({'asyncio', 'numpy', 'h5py', 'p4p'} & set(sys.modules)))"
     )
 

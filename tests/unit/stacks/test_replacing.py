@@ -9,9 +9,9 @@ from testbeam.stacks.probes.idle_status import IdleStatus
 from testbeam.stacks.probes.topic_grows import TopicGrows
 from testbeam.stacks.reference import light_chain
 from testbeam.stacks.replacing import Replacement, apply, parse_replacements, replaced
-from testbeam.stacks.roles.broker import broker
-from testbeam.stacks.roles.filewriter import filewriter
-from testbeam.stacks.roles.ioc import ioc
+from testbeam.stacks.roles.broker.declaration import broker
+from testbeam.stacks.roles.filewriter.declaration import filewriter
+from testbeam.stacks.roles.ioc.declaration import ioc
 
 
 def program(path: Path, first_line: str = "#!/bin/sh") -> Path:

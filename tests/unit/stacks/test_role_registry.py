@@ -4,7 +4,7 @@ import pytest
 
 from testbeam.errors import StackError
 from testbeam.stacks.roles import registry
-from testbeam.stacks.toml_file import parse
+from testbeam.stacks.toml.file import parse
 
 MODULE = """
 from testbeam.kit.spec import Service

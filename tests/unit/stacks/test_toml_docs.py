@@ -7,11 +7,11 @@ import pytest
 
 from testbeam.kit.containers.container import Container
 from testbeam.kit.spec import Port
-from testbeam.stacks.declared.parts import FIELDS, OF_ANY_ROLE
-from testbeam.stacks.declared.probe import PROBES
 from testbeam.stacks.replacing import KINDS
 from testbeam.stacks.roles import registry
-from testbeam.stacks.toml_file import parse
+from testbeam.stacks.toml.file import parse
+from testbeam.stacks.toml.parts import FIELDS, OF_ANY_ROLE
+from testbeam.stacks.toml.probe import PROBES
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "testbeam-toml.md"
 TEXT = PAGE.read_text()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import StackError
-from testbeam.stacks.toml_file import parse
+from testbeam.stacks.toml.file import parse
 
 FILE = Path("/beamline/testbeam.toml")
 A = '[services.a]\ncommand = ["a"]\n'

@@ -16,10 +16,10 @@ from testbeam.stacks.probes.ca_answers import CaAnswers
 from testbeam.stacks.probes.heartbeat import Heartbeat
 from testbeam.stacks.probes.topic_grows import TopicGrows
 from testbeam.stacks.reference import light_chain
-from testbeam.stacks.roles.broker import MetadataAnswers, TopicSpec, broker
-from testbeam.stacks.roles.filewriter import filewriter
-from testbeam.stacks.roles.ioc import ioc
-from testbeam.stacks.toml_file import declared, find, load, parse, reference
+from testbeam.stacks.roles.broker.declaration import MetadataAnswers, TopicSpec, broker
+from testbeam.stacks.roles.filewriter.declaration import filewriter
+from testbeam.stacks.roles.ioc.declaration import ioc
+from testbeam.stacks.toml.file import declared, find, load, parse, reference
 from testbeam.stacks.topics import Topics
 
 FILE = Path("/beamline/testbeam.toml")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from testbeam.model.updates import Form
-from testbeam.transport.monitors.ca_lanes import Lane, Rows, Waiting, make_lane
-from testbeam.transport.monitors.libca import NORMAL, EventArgs
+from testbeam.transport.ca.libca import NORMAL, EventArgs
+from testbeam.transport.ca.update_buffers import Lane, Rows, Waiting, make_lane
 from testbeam.wire.channel_access.values import FieldType
 
 EPOCH_S = 631_152_000

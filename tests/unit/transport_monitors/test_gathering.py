@@ -1,7 +1,7 @@
 from testbeam.model.samples import ConnectionState, Severity
 from testbeam.model.updates import Form, ValueColumns
-from testbeam.transport.monitors.gathering import Gathering
-from testbeam.transport.monitors.name_servers import addresses
+from testbeam.transport.monitors.batch_builder import Gathering
+from testbeam.transport.pva.name_servers import addresses
 
 
 def test_rows_of_one_kind_share_their_columns() -> None:

@@ -3,7 +3,7 @@ import sys
 
 PROGRAM = """
 import sys
-from testbeam.transport.p4p_import import without_setuptools
+from testbeam.transport.pva.p4p_import import without_setuptools
 with without_setuptools():
     from p4p.client.raw import Context
 assert "setuptools" not in sys.modules, "p4p brought setuptools along"

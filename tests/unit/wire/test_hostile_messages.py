@@ -15,10 +15,10 @@ import pytest
 from testbeam.errors import WireError
 from testbeam.model.columns import EventColumns
 from testbeam.model.samples import Events, LogValue
-from testbeam.wire.flatbuffers import events_ev44, log_value_f144
-from testbeam.wire.flatbuffers.columns_ev44 import decode_ev44_columns
-from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns
 from testbeam.wire.flatbuffers.registry import DECODERS, ENCODERS, decode
+from testbeam.wire.flatbuffers.schemas import events_ev44, log_value_f144
+from testbeam.wire.flatbuffers.schemas.columns_ev44 import decode_ev44_columns
+from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
 from tests.hostile.corpus import HOSTILE, VALID, corruptions
 from tests.unit.wire.values import GOLDEN, same
 

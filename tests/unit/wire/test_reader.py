@@ -7,11 +7,11 @@ import pytest
 
 from testbeam.errors import WireError
 from testbeam.model.samples import Events
-from testbeam.wire.flatbuffers.events_ev44 import decode_ev44, encode_ev44, index_problem
-from testbeam.wire.flatbuffers.layouts import MAX_LAYOUTS
-from testbeam.wire.flatbuffers.reader import read
+from testbeam.wire.flatbuffers.codec.layouts import MAX_LAYOUTS
+from testbeam.wire.flatbuffers.codec.reader import read
+from testbeam.wire.flatbuffers.codec.tables import NestedVector, String, Table
 from testbeam.wire.flatbuffers.registry import decode, schema_id
-from testbeam.wire.flatbuffers.tables import NestedVector, String, Table
+from testbeam.wire.flatbuffers.schemas.events_ev44 import decode_ev44, encode_ev44, index_problem
 from tests.hostile.anatomy import Anatomy
 from tests.hostile.corpus import VALID
 

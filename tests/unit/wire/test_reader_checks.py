@@ -7,11 +7,11 @@ import pytest
 
 from testbeam.errors import WireError
 from testbeam.model.samples import Events, LogValue
-from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns
-from testbeam.wire.flatbuffers.events_ev44 import decode_ev44, encode_ev44
-from testbeam.wire.flatbuffers.log_value_f144 import decode_f144, encode_f144
-from testbeam.wire.flatbuffers.reader import read
-from testbeam.wire.flatbuffers.tables import Nested, Scalar, String, Table, Vector
+from testbeam.wire.flatbuffers.codec.reader import read
+from testbeam.wire.flatbuffers.codec.tables import Nested, Scalar, String, Table, Vector
+from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
+from testbeam.wire.flatbuffers.schemas.events_ev44 import decode_ev44, encode_ev44
+from testbeam.wire.flatbuffers.schemas.log_value_f144 import decode_f144, encode_f144
 from tests.hostile.anatomy import Anatomy
 
 TEXT = Table("test", (String("text", 0),))

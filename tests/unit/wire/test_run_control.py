@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from testbeam import errors
 from testbeam.errors import NotReady, SettingsError, StackError, TestbeamError, WireError
-from testbeam.wire.run_control import (
+from testbeam.hosting.run_control import (
     MAX_LINE,
     WORDS,
     Answer,

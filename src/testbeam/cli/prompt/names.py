@@ -8,9 +8,9 @@ from testbeam.nexus import compose
 from testbeam.pytest_plugin.fixtures import own_prefix, pvs_of, topics_of
 
 if TYPE_CHECKING:
+    from testbeam.hosting.attached import AttachedRun
     from testbeam.kit.run import Run
     from testbeam.kit.spec import Stack
-    from testbeam.stacks.running.attached import AttachedRun
 
 FIXTURES = ("run", "stack", "topic", "name", "pv")
 IMPORTED = {

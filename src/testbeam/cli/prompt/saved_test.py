@@ -99,7 +99,7 @@ def _imports(outside: Mapping[str, str], file: str) -> list[str]:
     for word, module in outside.items():
         modules.setdefault(module, []).append(word)
     if file:
-        modules["testbeam.stacks.toml_file"] = ["declared"]
+        modules["testbeam.stacks.toml.file"] = ["declared"]
     lines = [f"from {module} import {', '.join(sorted(words))}" for module, words in sorted(modules.items())]
     return [*(["", "import pytest"] if file else []), *([""] if lines else []), *lines]
 

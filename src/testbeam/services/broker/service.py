@@ -3,11 +3,11 @@
 import signal
 import threading
 
+from testbeam.kafka_distribution.launch import become_broker
+from testbeam.kafka_distribution.prepare import prepare
+from testbeam.kafka_distribution.telling import ConsoleTeller
 from testbeam.runtime import program
-from testbeam.services.broker.launch import become_broker
-from testbeam.services.broker.prepare import prepare
 from testbeam.services.broker.settings import BrokerSettings
-from testbeam.services.broker.telling import ConsoleTeller
 
 
 def main(argv: list[str] | None = None) -> int:

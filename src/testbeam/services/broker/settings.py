@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from testbeam.kafka_distribution.options import KINDS, LaunchOptions
 from testbeam.runtime.settings import ProgramSettings, option
-from testbeam.services.broker.options import KINDS, LaunchOptions
 
 
 def _launch(name: str, help: str, **more: Any) -> Any:  # noqa: A002 — as option() has it

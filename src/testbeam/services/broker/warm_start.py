@@ -6,12 +6,9 @@ Anything out of the ordinary, from `--help` to a missing jar, is left to the ful
 import os
 
 from testbeam.errors import SettingsError
-from testbeam.services.broker import aot, installation
-from testbeam.services.broker.aot import AotCache
-from testbeam.services.broker.cache import user_cache
-from testbeam.services.broker.installation import Installation
-from testbeam.services.broker.launch import become_broker
-from testbeam.services.broker.options import LaunchOptions, from_plain_arguments
+from testbeam.kafka_distribution.in_place import everything_in_place
+from testbeam.kafka_distribution.launch import become_broker
+from testbeam.kafka_distribution.options import from_plain_arguments
 
 
 def try_start(argv: list[str]) -> None:
@@ -31,17 +28,3 @@ def try_start(argv: list[str]) -> None:
         become_broker(options, found, start_up)
     except (SettingsError, OSError):
         return  # the full program meets it again, and says it in its own words
-
-
-def everything_in_place(options: LaunchOptions) -> tuple[Installation, AotCache | None] | None:
-    """Return what a start with these options uses; None if something has to be fetched, checked or trained before.
-
-    Raises:
-        SettingsError: KAFKA_HOME or Java is not what it should be.
-    """
-    cache = user_cache(options.cache_folder)
-    found = installation.find(options, cache)
-    if found.missing:
-        return None
-    start_up = aot.of(found, cache)
-    return None if start_up is not None and not start_up.is_settled else (found, start_up)

@@ -12,9 +12,9 @@ from testbeam.model.columns import EventColumns, LogColumns
 from testbeam.services.filewriter.events import in_order
 from testbeam.services.filewriter.rows import EventRows, LogRows, ObjectRows, Rows
 from testbeam.services.filewriter.window import TimesNs
-from testbeam.wire.flatbuffers.columns_ev44 import decode_ev44_columns
-from testbeam.wire.flatbuffers.columns_f144 import decode_f144_columns
 from testbeam.wire.flatbuffers.registry import DECODERS
+from testbeam.wire.flatbuffers.schemas.columns_ev44 import decode_ev44_columns
+from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
 
 _OBJECT_BYTES = 500  # what a Python value and the message behind it take besides their arrays
 

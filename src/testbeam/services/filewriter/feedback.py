@@ -12,9 +12,9 @@ from testbeam.model.runs import CommandAnswer, WritingFinished
 from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.runtime.heartbeat import Heartbeat
-from testbeam.transport.kafka import FOR_NEW_TOPICS, Kafka
-from testbeam.wire.flatbuffers.command_answer_answ import encode_answ
-from testbeam.wire.flatbuffers.writing_finished_wrdn import encode_wrdn
+from testbeam.transport.kafka.client import FOR_NEW_TOPICS, Kafka
+from testbeam.wire.flatbuffers.schemas.command_answer_answ import encode_answ
+from testbeam.wire.flatbuffers.schemas.writing_finished_wrdn import encode_wrdn
 
 _PRODUCER = {
     "message_timeout_ms": 0,  # a wrdn waits for Kafka to come back, however long

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 
 from testbeam.services.filewriter.progress import Partition, Place, Progress
 from testbeam.services.filewriter.router import Router
-from testbeam.transport.kafka import Reader
+from testbeam.transport.kafka.client import Reader
 
 _PORTION_BYTES = 4_000_000  # read at once: larger portions only push data out of the processor's cache
 _FEWEST = 10

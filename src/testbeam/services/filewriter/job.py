@@ -20,8 +20,8 @@ from testbeam.services.filewriter.plan import plan
 from testbeam.services.filewriter.progress import Progress
 from testbeam.services.filewriter.router import Router
 from testbeam.services.filewriter.settings import FileWriterSettings
-from testbeam.transport.kafka import Kafka, Reader
-from testbeam.wire.flatbuffers.run_stop_6s4t import decode_6s4t
+from testbeam.transport.kafka.client import Kafka, Reader
+from testbeam.wire.flatbuffers.schemas.run_stop_6s4t import decode_6s4t
 
 _NS = 1_000_000
 _FOREVER_NS = 2**63 - 1

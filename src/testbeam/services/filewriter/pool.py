@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message
 
-from testbeam.transport.kafka import Kafka
+from testbeam.transport.kafka.client import Kafka
 
 _GROUP = {
     "enable.auto.commit": False,

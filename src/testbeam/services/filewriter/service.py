@@ -19,9 +19,9 @@ from testbeam.services.filewriter.feedback import Feedback, new_service_id
 from testbeam.services.filewriter.pool import Pool
 from testbeam.services.filewriter.settings import PROG, FileWriterSettings
 from testbeam.services.filewriter.start_command import Command, Exit
-from testbeam.transport.kafka import Kafka
+from testbeam.transport.kafka.client import Kafka
 from testbeam.transport.listening import wait_for_broker
-from testbeam.wire.flatbuffers.run_start_pl72 import decode_pl72, encode_pl72
+from testbeam.wire.flatbuffers.schemas.run_start_pl72 import decode_pl72, encode_pl72
 
 if TYPE_CHECKING:
     from testbeam.services.filewriter.job import RunningJob

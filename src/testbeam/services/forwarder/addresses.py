@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from testbeam.errors import SettingsError
-from testbeam.transport.kafka import Kafka
+from testbeam.transport.kafka.client import Kafka
 
 DEFAULT_PORT = 9092
 

@@ -11,7 +11,7 @@ from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.services.forwarder.addresses import Address
 from testbeam.services.forwarder.problems import Problems
-from testbeam.transport.kafka import FOR_NEW_TOPICS
+from testbeam.transport.kafka.client import FOR_NEW_TOPICS
 
 _OPTIONS = {
     "linger_ms": 0,

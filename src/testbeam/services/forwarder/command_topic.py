@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from testbeam.errors import TopicMissing, TransportError
 from testbeam.services.forwarder.addresses import Address
 from testbeam.services.forwarder.problems import Problems
-from testbeam.transport.kafka import Reader
+from testbeam.transport.kafka.client import Reader
 
 _RETRY_S = 0.02
 _PATIENCE_S = 2.0  # for a broker and topics that come up together with the forwarder, before it is called a problem

@@ -15,8 +15,8 @@ from testbeam.services.forwarder.serialisers.registry import SERIALISERS
 from testbeam.services.forwarder.serialisers.seam import Serialise
 from testbeam.services.forwarder.stream import Stream
 from testbeam.services.forwarder.stream_set import StreamSet
-from testbeam.wire.flatbuffers.alarm_al00 import encode_al00
-from testbeam.wire.flatbuffers.connection_change_ep01 import encode_ep01
+from testbeam.wire.flatbuffers.schemas.alarm_al00 import encode_al00
+from testbeam.wire.flatbuffers.schemas.connection_change_ep01 import encode_ep01
 
 TOO_FAST = "came faster than they were taken"
 _MS = 1_000_000  # ns

@@ -6,7 +6,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from testbeam.services.forwarder.addresses import Address
-from testbeam.transport.kafka import Kafka
+from testbeam.transport.kafka.client import Kafka
 
 _OPTIONS = {
     "delivery_report_only_error": True,

@@ -31,8 +31,8 @@ from testbeam.services.forwarder.stream_set import StreamSet
 from testbeam.services.forwarder.watchers import Watchers
 from testbeam.transport.listening import wait_for_broker
 from testbeam.transport.monitors.opening import open_monitors
-from testbeam.transport.monitors.seam import Monitors
-from testbeam.wire.flatbuffers.forwarder_command_fc00 import decode_fc00
+from testbeam.transport.monitors.protocols import Monitors
+from testbeam.wire.flatbuffers.schemas.forwarder_command_fc00 import decode_fc00
 
 SOFTWARE = "Forwarder"
 NOT_A_COMMAND = "not a command"

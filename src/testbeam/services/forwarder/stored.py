@@ -10,8 +10,8 @@ from typing import Any
 
 from testbeam.errors import TransportError, WireError
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, StreamSpec
-from testbeam.transport.kafka import Kafka, Reader
-from testbeam.wire.flatbuffers.forwarder_command_fc00 import decode_fc00, encode_fc00
+from testbeam.transport.kafka.client import Kafka, Reader
+from testbeam.wire.flatbuffers.schemas.forwarder_command_fc00 import decode_fc00, encode_fc00
 
 _ONE_LOOK = 50  # messages; the newest is nearly always valid
 

@@ -7,7 +7,7 @@ from testbeam.errors import TestbeamError
 from testbeam.model.forwarding import Protocol, StreamSpec
 from testbeam.model.updates import UpdateBatch
 from testbeam.services.forwarder.problems import Problems
-from testbeam.transport.monitors.seam import Monitors
+from testbeam.transport.monitors.protocols import Monitors
 
 
 @dataclass(slots=True)

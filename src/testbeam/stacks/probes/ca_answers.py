@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from testbeam.errors import PvMissing
 from testbeam.kit.handle import Handle
 from testbeam.kit.seen import Seen
+from testbeam.model.deadline import Deadline
 from testbeam.transport.ca.client import CaClient
-from testbeam.transport.deadline import Deadline
 from testbeam.transport.epics_environment import CA_PORT
 
 _LOOK_S = 0.4

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from testbeam.model.status import ServiceStatus
-    from testbeam.transport.kafka import Reader
+    from testbeam.transport.kafka.client import Reader
 
 _LOOK_S = 0.2
 _NEWEST = 100  # messages in which the status of this start is looked for at first
@@ -44,7 +44,7 @@ class Heartbeat:
         return Seen(ready=False, detail=f"{seen} new messages on {self.topic!r}, none of them {whose}")
 
     def _reader(self, service: Handle, *, from_end: bool) -> "Reader":
-        from testbeam.transport.kafka import Kafka  # late: the client library is 70 ms of a start that may not need it
+        from testbeam.transport.kafka.client import Kafka  # late: the client library is 70 ms of a start that may not need it
 
         memory = service.memory
         if "reader" not in memory:
@@ -58,7 +58,7 @@ class Heartbeat:
 
 
 def _status(message: "Message") -> "ServiceStatus | None":
-    from testbeam.wire.flatbuffers.service_status_x5f2 import decode_x5f2
+    from testbeam.wire.flatbuffers.schemas.service_status_x5f2 import decode_x5f2
 
     try:
         return decode_x5f2(message.value() or b"")

@@ -17,7 +17,7 @@ class TopicGrows:
 
     def check(self, service: Handle) -> Seen:
         """Look once at the ends of all partitions."""
-        from testbeam.transport.kafka import Kafka  # late: the client library is 70 ms of a start that may not need it
+        from testbeam.transport.kafka.client import Kafka  # late: the client library is 70 ms of a start that may not need it
 
         with Kafka(bootstrap=service.fill(self.brokers)).reader() as reader:
             now = sum(high for _, high in reader.watermarks(self.topic, _LOOK_S).values())

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "testbeam.roles"
-BUILT_IN = {name: f"testbeam.stacks.roles.{name}:{name}" for name in ("broker", "ioc", "forwarder", "filewriter", "event_source")}
+_OURS = ("broker", "ioc", "forwarder", "filewriter", "event_source")
+BUILT_IN = {name: f"testbeam.stacks.roles.{name}.declaration:{name}" for name in _OURS}
 _OWN_DISTRIBUTION = "testbeam"
 
 Role = Callable[..., Service]

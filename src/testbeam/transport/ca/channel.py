@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from testbeam.errors import TransportError
+from testbeam.model.deadline import Deadline
 from testbeam.transport.ca.circuit import Circuit
-from testbeam.transport.deadline import Deadline
 from testbeam.wire.channel_access import names, requests, values
 from testbeam.wire.channel_access.message import Message
 from testbeam.wire.channel_access.requests import Events

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from testbeam.errors import TransportError
-from testbeam.transport.deadline import Deadline
+from testbeam.model.deadline import Deadline
 from testbeam.wire.channel_access import requests
 from testbeam.wire.channel_access.message import Command, Message, MessageStream
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from testbeam.errors import PvMissing, TransportError
+from testbeam.model.deadline import Deadline
 from testbeam.transport.ca.channel import CaChannel
 from testbeam.transport.ca.circuit import Circuit
 from testbeam.transport.ca.search import search
-from testbeam.transport.deadline import Deadline
 from testbeam.transport.epics_environment import CA_PORT
 from testbeam.wire.channel_access import requests, values
 from testbeam.wire.channel_access.message import Command

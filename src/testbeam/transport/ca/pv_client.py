@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from testbeam.model.deadline import Deadline
 from testbeam.transport.ca.client import CaClient
-from testbeam.transport.deadline import Deadline
 from testbeam.transport.epics_environment import CA_PORT
 from testbeam.wire.pv_reading import PvValue, Reading, Scalar
 

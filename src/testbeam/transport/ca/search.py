@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 
 from testbeam.errors import WireError
-from testbeam.transport.deadline import Deadline
+from testbeam.model.deadline import Deadline
 from testbeam.transport.epics_environment import CA_PORT
 from testbeam.wire.channel_access import requests
 from testbeam.wire.channel_access.message import Command, decode_datagram

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from testbeam.model.samples import ConnectionState
 from testbeam.model.updates import Form, UpdateBatch
-from testbeam.transport.monitors.gathering import Gathering
-from testbeam.transport.monitors.seam import Clock
+from testbeam.transport.monitors.batch_builder import Gathering
+from testbeam.transport.monitors.protocols import Clock
 
 
 @dataclass(slots=True)

@@ -4,8 +4,8 @@ import time
 
 from testbeam.model.forwarding import Protocol
 from testbeam.transport.epics_libraries import folder
-from testbeam.transport.monitors.seam import Clock, Monitors
-from testbeam.transport.p4p_import import without_setuptools
+from testbeam.transport.monitors.protocols import Clock, Monitors
+from testbeam.transport.pva.p4p_import import without_setuptools
 
 
 def open_monitors(protocol: Protocol, *, fake_period_ms: int = 1000, fake_seed: int = 0, clock: Clock = time.time_ns) -> Monitors:
@@ -18,11 +18,11 @@ def open_monitors(protocol: Protocol, *, fake_period_ms: int = 1000, fake_seed: 
     if protocol is Protocol.PVA:
         folder("p4p")
         with without_setuptools():
-            from testbeam.transport.monitors.pva import PvaMonitors
+            from testbeam.transport.pva.monitor import PvaMonitors
 
         return PvaMonitors(clock)
     if protocol is Protocol.CA:
-        from testbeam.transport.monitors.ca import CaMonitors
+        from testbeam.transport.ca.monitor import CaMonitors
 
         return CaMonitors(clock)
     from testbeam.transport.monitors.fake import FakeMonitors

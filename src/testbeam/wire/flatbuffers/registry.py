@@ -5,16 +5,16 @@ from types import MappingProxyType
 from typing import Any
 
 from testbeam.errors import WireError
-from testbeam.wire.flatbuffers.alarm_al00 import decode_al00, encode_al00
-from testbeam.wire.flatbuffers.command_answer_answ import decode_answ, encode_answ
-from testbeam.wire.flatbuffers.connection_change_ep01 import decode_ep01, encode_ep01
-from testbeam.wire.flatbuffers.events_ev44 import decode_ev44, encode_ev44
-from testbeam.wire.flatbuffers.forwarder_command_fc00 import decode_fc00, encode_fc00
-from testbeam.wire.flatbuffers.log_value_f144 import decode_f144, encode_f144
-from testbeam.wire.flatbuffers.run_start_pl72 import decode_pl72, encode_pl72
-from testbeam.wire.flatbuffers.run_stop_6s4t import decode_6s4t, encode_6s4t
-from testbeam.wire.flatbuffers.service_status_x5f2 import decode_x5f2, encode_x5f2
-from testbeam.wire.flatbuffers.writing_finished_wrdn import decode_wrdn, encode_wrdn
+from testbeam.wire.flatbuffers.schemas.alarm_al00 import decode_al00, encode_al00
+from testbeam.wire.flatbuffers.schemas.command_answer_answ import decode_answ, encode_answ
+from testbeam.wire.flatbuffers.schemas.connection_change_ep01 import decode_ep01, encode_ep01
+from testbeam.wire.flatbuffers.schemas.events_ev44 import decode_ev44, encode_ev44
+from testbeam.wire.flatbuffers.schemas.forwarder_command_fc00 import decode_fc00, encode_fc00
+from testbeam.wire.flatbuffers.schemas.log_value_f144 import decode_f144, encode_f144
+from testbeam.wire.flatbuffers.schemas.run_start_pl72 import decode_pl72, encode_pl72
+from testbeam.wire.flatbuffers.schemas.run_stop_6s4t import decode_6s4t, encode_6s4t
+from testbeam.wire.flatbuffers.schemas.service_status_x5f2 import decode_x5f2, encode_x5f2
+from testbeam.wire.flatbuffers.schemas.writing_finished_wrdn import decode_wrdn, encode_wrdn
 
 _CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "6s4t": (encode_6s4t, decode_6s4t),

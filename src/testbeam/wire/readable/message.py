@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from testbeam.wire.kafka_message import KafkaMessage
+from testbeam.wire.kafka.message import KafkaMessage
 from testbeam.wire.readable.payload import Payload, tell
 from testbeam.wire.readable.texts import bytes_text, printable, time_ms
 from testbeam.wire.readable.tree import as_json

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbeam.errors import WireError
-from testbeam.wire.kafka_message import Headers, KafkaMessage
+from testbeam.wire.kafka.message import Headers, KafkaMessage
 
 Place: TypeAlias = tuple[str, int]  # topic, partition
 

@@ -9,7 +9,7 @@ from typing import Any
 from testbeam.errors import WireError
 from testbeam.model.updates import Form
 from testbeam.services.forwarder.serialisers.seam import Serialise
-from testbeam.wire.flatbuffers.template_f144 import F144Template, kind_of, template
+from testbeam.wire.flatbuffers.schemas.template_f144 import F144Template, kind_of, template
 
 _NO_NUMBERS = {"U": "text", "?": "bool", "O": "a value of several types"}
 

@@ -1,0 +1,48 @@
+"""`testbeam smoke`: the whole chain on real input, in one command."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from testbeam.console.json_file import answering
+from testbeam.console.signals import end_as_by_ctrl_c
+from testbeam.runtime import exit_codes
+from testbeam.stacks.topics import Topics
+from testbeam.suites.first_light import folder as folders
+from testbeam.suites.first_light import summary
+from testbeam.suites.first_light.plan import Plan
+from testbeam.suites.first_light.session import Session
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def smoke(
+    seed: Annotated[int, typer.Option(help="seed of the events: the same seed gives the same events")] = 0,
+    events: Annotated[int, typer.Option(min=1, help="events of the panel during the job")] = 1_000_000,
+    keep_kafka: Annotated[bool, typer.Option("--keep-kafka", help="leave Kafka up with its topics until Ctrl-C")] = False,
+    clean_runtime: Annotated[bool, typer.Option(help="remove the services' folders after a good run; logs, file and report stay")] = True,
+    runtime: Annotated[Path, typer.Option(help="folder of the run; runtime-2 and so on while another run is in it")] = Path("runtime"),
+    bootstrap: Annotated[str, typer.Option(help="use the broker that runs at HOST:PORT instead of starting one")] = "",
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the outcome to this file, for programs")] = None,
+) -> None:
+    """Start the whole stack, write one NeXus file from real EPICS PVs and seeded neutron events, and prove that nothing was lost."""
+    console = Console()
+    end_as_by_ctrl_c()
+    instrument = f"tb_{time.time_ns():x}" if bootstrap else "tb"  # names of this run's own, where others share the broker
+    plan = Plan(seed=seed, events=events, topics=Topics(prefix=instrument))
+    with answering(json_file) as answer, folders.claimed(runtime) as folder:
+        answer.check()
+        with Session(plan, folder, console).up(bootstrap) as session:
+            outcome = session.outcome()
+            summary.show(outcome, console)
+            if keep_kafka:
+                answer.write(outcome.as_json())  # while it stays is when programs want to know
+                session.stay()
+        if clean_runtime and outcome.ok:
+            folders.clean(folder, json_file)
+        answer.write(outcome.as_json())  # once nothing can fail any more
+    raise typer.Exit(exit_codes.OK if outcome.ok else exit_codes.FAILED)

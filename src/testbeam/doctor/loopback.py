@@ -1,0 +1,74 @@
+"""Can services have loopback addresses of their own, with the default ports of EPICS on each?"""
+
+import socket
+
+from testbeam.doctor.finding import Finding, good, lacking, limited
+from testbeam.errors import PortTaken
+from testbeam.kit import ports
+from testbeam.transport.epics_environment import CA_PORT, PVA_PORT
+
+_ANSWER_S = 1.0
+
+
+def look_at_addresses() -> Finding:
+    """Lease an address, listen there and connect."""
+    try:
+        lease = ports.lease()
+    except PortTaken as error:
+        return lacking(str(error), "stop other runs, and raise the limit of open files: ulimit -n 4096")
+    try:
+        with socket.create_server((lease.address, 0)) as server, socket.create_connection(server.getsockname(), timeout=_ANSWER_S):
+            return good(f"{lease.address} is leased and answers over TCP")
+    except OSError as error:
+        return lacking(
+            f"a connection within {lease.address} fails: {error.strerror or error}",
+            "bring the loopback device up (sudo ip link set lo up), and see that it has 127.0.0.1/8 and that no firewall filters it",
+        )
+    finally:
+        lease.release()
+
+
+def look_at_datagrams() -> Finding:
+    """Send a datagram from one address to another."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as there, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+        try:
+            there.bind(("127.66.0.1", 0))
+            there.settimeout(_ANSWER_S)
+            here.bind(("127.66.0.2", 0))
+            here.sendto(b"testbeam", there.getsockname())
+            return good(f"a datagram from {there.recvfrom(64)[1][0]} came to 127.66.0.1")
+        except OSError as error:
+            return lacking(
+                f"no datagram comes from 127.66.0.2 to 127.66.0.1: {error.strerror or error}",
+                "Channel Access searches by UDP: let it through on the loopback device (nft list ruleset)",
+            )
+
+
+def look_at_epics_ports() -> Finding:
+    """Bind the ports of Channel Access and PV Access on a leased address, over TCP and UDP."""
+    lease = ports.lease()
+    try:
+        for port in (CA_PORT, PVA_PORT):
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET, kind) as one:
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    one.bind((lease.address, port))
+    except OSError as error:
+        return lacking(
+            f"port {port} of {lease.address} can't be bound: {error.strerror}",
+            f"somebody listens on every address; see who, and stop it: ss -lntup 'sport = :{port}'",
+        )
+    finally:
+        lease.release()
+    return _shadowed(good(f"{CA_PORT} and {PVA_PORT} are free on {lease.address}, TCP and UDP"))
+
+
+def _shadowed(fine: Finding) -> Finding:
+    """Say where another server holds a port on every address: ours still work, but tools without our variables find that one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
+        if one.connect_ex(("127.0.0.1", CA_PORT)) != 0:
+            return fine
+    return limited(
+        f"{fine.detail}; another CA server answers on 127.0.0.1:{CA_PORT}",
+        "harmless for stacks; stop it if tools of your own find the wrong PVs",
+    )

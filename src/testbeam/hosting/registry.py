@@ -1,0 +1,185 @@
+"""Which stacks of this user are up: one small file each, in a folder that nobody else may read."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from testbeam.errors import StackError
+from testbeam.hosting import processes
+
+NAME = "testbeam"
+_ROOT = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One running stack. `started_at` is when its holder was started, in the kernel's words: a pid alone may be another's by now.
+
+    `session` is the test session that it ends with, empty for one that stays until it is told to end.
+    """
+
+    id: str
+    name: str
+    fingerprint: str
+    pid: int
+    started_at: str
+    socket: str
+    folder: str
+    wall_s: float
+    endpoints: Mapping[str, Mapping[str, str]]
+    file: str = ""
+    log: str = ""
+    session: str = ""
+
+    def is_alive(self) -> bool:
+        """Return whether its holder lives."""
+        return processes.is_same(self.pid, self.started_at)
+
+
+def runtime_folder() -> Path:
+    """Return this user's folder for what lives only as long as the machine is up.
+
+    Raises:
+        StackError: it belongs to somebody else, or can't be made.
+    """
+    folder = _platform_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        strangers = {one.stat().st_uid for one in (folder, folder.parent)} - {os.getuid(), _ROOT}
+    except OSError as error:
+        raise StackError(f"folder {folder}: {error.strerror}; set XDG_RUNTIME_DIR to a folder of your own") from None
+    if strangers:
+        raise StackError(f"folder {folder} belongs to user {strangers.pop()}; set XDG_RUNTIME_DIR to a folder of your own")
+    folder.chmod(0o700)
+    return folder
+
+
+def _platform_folder() -> Path:
+    import warnings  # late, both: only who looks for running stacks needs them
+
+    from platformdirs import user_runtime_dir
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without XDG_RUNTIME_DIR it falls back to a folder that is checked by our caller
+        return Path(user_runtime_dir(NAME, appauthor=False))
+
+
+def stacks_folder() -> Path:
+    """Return the folder of the entries."""
+    folder = runtime_folder() / "stacks"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def session_folder(key: str) -> Path:
+    """Return where the workers of a test session leave word for each other; it need not exist."""
+    return _platform_folder() / "sessions" / key
+
+
+def make_session_folder(key: str) -> Path:
+    """Return that folder, made."""
+    folder = runtime_folder() / "sessions" / key
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def forget_session(key: str) -> None:
+    """Remove what a session has left."""
+    import shutil
+
+    shutil.rmtree(session_folder(key), ignore_errors=True)
+
+
+def register(entry: Entry) -> None:
+    """Make a running stack known, at once and as a whole."""
+    path = _path(entry.id)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(asdict(entry), indent=1) + "\n", encoding="utf-8")
+    part.chmod(0o600)
+    part.replace(path)
+
+
+def forget(stack_id: str) -> None:
+    """Remove an entry; one that is not there is fine."""
+    _path(stack_id).unlink(missing_ok=True)
+
+
+def entries() -> tuple[Entry, ...]:
+    """Return all stacks that are up, the oldest first; entries whose holder is surely dead, and what they left, are removed."""
+    alive: list[Entry] = []
+    for path in stacks_folder().glob("*.json"):
+        data = _read(path)
+        entry = _entry(data)
+        if entry is not None and entry.is_alive():
+            alive.append(entry)
+        elif _is_over(data):
+            _prune(path, data)
+    return tuple(sorted(alive, key=lambda entry: entry.wall_s))
+
+
+def find(names: Iterable[str] = ()) -> tuple[Entry, ...]:
+    """Return the stacks of these names or ids (the first letters of an id will do); without any, the only one that is up.
+
+    Stacks that end with a test session have to be named.
+
+    Raises:
+        StackError: none is up, a name fits none or several, or none was named and there are several.
+    """
+    names, up = tuple(names), entries()
+    if names and up:
+        return tuple({(found := _one(name, up)).id: found for name in names}.values())
+    lasting = tuple(entry for entry in up if not entry.session)  # those of test sessions are nobody's but theirs
+    if not lasting:
+        raise StackError("no stack of yours is up; start one: testbeam up --detach")
+    if len(lasting) > 1:
+        raise StackError(f"{len(lasting)} stacks are up; say which by its name or id: {listed(lasting)}")
+    return lasting
+
+
+def listed(up: Iterable[Entry]) -> str:
+    """Return stacks as an error lists them."""
+    return ", ".join(f"{entry.id} ({entry.name})" for entry in up) or "none"
+
+
+def _one(name: str, up: tuple[Entry, ...]) -> Entry:
+    fits = [entry for entry in up if entry.name == name or entry.id.startswith(name)]
+    if len(fits) == 1:
+        return fits[0]
+    raise StackError(f"{'several stacks fit' if fits else 'no stack fits'} {name!r}; there are {listed(fits or up)}")
+
+
+def _path(stack_id: str) -> Path:
+    return stacks_folder() / f"{stack_id}.json"
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """Return what an entry's file says; nothing where it can't be read, now or ever."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _entry(data: Mapping[str, Any]) -> Entry | None:
+    try:
+        return Entry(**{field.name: data[field.name] for field in fields(Entry)})
+    except KeyError:
+        return None  # of another version, which may well be up
+
+
+def _is_over(data: Mapping[str, Any]) -> bool:
+    pid, started_at = data.get("pid"), data.get("started_at")
+    return isinstance(pid, int) and isinstance(started_at, str) and processes.is_over(pid, started_at)
+
+
+def _prune(path: Path, data: Mapping[str, Any]) -> None:
+    with suppress(OSError):
+        path.unlink()
+    if log := data.get("log"):
+        with suppress(OSError):
+            Path(str(log)).unlink()

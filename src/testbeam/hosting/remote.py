@@ -1,0 +1,154 @@
+"""What a service handle works with when the stack is held by another process: the same words as a lifecycle's, said over a channel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from testbeam.errors import StackError
+from testbeam.hosting.channel import Channel
+from testbeam.hosting.run_control import error_of
+from testbeam.kit.state import State
+
+if TYPE_CHECKING:
+    from testbeam.kit.handle import Handle
+    from testbeam.kit.spec import Service
+
+_MARGIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteContext:
+    """What the services of one run share."""
+
+    started_ns: int
+
+
+class RemotePlace:
+    """Where a service lives; read once, as it does not change."""
+
+    def __init__(self, channel: Channel, described: Mapping[str, Any]) -> None:
+        self._channel = channel
+        self._name = described["name"]
+        self.folder = Path(described["folder"])
+        self.log_path = Path(described["log_path"])
+        self.stdout_path = Path(described["stdout_path"])
+        self.address: str = described["address"]
+        self.ports: Mapping[str, int] = described["ports"]
+        self.endpoints: Mapping[str, str] = described["endpoints"]
+
+    def fill(self, text: str) -> str:
+        """Return a template with the service's values."""
+        filled: str = self._channel.ask("fill", service=self._name, text=text)
+        return filled
+
+    def environment(self) -> dict[str, str]:
+        """Return the service's whole environment."""
+        found: dict[str, str] = self._channel.ask("environment", service=self._name)
+        return found
+
+
+@dataclass(slots=True, kw_only=True)
+class RemoteProcess:
+    """What was seen of a process when it was looked at, or waited for, last."""
+
+    channel: Channel
+    service: str
+    pid: int | None
+    exit_code: int | None
+    running: bool
+
+    def is_running(self) -> bool:
+        """Return whether it ran then."""
+        return self.running
+
+    def wait_ended(self, timeout_s: float | None = None) -> bool:
+        """Wait for its end, on a connection of its own; return False where the time was too short."""
+        timeout_s = 1e6 if timeout_s is None else timeout_s
+        with Channel(self.channel.path, timeout_s + _MARGIN_S) as channel:
+            try:
+                self.exit_code = channel.ask("wait_exit", service=self.service, timeout_s=timeout_s)
+            except TimeoutError:
+                return False
+        self.running = False
+        return True
+
+    def ending(self) -> str:
+        """Say in words how it ended."""
+        return "is running" if self.exit_code is None else f"ended with code {self.exit_code}"
+
+
+class RemoteLifecycle:
+    """One service of a stack that another process holds; every look is fresh."""
+
+    def __init__(self, service: "Service", place: RemotePlace, channel: Channel, started_ns: int) -> None:
+        self.service = service
+        self.place = place
+        self.context = RemoteContext(started_ns=started_ns)
+        self.memory: dict[str, Any] = {}
+        self._channel = channel
+
+    @property
+    def state(self) -> State:
+        """Return where the service is between its declaration and its end."""
+        return State(self._look()["state"])
+
+    @property
+    def process(self) -> RemoteProcess | None:
+        """Return what is seen of its process; None before it is spawned, or where it runs elsewhere."""
+        seen = self._look()
+        if seen["pid"] is None:
+            return None
+        return RemoteProcess(
+            channel=self._channel, service=self.service.name, pid=seen["pid"], exit_code=seen["exit_code"], running=seen["running"]
+        )
+
+    @property
+    def ready_ns(self) -> int | None:
+        """Return when it was ready, on the machine's monotonic clock."""
+        ready_s = self._look()["ready_s"]
+        return None if ready_s is None else self.context.started_ns + round(ready_s * 1e9)
+
+    @property
+    def log_start(self) -> int:
+        """Return the size of the log at this start."""
+        return int(self._look()["log_start"])
+
+    @property
+    def error(self) -> StackError | None:
+        """Return why it failed or crashed."""
+        told = self._look()["error"]
+        if told is None:
+            return None
+        error = error_of(*told)
+        return error if isinstance(error, StackError) else StackError(str(error))
+
+    def spawn(self) -> None:
+        """Start it and wait until it is ready; raise as `Handle.start`."""
+        self._say("start")
+
+    def become_ready(self, handle: "Handle") -> None:
+        """Return: whoever holds the stack has waited in `spawn`."""
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Stop or kill it and wait until nothing of it is left."""
+        self._say("kill" if kill else "stop")
+
+    def pause(self) -> None:
+        """Stop its clock."""
+        self._say("pause")
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._say("resume")
+
+    def expect_exit(self, change: int) -> None:
+        """Allow (+1) or stop allowing (-1) that it ends."""
+        self._channel.ask("expect_exit", service=self.service.name, change=change)
+
+    def _say(self, word: str) -> None:
+        self._channel.ask(word, service=self.service.name)
+
+    def _look(self) -> dict[str, Any]:
+        seen: dict[str, Any] = self._channel.ask("look", service=self.service.name)
+        return seen

@@ -1,0 +1,1 @@
+"""Recording, replaying, inspecting and measuring topics."""

@@ -1,0 +1,84 @@
+"""Which topics are on a broker, how full are they, and what is on them?"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaException, Message, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # their stubs forget it
+
+from testbeam.errors import TransportError
+from testbeam.transport.kafka.client import Kafka
+from testbeam.wire.readable.payload import schema_of
+
+_WITHIN_S = 10.0
+_READ_MOST = 1_000
+_READ_WAIT_S = 0.05
+
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicFacts:
+    """One topic; `newest_ms` and `schemas` (the schemas of its newest messages, "-" for none) come from a sample."""
+
+    name: str
+    partitions: int
+    messages: int
+    newest_ms: int | None = None
+    schemas: tuple[str, ...] = ()
+
+
+def list_topics(kafka: Kafka, *, sample: int = 20, internal: bool = False, within_s: float = _WITHIN_S) -> list[TopicFacts]:
+    """Return all topics by name, having looked at the newest `sample` messages of each partition; `internal` adds Kafka's own.
+
+    Raises:
+        TransportError: the broker does not answer.
+    """
+    admin = kafka.admin()
+    try:
+        metadata = admin.list_topics(timeout=within_s)
+        names = sorted(name for name in metadata.topics if internal or not name.startswith("__"))
+        places = [(name, partition) for name in names for partition in metadata.topics[name].partitions]
+        low = _offsets(admin, places, OffsetSpec.earliest(), within_s)  # type: ignore[no-untyped-call]
+        high = _offsets(admin, places, OffsetSpec.latest(), within_s)  # type: ignore[no-untyped-call]
+    except KafkaException as error:
+        raise TransportError(f"{kafka.bootstrap}: no answer within {within_s:g} s ({error.args[0].str()}); is the broker up?") from error
+    starts = {place: max(low[place], high[place] - sample) for place in places}
+    seen = _newest(kafka, starts, high, within_s) if sample > 0 else []
+    return [_facts(name, [place for place in places if place[0] == name], low, high, seen) for name in names]
+
+
+def _offsets(admin: Any, places: Iterable[Place], spec: OffsetSpec, within_s: float) -> dict[Place, int]:
+    asked = {TopicPartition(topic, partition): spec for topic, partition in places}
+    answers = admin.list_offsets(asked, request_timeout=within_s) if asked else {}
+    return {(place.topic, place.partition): answer.result(within_s).offset for place, answer in answers.items()}
+
+
+def _newest(kafka: Kafka, starts: Mapping[Place, int], ends: Mapping[Place, int], within_s: float) -> list[Message]:
+    """Return what lies from `starts` to `ends`, or what of it came in time."""
+    left = {place: starts[place] for place in starts if starts[place] < ends[place]}
+    seen: list[Message] = []
+    end_s = time.monotonic() + within_s
+    with kafka.reader() as reader:
+        reader.assign(left)
+        while left and time.monotonic() < end_s:
+            for message in reader.read(_READ_MOST, _READ_WAIT_S):
+                place = (message.topic() or "", message.partition() or 0)
+                if (message.offset() or 0) >= ends[place] - 1:
+                    left.pop(place, None)
+                seen.append(message)
+            left = {place: start for place, start in left.items() if place not in reader.at_end}
+    return seen
+
+
+def _facts(name: str, places: list[Place], low: Mapping[Place, int], high: Mapping[Place, int], seen: list[Message]) -> TopicFacts:
+    own = [message for message in seen if message.topic() == name]
+    return TopicFacts(
+        name=name,
+        partitions=len(places),
+        messages=sum(high[place] - low[place] for place in places),
+        newest_ms=max((message.timestamp()[1] for message in own), default=None),
+        schemas=tuple(sorted({schema_of(message.value() or b"") for message in own})),
+    )

@@ -1,0 +1,120 @@
+"""What is known of the time in which a test failed: events, logs, stacks, transcripts and settings, each cut to that time."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from testbeam.kit.evidence import Evidence
+from testbeam.kit.handle import Handle
+from testbeam.kit.journal import Event, log_slice, stdout_of
+from testbeam.kit.state import State
+from testbeam.report.failure.stack_dumps import dump
+
+_LONGEST_LOG = 200_000  # bytes
+_HUNG = {State.STARTING, State.READY, State.PAUSED, State.STOPPING}
+
+
+class JournalLike(Protocol):
+    """The journal of a run, here or attached to."""
+
+    @property
+    def events(self) -> list[Event]:
+        """Return all events so far."""
+
+
+class RunLike(Protocol):
+    """What is asked of a run, here or attached to."""
+
+    @property
+    def journal(self) -> JournalLike:
+        """Return its journal."""
+
+    @property
+    def handles(self) -> Mapping[str, Handle]:
+        """Return the handle of every service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceFacts:
+    """One service at the moment of the failure; `log` is what it wrote during the test, `stdout` too where that is kept apart."""
+
+    name: str
+    state: str
+    pid: int | None
+    exit_code: int | None
+    endpoints: tuple[str, ...]
+    command: str
+    log: str
+    log_path: str
+    stdout: str
+    stacks: str
+    settings: str
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything a page is made from; events are all those of the run, `begin` and `end` frame the test."""
+
+    test: str
+    error: str
+    begin: Event
+    end: Event
+    events: tuple[Event, ...]
+    services: tuple[ServiceFacts, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the test took."""
+        return (self.end.at_ns - self.begin.at_ns) / 1e9
+
+    def during(self) -> Iterator[Event]:
+        """Yield the events of the test's own time."""
+        return (event for event in self.events if self.begin.at_ns <= event.at_ns <= self.end.at_ns)
+
+
+def gather(run: RunLike, *, test: str, error: str, begin: Event, end: Event) -> Facts:
+    """Ask every service at once; what can't be had is said in its place, so that a bundle never fails for it."""
+    handles = list(run.handles.values())
+    with ThreadPoolExecutor(max_workers=max(len(handles), 1)) as pool:
+        services = tuple(pool.map(lambda handle: _service(handle, begin, end), handles))
+    return Facts(test=test, error=error, begin=begin, end=end, events=tuple(run.journal.events), services=services)
+
+
+def _service(handle: Handle, begin: Event, end: Event) -> ServiceFacts:
+    service = handle.service
+    return ServiceFacts(
+        name=handle.name,
+        state=str(handle.state),
+        pid=handle.pid,
+        exit_code=handle.exit_code,
+        endpoints=tuple(f"{name} {value}" for name, value in handle.endpoints.items()),
+        command=" ".join(map(handle.fill, service.command)),
+        log=log_slice(begin, end, handle.name, handle.log_path, _LONGEST_LOG),
+        log_path=str(handle.log_path),
+        stdout=_stdout(handle, begin, end),
+        stacks=dump(handle) if handle.state in _HUNG and not service.external else "",
+        settings=_settings(handle),
+        evidence=tuple(_evidence(handle, begin)),
+    )
+
+
+def _stdout(handle: Handle, begin: Event, end: Event) -> str:
+    if handle.stdout_path == handle.log_path:
+        return ""
+    return log_slice(begin, end, stdout_of(handle.name), handle.stdout_path, _LONGEST_LOG)
+
+
+def _settings(handle: Handle) -> str:
+    parts = [f"# {name}\n{handle.fill(text)}" for name, text in handle.service.files.items()]
+    own = {name: handle.fill(value) for name, value in handle.service.env.items()}
+    return "\n".join([*parts, *([f"# environment\n{json.dumps(own, indent=1)}"] if own else [])])
+
+
+def _evidence(handle: Handle, begin: Event) -> Iterable[Evidence]:
+    try:
+        return handle.evidence(begin)
+    except Exception as error:  # a role's code, asked while its service may be dead
+        return [Evidence(title="evidence", text=f"could not be gathered: {type(error).__name__}: {error}")]

@@ -1,0 +1,109 @@
+"""The page of a failure: the error first, then what happened on one clock, then each service's own words."""
+
+from collections.abc import Iterator
+
+from testbeam.kit.journal import Event
+from testbeam.report.charts.spans import Span, spans
+from testbeam.report.failure.gather import Facts, ServiceFacts
+from testbeam.report.page import Page, Section, folded, log, render, table
+
+_STATES = {
+    "spawned": "STARTING",
+    "ready": "READY",
+    "paused": "PAUSED",
+    "resumed": "READY",
+    "stopping": "STOPPING",
+    "stopped": "",
+    "exited": "",
+    "failed": "",
+    "crashed": "",
+}
+_QUIET = {"seen", "mark"}
+_DEAD = {"CRASHED", "FAILED"}
+
+
+def page(facts: Facts) -> str:
+    """Return the page as HTML."""
+    dead = [service for service in facts.services if service.state.upper() in _DEAD]
+    verdict = _in_one_line(facts.error)
+    numbers = (
+        ("test took", f"{facts.seconds:.2f} s"),
+        ("services", str(len(facts.services))),
+        ("ended unasked", ", ".join(s.name for s in dead) or "none"),
+    )
+    sections = (
+        Section(title="Error", body=log(facts.error), wide=True),
+        Section(title="Timeline", body=timeline(facts), note="All services on one clock; the dashed lines frame the test.", wide=True),
+        Section(title="What happened during the test", body=_happened(facts), wide=True),
+        Section(title="Services", body=_services(facts), wide=True),
+        *(_section(service) for service in sorted(facts.services, key=lambda s: s not in dead)),
+    )
+    return render(Page(title=facts.test, ok=False, verdict=verdict, facts=numbers, sections=sections))
+
+
+def _in_one_line(error: str) -> str:
+    """Return the line in which pytest says what went wrong (it begins with E), or the last one."""
+    lines = error.strip().splitlines() or ["failed"]
+    said = [line.removeprefix("E").strip() for line in lines if line.startswith("E  ")]
+    return (said[0] if said else lines[-1])[:300]
+
+
+def timeline(facts: Facts) -> str:
+    """Return the chart of every service's states, with the test's begin and end."""
+    if not facts.events:
+        return "<p>No events.</p>"
+    zero_ns = facts.events[0].at_ns
+    marks = [((event.at_ns - zero_ns) / 1e9, what) for event, what in ((facts.begin, "test begins"), (facts.end, "test failed"))]
+    return spans(list(_bars(facts, zero_ns)), marks=marks)
+
+
+def _bars(facts: Facts, zero_ns: int) -> Iterator[Span]:
+    end_s = (facts.end.at_ns - zero_ns) / 1e9
+    for service in facts.services:
+        state, since_s = "", 0.0
+        for event in facts.events:
+            if event.service != service.name or event.kind not in _STATES:
+                continue
+            at_s = (event.at_ns - zero_ns) / 1e9
+            if state:
+                yield Span(row=service.name, state=state, start_s=since_s, end_s=at_s)
+            if event.kind in ("crashed", "failed"):
+                yield Span(row=service.name, state=event.kind.upper(), start_s=at_s, end_s=max(end_s, at_s), note=event.kind)
+            state, since_s = _STATES[event.kind], at_s
+        if state:
+            yield Span(row=service.name, state=state, start_s=since_s, end_s=end_s)
+
+
+def _happened(facts: Facts) -> str:
+    rows = [
+        (f"{(e.at_ns - facts.begin.at_ns) / 1e9:+.3f} s", e.service or "run", e.kind, _words(e))
+        for e in facts.during()
+        if e.kind not in _QUIET
+    ]
+    return table(["since begin", "who", "what", "in which words"], rows) if rows else "<p>No service started, stopped or changed.</p>"
+
+
+def _words(event: Event) -> str:
+    return ", ".join(f"{name} {value}" for name, value in event.data.items() if name != "logs")[:300]
+
+
+def _services(facts: Facts) -> str:
+    rows = [
+        (s.name, s.state, str(s.pid or "-"), "-" if s.exit_code is None else str(s.exit_code), "; ".join(s.endpoints), s.command[:200])
+        for s in facts.services
+    ]
+    return table(["service", "state", "pid", "exit code", "endpoints", "command"], rows)
+
+
+def _section(service: ServiceFacts) -> Section:
+    shown = log(service.log) if service.log.strip() else "<p class='note'>It logged nothing during the test.</p>"
+    parts = [folded("its stdout during the test", log(service.stdout))] if service.stdout.strip() else []
+    parts += [folded(f"{evidence.title}", log(evidence.text)) for evidence in service.evidence]
+    parts += [folded("stacks of its threads", log(service.stacks))] if service.stacks else []
+    parts += [folded("settings", log(service.settings))] if service.settings else []
+    return Section(
+        title=f"{service.name}: {service.state}",
+        body=shown + "".join(parts),
+        note=f"Log of the test's time, from {service.log_path}",
+        wide=True,
+    )

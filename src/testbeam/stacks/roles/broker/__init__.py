@@ -1,0 +1,1 @@
+"""Role broker: declaration, handle, and what replaces it."""

@@ -1,0 +1,1 @@
+"""Role event_source: declaration, handle, and what replaces it."""

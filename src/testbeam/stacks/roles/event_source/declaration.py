@@ -1,0 +1,65 @@
+"""How an event source becomes part of a stack: seeded neutron events on the detector's and the monitor's topic."""
+
+from testbeam.kit.faults.clock import CLOCK_FILE
+from testbeam.kit.probes.log_line import LogLine
+from testbeam.kit.spec import Service
+from testbeam.nexus.demo_instrument import DETECTOR_SOURCE, MONITOR_SOURCE
+
+READY = "Kafka has the topics, pulses begin"  # what the program says of it in its log
+
+
+def event_source(
+    name: str = "event_source",
+    *,
+    broker: str = "broker",
+    broker_endpoint: str = "kafka",
+    detector_topic: str = "tb_detector",
+    monitor_topic: str = "tb_beam_monitor",
+    status_topic: str = "",
+    detector_source: str = DETECTOR_SOURCE,
+    monitor_source: str = MONITOR_SOURCE,
+    rate: float = 14.0,
+    events_per_pulse: int = 1000,
+    monitor_events_per_pulse: int = 100,
+    seed: int = 0,
+    pulses: int = 0,
+    start_time_ms: int = 0,
+    as_fast_as_possible: bool = False,
+) -> Service:
+    """Return the service: ready once Kafka has its topics and pulses begin; after the last of `pulses` it stays up.
+
+    rate: pulses per second. pulses: 0 means without end. start_time_ms: time of the first pulse since 1970, 0 is now.
+    `testbeam.nexus.demo_instrument.fragment` gives the instrument that these events belong to.
+    """
+    options = {
+        "bootstrap": f"${{{broker}.{broker_endpoint}}}",
+        "detector-topic": detector_topic,
+        "monitor-topic": monitor_topic,
+        "status-topic": status_topic,
+        "detector-source": detector_source,
+        "monitor-source": monitor_source,
+        "rate": rate,
+        "events-per-pulse": events_per_pulse,
+        "monitor-events-per-pulse": monitor_events_per_pulse,
+        "seed": seed,
+        "pulses": pulses,
+        "start-time": start_time_ms,
+        "service-id": "${name}",
+    }
+    flags = ("--stay", *(("--as-fast-as-possible",) if as_fast_as_possible else ()))
+    return Service(
+        name,
+        role="event_source",
+        command=(
+            "${python}",
+            "-m",
+            "testbeam.simulators.event_source",
+            *(f"--{key}={value}" for key, value in options.items()),
+            *flags,
+        ),
+        needs=(broker,),
+        env={CLOCK_FILE: "${dir}/clock"},
+        eager=True,
+        ready=LogLine(READY),
+        options={"brokers": f"${{{broker}.kafka}}", "detector_topic": detector_topic},
+    )

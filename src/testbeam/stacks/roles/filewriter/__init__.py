@@ -1,0 +1,1 @@
+"""Role filewriter: declaration, handle, and what replaces it."""

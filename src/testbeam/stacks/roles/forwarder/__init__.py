@@ -1,0 +1,1 @@
+"""Role forwarder: declaration, handle, and what replaces it."""

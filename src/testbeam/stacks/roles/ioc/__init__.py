@@ -1,0 +1,1 @@
+"""Role ioc: declaration, handle, and what replaces it."""

@@ -1,0 +1,143 @@
+"""How an IOC joins a stack: our own host of EPICS base with the user's databases, or the demo records."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from testbeam.clients.pvs import PvClient, PvHandle, PvProtocol, open_client
+from testbeam.errors import PvMissing, TestbeamError
+from testbeam.kit.evidence import Evidence
+from testbeam.kit.handle import Handle
+from testbeam.kit.journal import Event
+from testbeam.kit.spec import Seen, Service
+from testbeam.model.deadline import Deadline
+from testbeam.transport import epics_libraries
+from testbeam.transport.ca.client import CaClient
+from testbeam.transport.epics_environment import CA_PORT, PVA_PORT, client_environment
+from testbeam.transport.pva import port as pva_port
+
+RECORDS_FILE = "records.txt"
+_PROBE_S = 0.4
+
+epics_environment = client_environment
+
+
+class IocHandle(Handle):
+    """A running IOC: its PVs and the names of its records."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._clients: dict[PvProtocol, PvClient] = {}
+        self._asked: dict[str, PvHandle] = {}
+
+    def pv(self, name: str, protocol: PvProtocol = "pva") -> PvHandle:
+        """Return the PV of this full name over "pva" or "ca"; nothing is asked of the IOC yet."""
+        if protocol not in self._clients:
+            host, _, port = self.endpoints[protocol if protocol in self.endpoints else "pva"].rpartition(":")
+            self._clients[protocol] = open_client(host, protocol, int(port))
+        self._asked[f"{protocol} {name}"] = handle = PvHandle(name, self._clients[protocol], lambda: self.records)
+        return handle
+
+    @property
+    def prefix(self) -> str:
+        """Return what the names of the demo records begin with."""
+        return str(self.options.get("prefix", ""))
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Return the names of all records; none while the IOC starts, or where it does not write them."""
+        file = self.folder / RECORDS_FILE
+        return tuple(file.read_text().split()) if file.exists() else ()
+
+    def evidence(self, begin: Event) -> Sequence[Evidence]:  # noqa: ARG002 — a PV has no past to ask for
+        """Return what every PV that was asked for is now."""
+        values = [f"{name}: {_now(handle)}" for name, handle in self._asked.items()]
+        return [Evidence(title="PVs that were asked for, as they are now", text="\n".join(values))] if values else []
+
+    def close(self) -> None:
+        """End the connections of all PV handles."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        self._asked.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class PvAnswers:
+    """Ready when a PV answers on a fresh CA channel, and PVA greets; `pv` is any record of the IOC unless one is named."""
+
+    pv: str = ""
+
+    def check(self, service: Handle) -> Seen:
+        """Look once, over a connection of its own."""
+        deadline = Deadline(_PROBE_S)
+        pv = self.pv or _first_record(service.folder / RECORDS_FILE)
+        if not pv:
+            return Seen(ready=False, detail="EPICS base is still initialising: no record is announced")
+        try:
+            with CaClient(service.address) as client:
+                reading = client.channel(pv, deadline.left_s).get(deadline.left_s)
+        except PvMissing as error:
+            return Seen(ready=False, detail=str(error))
+        if not pva_port.greets(service.address, deadline):
+            return Seen(ready=False, detail=f"what listens at {service.address}:{PVA_PORT} does not speak PVA")
+        return Seen(ready=True, detail=f"{pv} answers over CA with {reading.value!r:.60}, and PVA greets")
+
+
+def ioc(
+    *db_files: str | Path,
+    name: str = "ioc",
+    macros: Mapping[str, str] | None = None,
+    prefix: str = "",
+    counting: int = 0,
+    peers: tuple[str, ...] = (),
+    probe_pv: str = "",
+) -> Service:
+    """Return an IOC of these database files on a loopback address of its own, serving CA and PVA on their default ports.
+
+    A file may have macros of its own after commas, `motor.db,P=M1:`; `macros` are for every file, and `prefix` is the macro P. Without
+    files it holds the demo records. `counting` adds that many records `<prefix>COUNT-0` … that count at 10 Hz. `peers` are
+    other IOCs of the stack, started before this one, whose PVs its links may reach. Readiness is an answer of
+    `probe_pv`, or of whichever record the IOC announces.
+
+    Raises:
+        StackError: EPICS base is not installed, or there are no wheels of it for this platform.
+    """
+    epics_libraries.require()
+    all_macros = ({"P": prefix} if prefix else {}) | dict(macros or {})
+    options = [word for file in db_files for word in ("--db", _absolute(str(file)))]
+    options += [word for macro in all_macros.items() for word in ("--macro", "=".join(macro))]
+    options += ["--counting", str(counting)] if counting else []
+    options += [word for peer in peers for word in ("--peer", f"${{{peer}.address}}")]
+    return Service(
+        name,
+        role="ioc",
+        needs=peers,
+        command=("${python}", "-m", "testbeam.services.ioc", "--address", "${address}", "--records-file", RECORDS_FILE, *options),
+        own_address=True,
+        endpoints={"ca": f"${{address}}:{CA_PORT}", "pva": f"${{address}}:{PVA_PORT}", "address": "${address}"},
+        ready=PvAnswers(probe_pv),
+        handle=IocHandle,
+        options={"prefix": prefix},
+    )
+
+
+def _now(handle: PvHandle) -> str:
+    try:
+        return str(handle.read(within=_PROBE_S))
+    except TestbeamError as error:
+        return str(error)
+
+
+def _absolute(entry: str) -> str:
+    """Make the path independent of the service's working directory; templates and macros stay as they are."""
+    path, comma, macros = entry.partition(",")
+    return entry if path.startswith("${") else f"{Path(path).absolute()}{comma}{macros}"
+
+
+def _first_record(file: Path) -> str:
+    if not file.exists():
+        return ""
+    with file.open() as lines:
+        return lines.readline().strip()

@@ -1,0 +1,86 @@
+"""How a stack is declared in a file, testbeam.toml, rather than in Python. Format: docs/reference/testbeam-toml.md."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbeam.errors import StackError
+from testbeam.kit.spec import Stack
+from testbeam.stacks.fingerprint import fingerprint
+
+FILE_NAME = "testbeam.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """A stack with its name, the prefix of its topics, and the file that declares it (None: the reference stack)."""
+
+    name: str
+    prefix: str
+    stack: Stack
+    file: Path | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what a stack that runs already is known by."""
+        return fingerprint(self.stack)
+
+
+def declared(file: Path | str | None = None) -> Declaration:
+    """Return the stack of a file; without one that of the `testbeam.toml` in this folder or one above; else the reference stack.
+
+    Raises:
+        StackError: the file is not there or can't be used.
+    """
+    found = Path(file) if file is not None else find()
+    return reference() if found is None else load(found)
+
+
+def find(folder: Path | None = None) -> Path | None:
+    """Return the testbeam.toml of a folder or of the nearest one above it that has one."""
+    start = (folder or Path.cwd()).absolute()
+    return next((one / FILE_NAME for one in (start, *start.parents) if (one / FILE_NAME).is_file()), None)
+
+
+def reference() -> Declaration:
+    """Return the reference stack: ours in every role."""
+    from testbeam.stacks.reference import light_chain  # late: a stack of one's own need not have the libraries that all of ours need
+    from testbeam.stacks.topics import Topics
+
+    return Declaration(name="reference", prefix=Topics().prefix, stack=light_chain())
+
+
+def load(file: Path | str) -> Declaration:
+    """Return the stack that a file declares; relative paths in it begin at its folder.
+
+    Raises:
+        StackError: it can't be read, or something in it can't be used; names the file, the key and the cause.
+    """
+    file = Path(file).absolute()
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"it is not UTF-8 text ({error.reason} at byte {error.start})"
+        raise StackError(f"{file} can't be read: {why}; give the path of a {FILE_NAME}") from None
+    return parse(text, file)
+
+
+def parse(text: str, file: Path) -> Declaration:
+    """Return the stack that a text declares; `file` is named in errors, and its folder is where relative paths begin.
+
+    Raises:
+        StackError: something in it can't be used; names the file, the key and the cause.
+    """
+    import tomllib  # late, as all that reads a file: the reference stack is up 40 ms sooner without
+
+    from testbeam.stacks.toml.key import Wrong
+    from testbeam.stacks.toml.stack import parts_of
+
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StackError(f"{file}: this is not TOML: {error}") from None
+    try:
+        name, prefix, stack = parts_of(tables, file.parent)
+    except Wrong as error:
+        raise StackError(f"{file}: {error}") from error.__cause__
+    return Declaration(name=name, prefix=prefix, stack=stack, file=file)

@@ -1,0 +1,1 @@
+"""Black-box tests of every role, and the smoke run."""

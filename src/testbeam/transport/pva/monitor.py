@@ -1,0 +1,206 @@
+"""How are PVs watched over PVA? With p4p, one queue of our own, and fields read straight from the structure.
+
+p4p's own work queue costs twice as much an update, and p4p 4.3 may lose the first wake-up of a PV, which then never updates again: the
+event can come before `monitor()` has returned the subscription it is for. Here an event only notes the stream's number, and every new
+subscription is looked at once whether or not it woke.
+Source: contracts/performance.md, "EPICS clients".
+"""
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from p4p.client.raw import Cancelled, Context, Disconnected, Finished, RemoteError, Subscription
+from p4p.wrapper import Value
+
+from testbeam.model.samples import ConnectionState
+from testbeam.model.updates import Form, UpdateBatch
+from testbeam.transport.monitors.batch_builder import Gathering
+from testbeam.transport.monitors.protocols import Clock
+from testbeam.transport.pva.monitor_values import Layout, layout_of
+from testbeam.transport.pva.name_servers import NameServers, addresses
+
+# Both ends keep 4 updates of a PV by default and then overwrite the newest: a burst within one look would lose some.
+_REQUEST = Context.makeRequest("field()record[queueSize=64]")
+_FIRST_HURRY_NS = 300_000_000
+_HURRY_NS = 30_000_000_000  # pvxs ignores more frequent ones
+_DOUBT_NS = 1_000_000_000
+_STATES = {
+    Disconnected: ConnectionState.DISCONNECTED,
+    Cancelled: ConnectionState.CANCELLED,
+    Finished: ConnectionState.FINISHED,
+    RemoteError: ConnectionState.REMOTE_ERROR,
+}
+_POP: Callable[[Any], Any] = super(Subscription, Subscription).pop  # p4p's own, without the wrapping of values: 3 µs each
+_log = logging.getLogger(__name__)
+_CHANGED: Callable[[Any, str], bool] = super(Value, Value).changed  # of one field, without the loop over several: 0.5 µs
+
+
+class _Context(Context):  # type: ignore[misc]  # p4p has no annotations
+    """A client, configured by the environment; its handlers are called as they are, without p4p's wrapping and logging."""
+
+    def __init__(self) -> None:
+        super().__init__("pva", nt=False, useenv=True)
+
+    def watch(self, channel: str, handler: Callable[[], None]) -> Subscription:
+        return Subscription(self._ctxt, channel, None, handler=handler, pvRequest=_REQUEST)
+
+
+class _Watched:
+    """One subscription: `layout` is None while it is not connected."""
+
+    __slots__ = ("channel", "context", "layout", "pop", "seen_ns", "stream", "subscription")
+
+    def __init__(self, stream: int, channel: str) -> None:
+        self.stream = stream
+        self.channel = channel
+        self.layout: Layout | None = None
+        self.seen_ns = -1
+
+    def start(self, context: _Context, ready: "deque[int]") -> None:
+        self.context = context
+        self.subscription = context.watch(self.channel, partial(ready.append, self.stream))
+        self.pop = partial(_POP, self.subscription)
+        ready.append(self.stream)
+
+
+class PvaMonitors:
+    """Watches PVs over PVA."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ready: deque[int] = deque()
+        self._watched: dict[int, _Watched] = {}
+        self._missing: set[int] = set()
+        self._gathering = Gathering()
+        self._hurry_ns = 0
+        self._servers = NameServers(addresses(os.environ.get("EPICS_PVA_NAME_SERVERS", "")))
+        self._retired: list[_Context] = []
+        self._context = self._new_context()
+        self._doubt_ns: int | None = None
+
+    def subscribe(self, stream: int, channel: str) -> None:
+        """Watch a PV; see `Monitors`."""
+        watched = self._watched[stream] = _Watched(stream, channel)
+        self._missing.add(stream)
+        self._doubt_ns = time.monotonic_ns() + _DOUBT_NS
+        watched.start(self._context, self._ready)
+
+    def unsubscribe(self, stream: int) -> None:
+        """Stop watching; see `Monitors`."""
+        watched = self._watched.pop(stream, None)
+        self._missing.discard(stream)
+        if watched is not None:
+            watched.subscription.close()
+            self._close_unused()
+
+    def drain(self) -> UpdateBatch:
+        """Take every update that waits in p4p; see `Monitors`."""
+        ready = self._ready
+        for _ in range(len(ready)):
+            watched = self._watched.get(ready.popleft())
+            if watched is not None:
+                self._take(watched)
+        if self._missing:
+            self._look_for_missing()
+        return self._gathering.take()
+
+    def close(self) -> None:
+        """Close all subscriptions and contexts."""
+        for watched in self._watched.values():
+            watched.subscription.close()
+        self._watched.clear()
+        self._missing.clear()
+        self._servers.close()
+        for context in (self._context, *self._retired):
+            context.close()
+        self._retired.clear()
+
+    def _take(self, watched: _Watched) -> None:
+        pop, gathering, stream = watched.pop, self._gathering, watched.stream
+        while (update := pop()) is not None:
+            if isinstance(update, Exception):
+                self._lost(watched, update)
+                continue
+            layout = watched.layout or self._connected(watched, update)
+            if layout.has_time:
+                time_ns = update["timeStamp.secondsPastEpoch"] * 1_000_000_000 + update["timeStamp.nanoseconds"]
+            else:
+                time_ns = self._clock()
+            if time_ns == watched.seen_ns and not update.changed(layout.field):
+                continue  # only a property changed: limits, units, description
+            watched.seen_ns = time_ns
+            value = update[layout.field]
+            streams, values, times = gathering.rows(layout.form, layout.dtype or _dtype(value))
+            streams.append(stream)
+            values.append(value)
+            times.append(time_ns)
+            if layout.has_alarm and _CHANGED(update, "alarm"):
+                gathering.alarm(stream, time_ns, update["alarm.severity"], update["alarm.message"])
+
+    def _connected(self, watched: _Watched, update: Any) -> Layout:
+        watched.layout = layout = layout_of(update)
+        watched.seen_ns = -1
+        self._missing.discard(watched.stream)
+        seconds = update["timeStamp.secondsPastEpoch"] if layout.has_time else 0
+        time_ns = seconds * 1_000_000_000 + update["timeStamp.nanoseconds"] if layout.has_time else self._clock()
+        self._gathering.connection(watched.stream, time_ns, ConnectionState.CONNECTED)
+        if layout.form is Form.OTHER:
+            self._gathering.problems.append((watched.stream, f"a {update.getID()} holds no number, enum, array or image"))
+        return layout
+
+    def _lost(self, watched: _Watched, why: Exception) -> None:
+        state = next((state for kind, state in _STATES.items() if isinstance(why, kind)), ConnectionState.UNKNOWN)
+        if watched.layout is not None or state is not ConnectionState.DISCONNECTED:
+            self._gathering.connection(watched.stream, self._clock(), state)
+        if state is not ConnectionState.DISCONNECTED:
+            self._gathering.problems.append((watched.stream, f"{type(why).__name__}: {why}"))
+        watched.layout = None
+        self._missing.add(watched.stream)
+        self._servers.suspect()
+
+    def _look_for_missing(self) -> None:
+        now_ns = time.monotonic_ns()
+        if self._doubt_ns is not None and now_ns >= self._doubt_ns:
+            self._doubt_ns = None
+            self._servers.suspect()  # the context may have lost a server without a PV to tell us
+        if self._servers.some_came_back(now_ns):
+            self._renew()
+        if now_ns >= self._hurry_ns:
+            self._hurry_ns = now_ns + _HURRY_NS
+            self._context.hurryUp()
+
+    def _renew(self) -> None:
+        """Subscribe what is missing through a new context, which asks the name servers at once."""
+        self._retired.append(self._context)
+        self._context = self._new_context()
+        for stream in self._missing:
+            watched = self._watched[stream]
+            watched.subscription.close()
+            watched.start(self._context, self._ready)
+        self._close_unused()
+        _log.debug("a PVA server answers again: asking it for %d PVs", len(self._missing))
+
+    def _new_context(self) -> _Context:
+        now_ns = time.monotonic_ns()
+        self._servers.ask(now_ns)
+        self._hurry_ns = now_ns + _FIRST_HURRY_NS
+        return _Context()
+
+    def _close_unused(self) -> None:
+        if not self._retired:
+            return
+        used = {id(watched.context) for watched in self._watched.values()}
+        for context in self._retired:
+            if id(context) not in used:
+                context.close()
+        self._retired = [context for context in self._retired if id(context) in used]
+
+
+def _dtype(value: Any) -> str:
+    dtype = getattr(value, "dtype", None)
+    return "O" if dtype is None else f"{dtype.kind}{dtype.itemsize}"

@@ -1,0 +1,1 @@
+"""FlatBuffers encoder, verifier and zero-copy decoder, driven by table descriptions."""

@@ -1,0 +1,1 @@
+"""Kafka messages, and the few requests of Kafka's protocol that a readiness probe needs."""
