@@ -18,6 +18,8 @@
     ├── JobFailed          a file-writer finished a file with an error
     ├── FetchError         a download for the cache failed, with the ways out
     ├── AuditError         what should be in the file can't be computed
+    ├── ProtocolError      a StreamDevice protocol can't be used; shows file, line and the place in it
+    ├── ConversionError    a value can't be written in a StreamDevice format
     └── WaitTimeout        a condition did not come true in time; says what was last seen
 
 Every message names the thing, the place and the next step.
@@ -119,6 +121,21 @@ class FetchError(TestbeamError):
 
 class AuditError(TestbeamError):
     """What should be in the file can't be computed."""
+
+
+class ProtocolError(TestbeamError):
+    """A StreamDevice protocol can't be used; the message shows file, line and, under the line, the place in it."""
+
+    def __init__(self, file: str, line: int, problem: str, marked: str = "") -> None:
+        super().__init__(f"{file}, line {line}: {problem}" + (f"\n{marked}" if marked else ""))
+        self.file = file
+        self.line = line
+        self.problem = problem
+        self.marked = marked
+
+
+class ConversionError(TestbeamError):
+    """A value can't be written in a StreamDevice format."""
 
 
 class WaitTimeout(TestbeamError, TimeoutError):
