@@ -11,15 +11,19 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from streaming_data_types import dataarray_da00 as library_da00
 from streaming_data_types.eventdata_ev44 import deserialise_ev44, serialise_ev44
 from streaming_data_types.logdata_f144 import deserialise_f144, serialise_f144
 
 from benchmarks.harness import Result, at_least, interleaved, table, write_results
+from testbeam.model.arrays import LabelledArray, Variable
 from testbeam.model.samples import Events, LogValue
 from testbeam.wire.flatbuffers.schemas.columns_ev44 import decode_ev44_columns
 from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
 from testbeam.wire.flatbuffers.schemas.events_ev44 import decode_ev44, encode_ev44
+from testbeam.wire.flatbuffers.schemas.labelled_array_da00 import decode_da00, encode_da00
 from testbeam.wire.flatbuffers.schemas.log_value_f144 import decode_f144, encode_f144
+from testbeam.wire.flatbuffers.schemas.template_da00 import Da00Template
 from testbeam.wire.flatbuffers.schemas.template_f144 import F144Bank, F144Template
 
 NAME = "YMIR:SE:TEMP-1:READBACK"
@@ -28,7 +32,7 @@ BATCH = 1_000
 
 def run() -> list[Result]:
     """Return all figures; takes about 5 s."""
-    return [*_f144(), *(result for events in (100, 1_000, 10_000) for result in _ev44(events))]
+    return [*_f144(), *(result for events in (100, 1_000, 10_000) for result in _ev44(events)), *_da00()]
 
 
 def main() -> int:
@@ -89,6 +93,30 @@ def _ev44(count: int) -> list[Result]:
         _against(f"ev44 encode, {count} events", encode_by_library, lambda: encode_ev44(events), target=4),
         _against(f"ev44 decode, {count} events", lambda: deserialise_ev44(message), lambda: decode_ev44(message), target=5),
         *([_columns(message, count)] if count <= 1_000 else []),
+    ]
+
+
+def _da00() -> list[Result]:
+    """Return the figures of an image of 100 × 100 doubles with its two axes."""
+    image, edges, timestamp_ns = np.arange(10_000.0).reshape(100, 100), np.arange(101.0), 1_700_000_000_123_456_789
+    variables = (
+        Variable(name="signal", data=image, axes=("y", "x"), unit="counts"),
+        *(Variable(name=name, data=edges, axes=(name,), unit="mm") for name in ("x", "y")),
+    )
+    array = LabelledArray(source_name=NAME, timestamp_ns=timestamp_ns, variables=variables)
+    template, data = Da00Template(NAME, variables), [variable.data for variable in variables]
+    theirs = [library_da00.Variable(name=v.name, data=v.data, axes=list(v.axes), unit=v.unit) for v in variables]
+
+    def encode_by_library() -> Any:
+        return library_da00.serialise_da00(NAME, timestamp_ns, theirs)
+
+    message = encode_by_library()
+    assert message == encode_da00(array) == template.fill(timestamp_ns, data)
+    assert np.array_equal(library_da00.deserialise_da00(message).data[0].data, decode_da00(message).variables[0].data)
+    return [
+        _against("da00 encode, 100×100, template", encode_by_library, lambda: template.fill(timestamp_ns, data), target=40),
+        _against("da00 encode, 100×100", encode_by_library, lambda: encode_da00(array), target=10),
+        _against("da00 decode, 100×100", lambda: library_da00.deserialise_da00(message), lambda: decode_da00(message), target=6),
     ]
 
 

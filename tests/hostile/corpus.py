@@ -19,8 +19,10 @@ VALID: dict[str, bytes] = {path.stem: path.read_bytes() for path in sorted(_GOLD
 
 _ROOT_FIELDS: dict[str, tuple[int, tuple[int, ...]]] = {  # slot of a non-empty string, slots of vectors
     "6s4t": (1, ()),
+    "ad00": (0, (3, 5)),
     "al00": (3, ()),
     "answ": (6, ()),
+    "da00": (0, ()),
     "ep01": (2, ()),
     "ev44": (0, (2, 3, 4, 5)),
     "f144": (0, ()),

@@ -13,6 +13,8 @@ def crafted(golden: dict[str, bytes]) -> Iterator[Case]:
     yield from _ev44(Anatomy(golden["ev44"]))
     yield from _unknown_members(golden)
     yield from _fc00()
+    yield from _da00(Anatomy(golden["da00"]))
+    yield from _ad00(Anatomy(golden["ad00"]))
 
 
 def _f144(anatomy: Anatomy) -> Iterator[Case]:
@@ -42,6 +44,40 @@ def _ev44(anatomy: Anatomy) -> Iterator[Case]:
     yield "ev44: reference times unaligned", anatomy.with_u32(cell, index - cell)
     arrays = b"ev44".join((struct.pack("<I", 24), struct.pack("<8H", 16, 36, 4, 8, 32, 28, 24, 20)))
     yield "ev44: nothing behind a vtable that promises arrays", arrays
+
+
+def _da00(anatomy: Anatomy) -> Iterator[Case]:
+    rows = anatomy.target(2)
+    signal = Anatomy(anatomy.message, rows + 4 + anatomy.u32(rows + 4))
+    axes, shape, data = signal.target(5), signal.target(6), signal.target(7)
+    yield "da00: variable without a type", signal.with_u8(signal.cell(4), 0)
+    yield "da00: variable of unknown type 12", signal.with_u8(signal.cell(4), 12)
+    yield "da00: variable of type -1", signal.with_u8(signal.cell(4), 255)
+    yield "da00: no multiple of a number's bytes", signal.with_u32(data, 47)
+    yield "da00: fewer numbers than the shape says", signal.with_u32(data, 40)
+    yield "da00: a shape of 2³¹ rows", signal.with_u32(shape + 4, 0x8000_0000)
+    yield "da00: a shape whose product wraps to the right number", signal.with_u32(shape + 8, 0x4000_0000)
+    yield "da00: a negative shape", signal.with_u32(shape + 8, 0xFFFF_FFFF)
+    yield "da00: fewer axes than dimensions", signal.with_u32(axes, 1)
+    yield "da00: 2³⁰ axes", signal.with_u32(axes, 0x4000_0000)
+    yield "da00: an axis that is its own vector", signal.with_u32(axes + 4, 0)
+    yield "da00: axis far behind the end", signal.with_u32(axes + 4, 0x7FFF_FFFC)
+    yield "da00: numbers are the shape", signal.with_u32(signal.cell(7), shape - signal.cell(7))
+    comment = Anatomy(anatomy.message, rows + 16 + anatomy.u32(rows + 16))
+    yield "da00: text that is not UTF-8", comment.with_u8(comment.target(7) + 4, 0xFF)
+    yield "da00: text with axes", comment.with_u8(signal.cell(4), 11)
+
+
+def _ad00(anatomy: Anatomy) -> Iterator[Case]:
+    dimensions, data, attributes = anatomy.target(3), anatomy.target(5), anatomy.target(6)
+    yield "ad00: image of unknown type 11", anatomy.with_u8(anatomy.cell(4), 11)
+    yield "ad00: more pixels than bytes", anatomy.with_u8(anatomy.cell(4), 9)
+    yield "ad00: no multiple of a pixel's bytes", anatomy.with_u32(data, 11)
+    yield "ad00: 2³¹ rows", anatomy.with_u32(dimensions + 4, 0x8000_0000)
+    yield "ad00: a negative dimension", anatomy.with_u32(dimensions + 8, 0xFFFF_FFFF)
+    first = Anatomy(anatomy.message, attributes + 4 + anatomy.u32(attributes + 4))
+    yield "ad00: attribute of unknown type", first.with_u8(first.cell(3), 99)
+    yield "ad00: attribute with half a number", first.with_u32(first.target(4), 7)
 
 
 def _unknown_members(golden: dict[str, bytes]) -> Iterator[Case]:

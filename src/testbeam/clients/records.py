@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from testbeam.errors import WireError
+from testbeam.model.arrays import AreaImage, LabelledArray
 from testbeam.model.forwarding import ForwarderCommand
 from testbeam.model.runs import CommandAnswer, RunStart, RunStop, WritingFinished
 from testbeam.model.samples import Alarm, ConnectionChange, ConnectionState, Events, LogValue, Severity
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _SCHEMAS: dict[type, str] = {
     LogValue: "f144",
     Alarm: "al00",
+    AreaImage: "ad00",
+    LabelledArray: "da00",
     ConnectionChange: "ep01",
     Events: "ev44",
     RunStart: "pl72",

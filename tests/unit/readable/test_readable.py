@@ -36,8 +36,11 @@ def strict(text: str) -> Any:
 
 LINES = {
     "6s4t": "stop job on writer-1 at 2023-11-14T22:14:20.000Z, command b6e0d4f5-2b0f-4b8f-8f3b-3b6f7d0e9a11",
+    "ad00": "image 7, [2×3] 1, 2, 3, … (1…65535) uint16, 3 attributes, at 2023-11-14T22:13:20.123456789Z",
     "al00": 'MAJOR "HIHI", at 2023-11-14T22:13:20.123456789Z',
     "answ": 'FAILURE 400 to SET_STOP_TIME of job 7ed1b7f8-7c2b-41c7-9cf0-08cbd7e3f1f2: "no such job"',
+    "da00": "signal [2×3] 0.5, 1.0, 2.0, … (0.5…16.0) float64 counts, with time_of_arrival, start_time, comment, "
+    "at 2023-11-14T22:13:20.123456789Z",
     "ep01": "DISCONNECTED, seen by forwarder-1, at 2023-11-14T22:13:20.123456789Z",
     "ev44": "message 42, 2 pulses, 5 events, first tof 1.000 ms, tof 1.000…5.000 ms, pixel 1…16384, "
     "pulse at 2023-11-14T22:13:20.000000000Z",

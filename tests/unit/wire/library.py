@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from streaming_data_types import action_response_answ as answ
 from streaming_data_types import alarm_al00 as al00
+from streaming_data_types import area_detector_ad00 as ad00
+from streaming_data_types import dataarray_da00 as da00
 from streaming_data_types import epics_connection_ep01 as ep01
 from streaming_data_types import eventdata_ev44 as ev44
 from streaming_data_types import finished_writing_wrdn as wrdn
@@ -16,7 +18,7 @@ from streaming_data_types import run_start_pl72 as pl72
 from streaming_data_types import run_stop_6s4t as rs6s4t
 from streaming_data_types import status_x5f2 as x5f2
 
-from testbeam.model import forwarding, runs, samples, status
+from testbeam.model import arrays, forwarding, runs, samples, status
 from testbeam.model.forwarding import Protocol, StreamSpec
 
 
@@ -191,10 +193,58 @@ def _decode_fc00(buffer: bytes) -> forwarding.ForwarderCommand:
     )
 
 
+def _encode_da00(v: arrays.LabelledArray) -> bytes:
+    variables = [
+        da00.Variable(name=one.name, data=one.data, axes=list(one.axes), unit=one.unit, label=one.label, source=one.source)
+        for one in v.variables
+    ]
+    return bytes(da00.serialise_da00(v.source_name, v.timestamp_ns, variables))
+
+
+def _decode_da00(buffer: bytes) -> arrays.LabelledArray:
+    got = da00.deserialise_da00(buffer)
+    return arrays.LabelledArray(
+        source_name=got.source_name,
+        timestamp_ns=got.timestamp_ns,
+        variables=tuple(
+            arrays.Variable(
+                name=one.name, data=_data(one.data, one.shape), axes=tuple(one.axes), unit=one.unit, label=one.label, source=one.source
+            )
+            for one in got.data
+        ),
+    )
+
+
+def _data(data: Any, shape: Any = None) -> Any:
+    """Return text, or an array where the library makes a lone number a Python one, and forgets a shape without axes."""
+    return data if isinstance(data, str) else np.asarray(data).reshape(np.shape(data) if shape is None else shape)
+
+
+def _encode_ad00(v: arrays.AreaImage) -> bytes:
+    attributes = [ad00.Attribute(one.name, one.description, one.source, one.data) for one in v.attributes]
+    return bytes(ad00.serialise_ad00(v.source_name, v.unique_id, v.timestamp_ns, v.data, attributes))
+
+
+def _decode_ad00(buffer: bytes) -> arrays.AreaImage:
+    got = ad00.deserialise_ad00(buffer)
+    return arrays.AreaImage(
+        source_name=got.source_name,
+        unique_id=got.unique_id,
+        timestamp_ns=got.timestamp_ns,
+        data=got.data,
+        attributes=tuple(
+            arrays.ImageAttribute(name=one.name, description=one.description, source=one.source, data=_data(one.data))
+            for one in got.attributes
+        ),
+    )
+
+
 LIBRARY: dict[str, Library] = {
     "6s4t": Library(_encode_6s4t, _decode_6s4t),
+    "ad00": Library(_encode_ad00, _decode_ad00),
     "al00": Library(_encode_al00, _decode_al00),
     "answ": Library(_encode_answ, _decode_answ),
+    "da00": Library(_encode_da00, _decode_da00),
     "ep01": Library(_encode_ep01, _decode_ep01),
     "ev44": Library(_encode_ev44, _decode_ev44),
     "f144": Library(_encode_f144, _decode_f144),

@@ -16,7 +16,7 @@ from testbeam.errors import WireError
 from testbeam.model.columns import EventColumns
 from testbeam.model.samples import Events, LogValue
 from testbeam.wire.flatbuffers.registry import DECODERS, ENCODERS, decode
-from testbeam.wire.flatbuffers.schemas import events_ev44, log_value_f144
+from testbeam.wire.flatbuffers.schemas import events_ev44, labelled_array_da00, log_value_f144, plain_da00
 from testbeam.wire.flatbuffers.schemas.columns_ev44 import decode_ev44_columns
 from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
 from tests.hostile.corpus import HOSTILE, VALID, corruptions
@@ -34,8 +34,8 @@ def _batches(schema: str) -> list[list[bytes]]:
         "f144": ("value", (np.int8(-7), np.float32(0.5), np.float64(2))),
         "ev44": ("pixel_id", (np.empty(0, np.int32), np.arange(5, dtype=np.int32))),
     }
-    field, values = change[schema]
     valid = [VALID[schema]]
+    field, values = change.get(schema, ("timestamp_ns", (1,)))
     valid += [ENCODERS[schema](replace(golden, source_name=name, **{field: value})) for name in ("", "ABC", "ABCD") for value in values]
     batches = [[message, *corruptions(message, seed=seed, n=CORRUPTIONS // 4), message] for seed, message in enumerate(valid)]
     return [[payload for _, payload in HOSTILE if len(payload) < 10_000], *batches]
@@ -111,6 +111,12 @@ def test_corrupted_messages_are_read_at_the_speed_of_valid_ones(schema: str) -> 
 def test_the_fast_reader_of_f144_agrees_with_the_table_driven_one() -> None:
     for payload in chain(*_batches("f144")):
         assert _agree(_outcome_of(log_value_f144.decode_f144, payload), _outcome_of(log_value_f144._decode_any, payload)), payload.hex()
+
+
+def test_the_fast_reader_of_da00_agrees_with_the_table_driven_one() -> None:
+    for payload in chain(*_batches("da00")):
+        for _ in range(2):  # once learned it is read by its layout
+            assert _agree(_outcome_of(labelled_array_da00.decode_da00, payload), _outcome_of(plain_da00.read_da00, payload)), payload.hex()
 
 
 def test_the_fast_reader_of_ev44_agrees_with_the_table_driven_one() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from testbeam.model import forwarding, runs, samples, status
+from testbeam.model import arrays, forwarding, runs, samples, status
 
 F144_TYPES = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")
 
@@ -22,6 +22,17 @@ GOLDEN: dict[str, Any] = {
         run_name="sweep of ω",
         service_id="writer-1",
     ),
+    "ad00": arrays.AreaImage(
+        source_name="area_panel",
+        unique_id=7,
+        timestamp_ns=1_700_000_000_123_456_789,
+        data=np.array([[1, 2, 3], [4, 5, 65_535]], np.uint16),
+        attributes=(
+            arrays.ImageAttribute(name="Exposure", description="s", source="TB:CAM:AcquireTime", data=np.array(0.25)),
+            arrays.ImageAttribute(name="Mode", description="", source="TB:CAM:ImageMode", data="Continuous"),
+            arrays.ImageAttribute(name="ROI", description="px", source="TB:CAM:ROI", data=np.array([0, 0, 3, 2], np.int32)),
+        ),
+    ),
     "al00": samples.Alarm(source_name="TB:VOLT", timestamp_ns=1_700_000_000_123_456_789, severity=samples.Severity.MAJOR, message="HIHI"),
     "answ": runs.CommandAnswer(
         service_id="writer-1",
@@ -32,6 +43,22 @@ GOLDEN: dict[str, Any] = {
         message="no such job",
         status_code=400,
         stop_time_ms=1_700_000_060_000,
+    ),
+    "da00": arrays.LabelledArray(
+        source_name="monitor1",
+        timestamp_ns=1_700_000_000_123_456_789,
+        variables=(
+            arrays.Variable(
+                name="signal",
+                data=np.array([[0.5, 1.0, 2.0], [4.0, 8.0, 16.0]]),
+                axes=("y", "time_of_arrival"),
+                unit="counts",
+                label="Histogram",
+            ),
+            arrays.Variable(name="time_of_arrival", data=np.array([0, 10, 20, 30], np.int32), axes=("time_of_arrival",), unit="ms"),
+            arrays.Variable(name="start_time", data=np.array(1_700_000_000_000_000_000), unit="datetime64[ns]"),
+            arrays.Variable(name="comment", data="sweep of ω", source="TB:COMMENT"),
+        ),
     ),
     "ep01": samples.ConnectionChange(
         source_name="TB:VOLT",
@@ -122,6 +149,26 @@ def _events(draw: Any) -> samples.Events:
     )
 
 
+def _typed(rank: Any) -> Any:
+    """Return arrays of every type of number; as they are, in the machine's order of bytes."""
+    shapes = rank.flatmap(lambda n: st.tuples(*[st.integers(0, 4)] * n))
+    return st.sampled_from(F144_TYPES).flatmap(lambda name: hnp.arrays(np.dtype(name), shapes))
+
+
+@st.composite
+def _variables(draw: Any) -> arrays.Variable:
+    data = draw(_typed(st.integers(0, 3)) | _text)
+    axes = () if isinstance(data, str) else tuple(draw(_text) for _ in range(data.ndim))
+    texts = st.none() | _text
+    return arrays.Variable(name=draw(_text), data=data, axes=axes, unit=draw(texts), label=draw(texts), source=draw(texts))
+
+
+@st.composite
+def _attributes(draw: Any) -> arrays.ImageAttribute:
+    data = draw(_typed(st.sampled_from((0, 1))).filter(lambda array: array.ndim == 0 or array.size != 1) | _text)
+    return arrays.ImageAttribute(name=draw(_text), description=draw(_text), source=draw(_text), data=data)
+
+
 _streams = st.builds(
     forwarding.StreamSpec,
     channel=_text,
@@ -133,6 +180,14 @@ _streams = st.builds(
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "6s4t": st.builds(runs.RunStop, job_id=_text, command_id=_text, stop_time_ms=_u64, run_name=_text, service_id=_text),
+    "ad00": st.builds(
+        arrays.AreaImage,
+        source_name=_text,
+        unique_id=_i32,
+        timestamp_ns=_i64,
+        data=_typed(st.integers(0, 3)) | _text,
+        attributes=st.lists(_attributes(), max_size=3).map(tuple),
+    ),
     "al00": st.builds(samples.Alarm, source_name=_text, timestamp_ns=_i64, severity=st.sampled_from(samples.Severity), message=_text),
     "answ": st.builds(
         runs.CommandAnswer,
@@ -144,6 +199,12 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         message=_text,
         status_code=_i32,
         stop_time_ms=st.integers(0, 32_000_000_000).map(lambda s: s * 1000),  # whole seconds until 2984: the library takes a datetime
+    ),
+    "da00": st.builds(
+        arrays.LabelledArray,
+        source_name=_text,
+        timestamp_ns=_i64,
+        variables=st.lists(_variables(), min_size=1, max_size=4).map(tuple),
     ),
     "ep01": st.builds(
         samples.ConnectionChange, source_name=_text, timestamp_ns=_i64, state=st.sampled_from(samples.ConnectionState), service_id=_text
@@ -196,6 +257,8 @@ def same(left: Any, right: Any, *, dtypes: bool = True) -> bool:
     if dataclasses.is_dataclass(left):
         pairs = ((getattr(left, field.name), getattr(right, field.name)) for field in dataclasses.fields(left))
         return type(left) is type(right) and all(same(a, b, dtypes=dtypes) for a, b in pairs)
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return len(left) == len(right) and all(same(a, b, dtypes=dtypes) for a, b in zip(left, right, strict=True))
     if isinstance(left, np.ndarray | np.generic):
         a, b = np.asarray(left), np.asarray(right)
         equal = np.array_equal(a, b, equal_nan=a.dtype.kind == "f")

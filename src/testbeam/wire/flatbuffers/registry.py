@@ -6,10 +6,12 @@ from typing import Any
 
 from testbeam.errors import WireError
 from testbeam.wire.flatbuffers.schemas.alarm_al00 import decode_al00, encode_al00
+from testbeam.wire.flatbuffers.schemas.area_image_ad00 import decode_ad00, encode_ad00
 from testbeam.wire.flatbuffers.schemas.command_answer_answ import decode_answ, encode_answ
 from testbeam.wire.flatbuffers.schemas.connection_change_ep01 import decode_ep01, encode_ep01
 from testbeam.wire.flatbuffers.schemas.events_ev44 import decode_ev44, encode_ev44
 from testbeam.wire.flatbuffers.schemas.forwarder_command_fc00 import decode_fc00, encode_fc00
+from testbeam.wire.flatbuffers.schemas.labelled_array_da00 import decode_da00, encode_da00
 from testbeam.wire.flatbuffers.schemas.log_value_f144 import decode_f144, encode_f144
 from testbeam.wire.flatbuffers.schemas.run_start_pl72 import decode_pl72, encode_pl72
 from testbeam.wire.flatbuffers.schemas.run_stop_6s4t import decode_6s4t, encode_6s4t
@@ -18,8 +20,10 @@ from testbeam.wire.flatbuffers.schemas.writing_finished_wrdn import decode_wrdn,
 
 _CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "6s4t": (encode_6s4t, decode_6s4t),
+    "ad00": (encode_ad00, decode_ad00),
     "al00": (encode_al00, decode_al00),
     "answ": (encode_answ, decode_answ),
+    "da00": (encode_da00, decode_da00),
     "ep01": (encode_ep01, decode_ep01),
     "ev44": (encode_ev44, decode_ev44),
     "f144": (encode_f144, decode_f144),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from testbeam.model.arrays import AreaImage, LabelledArray
 from testbeam.model.forwarding import ForwarderCommand
 from testbeam.model.runs import CommandAnswer, RunStart, RunStop, WritingFinished
 from testbeam.model.samples import Alarm, ConnectionChange, Events, LogValue
@@ -48,6 +49,21 @@ def _events(events: Events) -> str:
     if pulses:
         parts.append(f"pulse at {time_ns(int(events.reference_time_ns[0]))}")
     return ", ".join(parts)
+
+
+def _labelled_array(array: LabelledArray) -> str:
+    if not array.variables:
+        return f"no variables, at {time_ns(array.timestamp_ns)}"
+    signal = array.variable("signal") or array.variables[0]
+    others = ", ".join(printable(variable.name, _TEXT) for variable in array.variables if variable is not signal)
+    unit = f" {printable(signal.unit, _TEXT)}" if signal.unit else ""
+    coordinates = f", with {printable(others, _TEXT)}" if others else ""
+    return f"{printable(signal.name, _TEXT)} {_short(signal.data)}{unit}{coordinates}, at {time_ns(array.timestamp_ns)}"
+
+
+def _area_image(image: AreaImage) -> str:
+    attributes = f", {_n(len(image.attributes), 'attribute')}" if image.attributes else ""
+    return f"image {image.unique_id}, {_short(image.data)}{attributes}, at {time_ns(image.timestamp_ns)}"
 
 
 def _alarm(alarm: Alarm) -> str:
@@ -146,10 +162,12 @@ def _n(count: int, noun: str) -> str:
 
 _WORDS: dict[type, Callable[[Any], str]] = {
     Alarm: _alarm,
+    AreaImage: _area_image,
     CommandAnswer: _answer,
     ConnectionChange: _connection,
     Events: _events,
     ForwarderCommand: _command,
+    LabelledArray: _labelled_array,
     LogValue: _log_value,
     RunStart: _run_start,
     RunStop: _run_stop,

@@ -11,7 +11,7 @@ from struct import error as StructError  # noqa: N812 - a class, which struct sp
 from typing import Any, NamedTuple
 
 from testbeam.errors import WireError
-from testbeam.wire.flatbuffers.codec.tables import Cell, CellRole, Nested, NestedVector, String, Table, Union, Vector
+from testbeam.wire.flatbuffers.codec.tables import Cell, CellRole, Nested, NestedVector, String, StringVector, Table, Union, Vector
 
 
 def build(table: Table, values: tuple[Any, ...]) -> bytes:
@@ -105,7 +105,7 @@ class _Building:
             self.vtables[shape.vtable] = self.put(shape.vtable)
         return start
 
-    def string(self, _: String, text: str) -> int:
+    def string(self, _: String | StringVector, text: str) -> int:
         raw = text.encode()
         self.align(4, len(raw) + 1)
         return self.put(pack(f"<I{len(raw)}sx", len(raw), raw))
@@ -123,11 +123,19 @@ class _Building:
         return self.table(field.table, values)
 
     def nested_vector(self, field: NestedVector, rows: tuple[tuple[Any, ...], ...]) -> int:
-        places = [self.table(field.table, row) for row in reversed(rows)]
-        self.align(4, 4 * len(rows))
+        if field.last_first:
+            return self.offsets([self.table(field.table, row) for row in reversed(rows)])
+        return self.offsets([self.table(field.table, row) for row in rows][::-1])
+
+    def string_vector(self, field: StringVector, texts: tuple[str, ...]) -> int:
+        return self.offsets([self.string(field, text) for text in texts][::-1])
+
+    def offsets(self, places: list[int]) -> int:
+        """Put a vector of offsets to what is at these places, the last one first."""
+        self.align(4, 4 * len(places))
         for place in places:
             self.put(pack("<I", self.size + 4 - place))
-        return self.put(pack("<I", len(rows)))
+        return self.put(pack("<I", len(places)))
 
     def union(self, field: Union, typed: tuple[int, tuple[Any, ...]]) -> int:
         kind, values = typed
@@ -149,6 +157,7 @@ def _number(cell: Cell, values: tuple[Any, ...], objects: dict[int, int], place:
 
 _CREATE: dict[type, Callable[[_Building, Any, Any], int]] = {
     String: _Building.string,
+    StringVector: _Building.string_vector,
     Vector: _Building.vector,
     Nested: _Building.nested,
     NestedVector: _Building.nested_vector,

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from testbeam.errors import WireError
 from testbeam.wire.flatbuffers.codec.layouts import Layout, UnionPlace, layout_of
-from testbeam.wire.flatbuffers.codec.tables import Field, Nested, NestedVector, String, Table, Vector
+from testbeam.wire.flatbuffers.codec.tables import Field, Nested, NestedVector, String, StringVector, Table, Vector
 
 Values: TypeAlias = tuple[Any, ...]
 
@@ -122,7 +122,7 @@ class _Reading:
         if self.tables_left < 0:
             raise self.fail(f"more than {MAX_TABLES} tables")
 
-    def string(self, field: String, position: int) -> str:
+    def string(self, field: String | StringVector, position: int) -> str:
         known = self.strings.get(position)
         if known is not None:
             return known
@@ -137,6 +137,11 @@ class _Reading:
             raise self.fail(f"{field.name} is not UTF-8: {error.reason} at byte {error.start}") from None
         self.strings[position] = text
         return text
+
+    def string_vector(self, field: StringVector, position: int) -> tuple[str, ...]:
+        count = self.elements(field, position, 4)
+        places = range(position + 4, position + 4 + 4 * count, 4)
+        return tuple(self.string(field, self.target(field, at, _U32(self.buffer, at)[0])) for at in places)
 
     def elements(self, field: Field, position: int, itemsize: int) -> int:
         """Return the number of elements of a vector that lies wholly inside the buffer, aligned."""
@@ -177,6 +182,7 @@ class _Reading:
 
 _RESOLVE: dict[type, Callable[[_Reading, Any, int], Any]] = {
     String: _Reading.string,
+    StringVector: _Reading.string_vector,
     Vector: _Reading.vector,
     Nested: _Reading.nested,
     NestedVector: _Reading.nested_vector,

@@ -33,6 +33,15 @@ class String:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class StringVector:
+    """A vector of UTF-8 texts, read as a tuple; a missing one reads as ()."""
+
+    name: str
+    slot: int
+    default: Any = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Vector:
     """A 1-D array of numbers, read as a view; a missing one reads as an empty array. `dtype` is numpy's code, such as "<i4"."""
 
@@ -65,12 +74,13 @@ class Nested:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NestedVector:
-    """A vector of tables, read as a tuple; a missing one reads as ()."""
+    """A vector of tables, read as a tuple; a missing one reads as (). `last_first` is the order in which a builder makes them."""
 
     name: str
     slot: int
     table: "Table"
     default: Any = ()
+    last_first: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,8 +98,8 @@ class Union:
         return f"{self.name}_type"
 
 
-Field: TypeAlias = Scalar | String | Vector | Nested | NestedVector | Union
-ObjectField: TypeAlias = String | Vector | Nested | NestedVector | Union
+Field: TypeAlias = Scalar | String | StringVector | Vector | Nested | NestedVector | Union
+ObjectField: TypeAlias = String | StringVector | Vector | Nested | NestedVector | Union
 
 _T = TypeVar("_T")
 
