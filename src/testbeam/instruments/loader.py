@@ -1,0 +1,259 @@
+"""Loader of instrument files: JSON, one file an instrument, those that are shipped by name and others by path.
+
+A detector's pixels are numbered from `first_id` on, the last of its dimensions fastest. A view arranges them as an image: each of its
+axes is one dimension of the detector, or several flattened in order; dimensions that are not named are summed over, one that is selected
+keeps a single index. Nothing here needs numpy; `pixels.py` makes the tables.
+
+Topics are `<prefix>_<what>`; the prefix is the instrument's name unless its file or the caller gives another. In production some sources
+lie on topics of their own (`production`).
+Source: docs/reference/contracts/livedata.md, "Instruments".
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from itertools import chain
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from testbeam.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the messages of a source are: a topic and a source name."""
+
+    topic: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flat:
+    """A flat panel of square pixels, centred on the beam and across it."""
+
+    distance_m: float  # from the sample
+    pitch_m: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detector:
+    """One bank of pixels: `dims` are names and sizes, the slowest first; several sources may send its events.
+
+    `flight_path_m` is from the neutron source, the same for all pixels: what wavelengths are computed with.
+    """
+
+    name: str
+    title: str
+    first_id: int
+    dims: Mapping[str, int]
+    sources: tuple[str, ...]
+    production: tuple[Place, ...]
+    flight_path_m: float | None = None
+    flat: Flat | None = None
+
+    @property
+    def pixels(self) -> int:
+        """Return how many pixels there are."""
+        return prod(self.dims.values())
+
+    @property
+    def last_id(self) -> int:
+        """Return the id of the last pixel."""
+        return self.first_id + self.pixels - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monitor:
+    """One beam monitor; `distance_m` is from the neutron source."""
+
+    name: str
+    source: str
+    production_source: str
+    distance_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AreaDetector:
+    """One camera; `shape` is rows and columns."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """One PV whose values are logged as f144."""
+
+    name: str
+    source: str
+    units: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How detectors are shown: axis name → the dimensions it is made of; `device` gives control a counter of it."""
+
+    name: str
+    title: str
+    detectors: tuple[str, ...]
+    axes: Mapping[str, tuple[str, ...]]
+    select: Mapping[str, int] = field(default_factory=dict)
+    regions: bool = True
+    device: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrument:
+    """One instrument."""
+
+    name: str
+    title: str
+    prefix: str
+    detectors: tuple[Detector, ...] = ()
+    monitors: tuple[Monitor, ...] = ()
+    area_detectors: tuple[AreaDetector, ...] = ()
+    logs: tuple[Log, ...] = ()
+    views: tuple[View, ...] = ()
+
+    def detector(self, name: str) -> Detector:
+        """Return the detector of this name.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        found: Detector = _named(self.detectors, name, f"a detector of {self.name}")
+        return found
+
+
+def shipped() -> tuple[str, ...]:
+    """Return the names of the instruments that are shipped."""
+    return tuple(sorted(one.name.removesuffix(".json") for one in resources.files(__package__).iterdir() if one.name.endswith(".json")))
+
+
+def load(name_or_path: str | Path, *, prefix: str = "") -> Instrument:
+    """Return an instrument that is shipped, by name, or one of a file, by its path ending in .json.
+
+    Raises:
+        SettingsError: there is no such instrument, or its file is not what it has to be; names the file and the place in it.
+    """
+    where = str(name_or_path)
+    try:
+        document = json.loads(_text(where))
+        return _instrument(document, prefix)
+    except json.JSONDecodeError as error:
+        raise SettingsError("instrument", where, f"a JSON file; line {error.lineno}: {error.msg}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise SettingsError("instrument", where, f"an instrument as docs/how-to/an-instrument-of-your-own.md says; {what}") from None
+
+
+def _text(where: str) -> str:
+    if where.endswith(".json"):
+        try:
+            return Path(where).read_text(encoding="utf-8")
+        except OSError as error:
+            raise SettingsError("instrument", where, f"the path of a file that can be read ({error.strerror})") from None
+    if where not in shipped():
+        near = difflib.get_close_matches(where, shipped())
+        raise SettingsError("instrument", where, f"one of {', '.join(near or shipped())}, or the path of a .json file")
+    return resources.files(__package__).joinpath(f"{where}.json").read_text(encoding="utf-8")
+
+
+def _instrument(document: Mapping[str, Any], prefix: str) -> Instrument:
+    name = document["name"]
+    instrument = Instrument(
+        name=name,
+        title=document.get("title", name),
+        prefix=prefix or document.get("prefix", name),
+        detectors=tuple(_detector(one) for one in document.get("detectors", ())),
+        monitors=tuple(_monitor(one) for one in document.get("monitors", ())),
+        area_detectors=tuple(AreaDetector(name=one["name"], shape=tuple(one["shape"])) for one in document.get("area_detectors", ())),
+        logs=tuple(
+            Log(name=one["name"], source=one.get("source", one["name"]), units=one.get("units", "")) for one in document.get("logs", ())
+        ),
+        views=tuple(_view(one) for one in document.get("views", ())),
+    )
+    _check(instrument)
+    return instrument
+
+
+def _detector(one: Mapping[str, Any]) -> Detector:
+    sources = tuple(place["source"] for place in one.get("sources", ())) or (one["name"],)
+    return Detector(
+        name=one["name"],
+        title=one.get("title", one["name"]),
+        first_id=one["first_id"],
+        dims=dict(one["dims"]),
+        sources=sources,
+        production=tuple(Place(topic=place["topic"], source=place["source"]) for place in one.get("production", ())),
+        flight_path_m=one.get("flight_path_m"),
+        flat=Flat(**one["flat"]) if "flat" in one else None,
+    )
+
+
+def _monitor(one: Mapping[str, Any]) -> Monitor:
+    source = one.get("source", one["name"])
+    return Monitor(
+        name=one["name"], source=source, production_source=one.get("production_source", source), distance_m=one.get("distance_m")
+    )
+
+
+def _log(one: Mapping[str, Any]) -> Log:
+    return Log(name=one["name"], source=one.get("source", one["name"]), units=one.get("units", ""))
+
+
+def _view(one: Mapping[str, Any]) -> View:
+    return View(
+        name=one["name"],
+        title=one.get("title", one["name"]),
+        detectors=tuple(one["detectors"]),
+        axes={axis: tuple(dims) for axis, dims in one["axes"].items()},
+        select=dict(one.get("select", {})),
+        regions=one.get("regions", True),
+        device=one.get("device", False),
+    )
+
+
+def _check(instrument: Instrument) -> None:
+    """Check what belongs together.
+
+    Raises:
+        ValueError: a name is there twice, pixel ids overlap, or a view names a detector or dimension that is not there.
+    """
+    _check_names(chain(instrument.detectors, instrument.monitors, instrument.area_detectors, instrument.logs), "source")
+    _check_names(instrument.views, "view")
+    last_id = 0
+    for detector in sorted(instrument.detectors, key=lambda one: one.first_id):
+        if detector.first_id <= last_id or not detector.dims or min(detector.dims.values()) < 1:
+            raise ValueError(f"detector {detector.name}: pixel ids {detector.first_id}…{detector.last_id} overlap others, or are none")
+        last_id = detector.last_id
+    for view in instrument.views:
+        _check_view(instrument, view)
+
+
+def _check_names(things: Iterable[Any], what: str) -> None:
+    seen: set[str] = set()
+    for one in things:
+        if one.name in seen:
+            raise ValueError(f"{what} {one.name} is there twice")
+        seen.add(one.name)
+
+
+def _check_view(instrument: Instrument, view: View) -> None:
+    for name in view.detectors:
+        dims = _named(instrument.detectors, name, f"a detector, in view {view.name}").dims
+        used = [*chain.from_iterable(view.axes.values()), *view.select]
+        if len(set(used)) != len(used) or not view.axes or not set(used) <= set(dims):
+            raise ValueError(f"view {view.name}: dimensions {used} are not those of {name}, {list(dims)}, each once at most")
+        if any(not 0 <= index < dims[dim] for dim, index in view.select.items()):
+            raise ValueError(f"view {view.name} selects beyond the dimensions of {name}")
+
+
+def _named(things: tuple[Any, ...], name: str, what: str) -> Any:
+    for one in things:
+        if one.name == name:
+            return one
+    raise SettingsError("name", name, f"{what}: {', '.join(one.name for one in things) or 'there are none'}")
