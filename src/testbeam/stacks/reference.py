@@ -32,13 +32,14 @@ def light_chain(
     topics = topics or Topics()
     broker_endpoint = "proxied" if faultable else "kafka"
     return Stack(
-        broker(topics=topics.all, bootstrap=bootstrap or None, faultable=faultable),
+        broker(bootstrap=bootstrap or None, faultable=faultable),
         ioc(prefix=prefix),
         forwarder(
             broker_endpoint=broker_endpoint,
             config_topic=topics.forwarder_commands,
             status_topic=topics.forwarder_status,
             storage_topic=topics.forwarder_storage,
+            data_topic=topics.motion,
         ),
         filewriter(
             broker_endpoint=broker_endpoint,

@@ -3,19 +3,18 @@
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from testbeam.errors import SettingsError, StackError
 from testbeam.kit import template
 from testbeam.kit.spec import Service, Stack
-from testbeam.stacks.replacements import paths
+from testbeam.stacks.replacements import any_role, paths
+from testbeam.stacks.roles import registry
 
 Kind: TypeAlias = Literal["local_build", "command", "external"]
 KINDS: tuple[Kind, ...] = ("local_build", "command", "external")
 _FORMS: dict[Kind, str] = {"local_build": "ROLE=PATH", "command": 'ROLE="PROGRAM OPTIONS…"', "external": "ROLE=HOST:PORT"}
-_WITH_RULES = ("broker", "ioc", "forwarder", "filewriter", "event_source")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,19 +96,16 @@ def replaced(
 def _replace(
     service: Service, here: Path, local_build: Path | str | None, command: str | Sequence[str] | None, external: str | None
 ) -> Service:
-    with_rules = service.role in _WITH_RULES
-    rules = import_module(f"testbeam.stacks.roles.{service.role}.replacement" if with_rules else "testbeam.stacks.replacements.any_role")
+    role = registry.find(service.role) if service.role else None
+    rules = role.replacement if role is not None else any_role
     try:
         if local_build is not None:
-            made = rules.local_build(service, here / Path(local_build).expanduser())
-        elif command is not None:
-            made = rules.command(service, paths.words(_words(command), here))
-        else:
-            made = rules.external(service, external)
+            return rules.local_build(service, here / Path(local_build).expanduser())
+        if command is not None:
+            return rules.command(service, paths.words(_words(command), here))
+        return rules.external(service, external or "")
     except StackError as error:
         raise StackError(f"{service.role or 'service'} {service.name!r}: {error}") from None
-    new: Service = made
-    return new
 
 
 def _services(stack: Stack, role: str) -> tuple[Service, ...]:

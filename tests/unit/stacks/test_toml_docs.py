@@ -25,7 +25,7 @@ def test_every_example_declares_a_stack(example: str) -> None:
 
 def test_every_key_is_described() -> None:
     containers, ports = Container.__dataclass_fields__, Port.__dataclass_fields__
-    keys = {*FIELDS, *OF_ANY_ROLE, *KINDS, *PROBES, *registry.BUILT_IN, "container", "prefix", "topics", *containers}
+    keys = {*FIELDS, *OF_ANY_ROLE, *KINDS, *PROBES, *registry.names(), "container", "prefix", "topics", *containers}
 
     assert [key for key in sorted(keys) if f"`{key}`" not in TEXT and f"{key} = " not in TEXT] == []
     assert "{" + ", ".join(ports) + "}" in TEXT

@@ -136,7 +136,7 @@ def test_one_prefix_names_the_topics_of_all_roles() -> None:
     stack = parse(text, FILE).stack
 
     assert stack == Stack(
-        broker(topics=(*topics.all, "loki_extra")),
+        broker(topics=("loki_extra",)),
         filewriter(pool_topic=topics.pool, status_topic=topics.writer_status, control_topic=topics.control),
     )
 

@@ -1,106 +1,116 @@
-"""Which roles there are, by name: ours, and those that installed packages bring as entry points of the group `testbeam.roles`.
+"""Roles by name: the entry points of the group `testbeam.roles`, ours and those of other installed packages alike."""
 
-An entry point names a callable that takes `name=…` and returns a Service. Ours are known without a look at the installed packages,
-so that a checkout which was not installed anew has them, too.
-"""
-
-from collections.abc import Callable
 from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import StackError, TestbeamError
 from testbeam.kit import template
 from testbeam.kit.spec import Service
+from testbeam.stacks.roles.role import Role
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "testbeam.roles"
-_OURS = ("broker", "ioc", "forwarder", "filewriter", "event_source")
-BUILT_IN = {name: f"testbeam.stacks.roles.{name}.declaration:{name}" for name in _OURS}
 _OWN_DISTRIBUTION = "testbeam"
-
-Role = Callable[..., Service]
+_INSTALL_ANEW = "this testbeam was installed before its roles were as they are now; install it anew (in a checkout: pip install -e .)"
 
 
 def names() -> tuple[str, ...]:
     """Return the names of all roles: ours first, then those of other packages."""
-    return (*BUILT_IN, *sorted(set(_offered()) - set(BUILT_IN)))
+    return tuple(sorted(_offered(), key=lambda name: (not _is_ours(name), name)))
 
 
 def role(name: str) -> Role:
-    """Return what makes a service of this role; nothing but the role's own module is imported.
+    """Return a role; nothing but its own module is imported.
 
     Raises:
         StackError: there is no such role, two packages offer it, or the package that offers it is broken.
     """
-    offers = _offered().get(name, ())
-    if name in BUILT_IN:
-        if offers:
-            raise StackError(
-                f"role {name!r} is testbeam's own, and is offered by {_who(offers[0])} as well; uninstall that, or rename its role"
-            )
-        module, _, function = BUILT_IN[name].partition(":")
-        ours: Role = getattr(import_module(module), function)
-        return ours
-    if not offers:
-        raise StackError(f"there is no role {name!r}; {template.near(name, names())}")
-    if len(offers) > 1:
-        raise StackError(f"role {name!r} is offered by {' and by '.join(map(_who, offers))}; uninstall all but one")
-    return _load(offers[0])
+    found = find(name)
+    if found is None:
+        way_out = template.near(name, names()) if any(map(_is_ours, names())) else _INSTALL_ANEW
+        raise StackError(f"there is no role {name!r}; {way_out}")
+    return found
 
 
-def make(role_name: str, name: str, *positional: Any, **arguments: Any) -> Service:
-    """Return the service of this name that a role makes.
+def find(name: str) -> Role | None:
+    """Return a role, or None where nobody offers one of this name.
 
     Raises:
-        StackError: as `role`; and what another package offers fails, or returns something else.
-        TestbeamError: whatever the role itself says of its arguments.
+        StackError: two packages offer it, or the package that offers it is broken.
     """
-    maker = role(role_name)
+    offers = _offered().get(name, ())
+    if len(offers) > 1:
+        raise StackError(f"role {name!r} is offered by {' and by '.join(map(_who, offers))}; uninstall all but one, or rename its role")
+    return _load(offers[0]) if offers else None
+
+
+def make(role: Role, name: str, *positional: Any, **arguments: Any) -> Service:
+    """Return the service of this name that a role declares.
+
+    Raises:
+        StackError: the declaration of another package fails, returns something else, or does not list the topics it was given.
+        TestbeamError: whatever the declaration itself says of its arguments.
+    """
     try:
-        returned: Any = maker(*positional, name=name, **arguments)
+        returned: Any = role.declare(*positional, name=name, **arguments)
     except TestbeamError:
         raise
     except Exception as error:
-        if role_name in BUILT_IN:
+        if _is_ours(role.name):
             raise
-        raise StackError(f"role {role_name!r} of {_offerer(role_name)} failed: {type(error).__name__}: {error}; report it there") from error
-    if isinstance(returned, Service):
-        return returned if returned.role else returned.configured(role=role_name)
-    what = f"returned {type(returned).__name__}, not a testbeam.kit.spec.Service"
-    raise StackError(f"role {role_name!r} of {_offerer(role_name)} {what}; report it there")
+        raise _fault_of(role, f"failed: {type(error).__name__}: {error}") from error
+    if not isinstance(returned, Service):
+        raise _fault_of(role, f"returned {type(returned).__name__}, not a testbeam.Service")
+    if not issubclass(returned.handle, role.handle):
+        raise _fault_of(role, f"returned a service whose handle is {returned.handle.__name__}, not {role.handle.__name__}")
+    listed = [getattr(topic, "name", topic) for topic in returned.options.get("topics", ())]
+    for parameter in role.topics:
+        if arguments.get(parameter) and arguments[parameter] not in listed:
+            raise _fault_of(role, f'returned a service that does not list the topic of {parameter} in its options["topics"]')
+    return returned if returned.role else returned.configured(role=role.name)
+
+
+def _fault_of(role: Role, what: str) -> StackError:
+    return StackError(f"role {role.name!r} of {_offerer(role.name)} {what}; report it there")
 
 
 @cache
 def _offered() -> "dict[str, tuple[EntryPoint, ...]]":
-    """Return what other packages offer, by name; the same package on two paths counts once."""
-    from importlib.metadata import entry_points  # late: 40 ms, which the reference stack has no use for
+    """Return who offers which role; the same package on two paths counts once."""
+    from importlib.metadata import entry_points  # late: 40 ms, which a stack that is declared in Python has no use for
 
     found: dict[str, dict[str, EntryPoint]] = {}
     for offer in entry_points(group=GROUP):
-        distribution = _distribution(offer)
-        if distribution != _OWN_DISTRIBUTION:
-            found.setdefault(offer.name, {})[distribution] = offer
+        found.setdefault(offer.name, {}).setdefault(_distribution(offer), offer)
     return {name: tuple(offers.values()) for name, offers in found.items()}
 
 
+@cache
 def _load(offer: "EntryPoint") -> Role:
     try:
         loaded = offer.load()
+    except StackError as error:  # of Role itself: it names the role, and what does not fit
+        raise StackError(f"{error} ({_who(offer)}; report it there, or uninstall that package)") from error
     except Exception as error:  # whatever a stranger's module does when it is imported
-        raise StackError(
-            f"role {offer.name!r} of {_who(offer)} can't be loaded: {type(error).__name__}: {error}; mend or uninstall that package"
-        ) from error
-    if not callable(loaded):
-        what = f"is {type(loaded).__name__}, and has to be a function that returns a Service"
-        raise StackError(f"role {offer.name!r} of {_who(offer)} {what}; report it there, or uninstall that package")
-    return loaded  # type: ignore[no-any-return]  # what it returns is checked by `made`
+        way_out = _INSTALL_ANEW if _distribution(offer) == _OWN_DISTRIBUTION else "correct or uninstall that package"
+        raise StackError(f"role {offer.name!r} of {_who(offer)} can't be loaded: {type(error).__name__}: {error}; {way_out}") from error
+    if not isinstance(loaded, Role):
+        way_out = _INSTALL_ANEW if _distribution(offer) == _OWN_DISTRIBUTION else "report it there, or uninstall that package"
+        what = f"is {type(loaded).__name__}, and has to be a testbeam.Role(name=…, declare=…)"
+        raise StackError(f"role {offer.name!r} of {_who(offer)} {what}; {way_out}")
+    if loaded.name != offer.name:
+        raise StackError(f"role {offer.name!r} of {_who(offer)} calls itself {loaded.name!r}; the entry point has to have the role's name")
+    return loaded
 
 
-def _offerer(role_name: str) -> str:
-    return next((_who(offer) for offer in _offered().get(role_name, ())), "testbeam")
+def _is_ours(name: str) -> bool:
+    return any(_distribution(offer) == _OWN_DISTRIBUTION for offer in _offered().get(name, ()))
+
+
+def _offerer(name: str) -> str:
+    return next((_who(offer) for offer in _offered().get(name, ())), "an unknown package")
 
 
 def _who(offer: "EntryPoint") -> str:

@@ -12,10 +12,10 @@ from testbeam.kit import template
 from testbeam.kit.spec import Service
 from testbeam.stacks.replacing import KINDS
 from testbeam.stacks.roles import registry
+from testbeam.stacks.roles.role import Role
 from testbeam.stacks.toml import parts
 from testbeam.stacks.toml.fitting import expected, fit
 from testbeam.stacks.toml.key import Key, Wrong, at
-from testbeam.stacks.toml.topic_names import topic_arguments
 
 _READ_ELSEWHERE = ("role", *KINDS)  # which role it is, and what is put in its place
 
@@ -34,29 +34,32 @@ def service_of_role(name: str, table: Mapping[str, Any], key: Key, here: Path, p
     values = {word: value for word, value in table.items() if word not in _READ_ELSEWHERE}
     parameters = _parameters(role)
     on_top = {word: values.pop(word) for word in parts.OF_ANY_ROLE if word in values and word not in parameters}
-    arguments = topic_arguments(role_name, prefix, topics, parameters) | _arguments(values, parameters, _hints(role), key, here)
+    arguments = _arguments(values, role, parameters, prefix, key, here)
+    if topics and role_name == "broker":
+        arguments["topics"] = (*topics, *arguments.get("topics", ()))
     with at(key):
-        made = registry.make(role_name, name, *_listed(arguments, parameters), **_named(arguments, parameters))
+        made = registry.make(role, name, *_listed(arguments, parameters), **_named(arguments, parameters))
     return parts.on_top(made, {word: parts.field(word, value, (*key, word), here) for word, value in on_top.items()})
 
 
-def _parameters(role: registry.Role) -> dict[str, Parameter]:
-    return {name: one for name, one in inspect.signature(role).parameters.items() if name != "name"}
+def _parameters(role: Role) -> dict[str, Parameter]:
+    return {name: one for name, one in inspect.signature(role.declare).parameters.items() if name != "name"}
 
 
-def _hints(role: registry.Role) -> dict[str, Any]:
+def _hints(role: Role) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(role)
+        return typing.get_type_hints(role.declare)
     except NameError:  # annotations that only a type checker can read
         return {}
 
 
 def _arguments(
-    values: Mapping[str, Any], parameters: Mapping[str, Parameter], hints: Mapping[str, Any], key: Key, here: Path
+    values: Mapping[str, Any], role: Role, parameters: Mapping[str, Parameter], prefix: str, key: Key, here: Path
 ) -> dict[str, Any]:
+    hints = _hints(role)
     takes_any = any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values())
     known = [*(one for one in parameters if one not in KINDS), *parts.OF_ANY_ROLE, *KINDS]
-    arguments = {}
+    arguments: dict[str, Any] = {**role.topic_arguments(prefix)}
     for word, value in values.items():
         if not takes_any and word not in parameters:
             raise Wrong((*key, word), f"the role has no such parameter; {template.near(word, known)}")

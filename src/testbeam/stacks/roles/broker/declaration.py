@@ -236,8 +236,15 @@ def _specs(topics: Iterable[Declared]) -> tuple[TopicSpec, ...]:
 
 
 def create_at_start(handle: Handle) -> None:
-    """Create the topics that are declared, and warm up what a first consumer group waits for."""
-    _create(handle, handle.options["topics"], warm=True)
+    """Create the topics that are declared here or by services that need this broker; warm up what a first consumer group waits for."""
+    users = (other.service for other in handle.run.handles.values() if handle.name in other.service.needs)
+    _create(handle, topics_of(handle.service, users), warm=True)
+
+
+def topics_of(broker: Service, users: Iterable[Service]) -> tuple[TopicSpec, ...]:
+    """Return the topics that a broker creates: what it declares itself comes before what a service says of a topic of that name."""
+    declared = (*broker.options["topics"], *(topic for user in users for topic in _specs(user.options.get("topics", ()))))
+    return tuple({topic.name: topic for topic in reversed(declared)}.values())[::-1]
 
 
 def _create(handle: Handle, topics: tuple[TopicSpec, ...], *, warm: bool = False) -> None:

@@ -47,6 +47,7 @@ def event_source(
         "service-id": "${name}",
     }
     flags = ("--stay", *(("--as-fast-as-possible",) if as_fast_as_possible else ()))
+    topics = tuple(filter(None, (detector_topic, monitor_topic, status_topic)))
     return Service(
         name,
         role="event_source",
@@ -61,5 +62,5 @@ def event_source(
         env={CLOCK_FILE: "${dir}/clock"},
         eager=True,
         ready=LogLine(READY),
-        options={"brokers": f"${{{broker}.kafka}}", "detector_topic": detector_topic},
+        options={"brokers": f"${{{broker}.kafka}}", "detector_topic": detector_topic, "topics": topics},
     )

@@ -84,6 +84,7 @@ def filewriter(
         "pool_topic": pool_topic,
         "status_topic": status_topic,
         "control_topic": control_topic,
+        "topics": (pool_topic, status_topic, control_topic),
         "brokers": f"${{{broker}.kafka}}",
         "output": str(output),
     }

@@ -46,8 +46,12 @@ class ForwarderHandle(Handle):
         client.add(*streams)
         return client.wait_for_listed(streams, within)
 
-    def forward(self, channel: str, *, to: "TopicHandle | str", protocol: str = "pva", schema: str = "f144", within: float = 10.0) -> None:
-        """Send the updates of one PV to a topic, and wait until the forwarder lists it; protocol: "pva", "ca" or "fake".
+    def forward(
+        self, channel: str, *, to: "TopicHandle | str" = "", protocol: str = "pva", schema: str = "f144", within: float = 10.0
+    ) -> None:
+        """Send the updates of one PV to a topic (default: the stack's own for them), and wait until the forwarder lists it.
+
+        protocol: "pva", "ca" or "fake".
 
         Raises:
             SettingsError: there is no such protocol.
@@ -57,7 +61,7 @@ class ForwarderHandle(Handle):
 
         if protocol.upper() not in Protocol.__members__:
             raise SettingsError("protocol", protocol, '"pva", "ca" or "fake"')
-        topic = to if isinstance(to, str) else to.name
+        topic = (to or str(self.options["data_topic"])) if isinstance(to, str) else to.name
         self.add(StreamSpec(channel=channel, schema=schema, topic=topic, protocol=Protocol[protocol.upper()]), within=within)
 
     def close(self) -> None:
@@ -76,6 +80,7 @@ def forwarder(
     config_topic: str = "tb_forwarder_commands",
     status_topic: str = "tb_forwarder_status",
     storage_topic: str = "tb_forwarder_storage",
+    data_topic: str = "tb_motion",
     pv_update_period_ms: int | None = None,
     ini: Mapping[str, Any] | None = None,
     command: tuple[str, ...] = (),
@@ -83,8 +88,9 @@ def forwarder(
     """Return a forwarder of the PVs of these IOCs (services with endpoints `ca` and `pva`) and no others.
 
     broker_endpoint: "proxied" to reach a faultable broker by a link that can be broken; its own client goes there directly.
-    storage_topic: "" for none. pv_update_period_ms: how often streams that ask for it repeat their last value. ini: further options by
-    their long names. command: the facility's own build, up to its options; it gets the same ini file.
+    storage_topic: "" for none. data_topic: where `forward` sends to unless it is told another. pv_update_period_ms: how often
+    streams that ask for it repeat their last value. ini: further options by their long names. command: the facility's own build,
+    up to its options; it gets the same ini file.
     """
     iocs = tuple(iocs)
     brokers = f"${{{broker}.kafka}}"
@@ -112,6 +118,8 @@ def forwarder(
             "config_topic": config_topic,
             "status_topic": status_topic,
             "storage_topic": storage_topic,
+            "data_topic": data_topic,
+            "topics": tuple(filter(None, (config_topic, status_topic, storage_topic, data_topic))),
             "settings": settings,
         },
         configure=_configured,
