@@ -1,0 +1,12 @@
+"""The stack of the broker's suite: the broker alone."""
+
+import pytest
+
+from testbeam.kit.spec import Stack
+from testbeam.stacks.roles.broker.declaration import broker
+from testbeam.suites.subject import Subject
+
+
+@pytest.fixture(scope="session")
+def stack(subject: Subject) -> Stack:
+    return subject.stack(Stack(broker()))
