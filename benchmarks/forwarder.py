@@ -81,7 +81,7 @@ def _ours_us(running: Run, protocol: Protocol, counted: Counted) -> float:
     handle: Any = running["forwarder"]
     topic: TopicHandle = running["broker"].topic("updates")  # type: ignore[attr-defined]
     mark = topic.mark()
-    handle.add(*(StreamSpec(channel=pv, schema="f144", topic=topic.name, protocol=protocol) for pv in NAMES), within=30)
+    handle.add(*(StreamSpec(channel=pv, schema="f144", topic=topic.name, protocol=protocol) for pv in NAMES), within_s=30)
     _statuses(handle, WARM_UP_S)
     cpu_s, (first, *_, last) = _cpu_s(handle.pid), _statuses(handle, SECONDS)
     spent_s = _cpu_s(handle.pid) - cpu_s
@@ -114,7 +114,7 @@ def _rival_us(running: Run, name: str) -> float:
 
 
 def _count(topic: TopicHandle, mark: Mark, counted: Counted) -> None:
-    payloads = [record.payload for record in topic.messages(mark, within=60) if record.schema == "f144"]
+    payloads = [record.payload for record in topic.messages(mark, within_s=60) if record.schema == "f144"]
     (columns,) = decode_f144_columns(payloads).columns
     numbers = {name: value for name, _, _, value in columns.by_source()}
     counted.updates += len(payloads)

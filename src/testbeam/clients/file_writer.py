@@ -166,28 +166,28 @@ class Job:
             content = {}
         return content if isinstance(content, dict) else {}
 
-    def wait_started(self, within: float = 10.0) -> CommandAnswer:
+    def wait_started(self, within_s: float = 10.0) -> CommandAnswer:
         """Return the writer's answer once it writes.
 
         Raises:
             JobRefused: it does not; the message is the writer's.
             WaitTimeout: no writer answered in time.
         """
-        answer = self._wait(lambda: self.started, within, "no file-writer answered the start command")
+        answer = self._wait(lambda: self.started, within_s, "no file-writer answered the start command")
         if answer.outcome is not ActionOutcome.SUCCESS:
             raise self._refusal(answer)
         return answer
 
-    def wait_status(self, within: float = 10.0) -> Mapping[str, Any]:
+    def wait_status(self, within_s: float = 10.0) -> Mapping[str, Any]:
         """Return the JSON of the next status that names this job.
 
         Raises:
             WaitTimeout: none came in time.
         """
         self.status = {}
-        return self._wait(lambda: self.status or None, within, "no status named the job")
+        return self._wait(lambda: self.status or None, within_s, "no status named the job")
 
-    def stop(self, at_ms: int = 0, *, within: float = 10.0, service_id: str = "") -> CommandAnswer:
+    def stop(self, at_ms: int = 0, *, within_s: float = 10.0, service_id: str = "") -> CommandAnswer:
         """Set the stop time (ms since 1970; 0 is "now") and return the writer's answer.
 
         Raises:
@@ -196,7 +196,7 @@ class Job:
         """
         with self._asking():
             command_id = self.send_stop(at_ms, service_id=service_id)
-            answer = self._wait(lambda: self.stop_answers.get(command_id), within, "no file-writer answered the stop command")
+            answer = self._wait(lambda: self.stop_answers.get(command_id), within_s, "no file-writer answered the stop command")
         if answer.outcome is not ActionOutcome.SUCCESS:
             raise self._refusal(answer)
         return answer
@@ -208,7 +208,7 @@ class Job:
         self.client.send(self.start.control_topic, encode_6s4t(stop))
         return command_id
 
-    def wait_written(self, within: float = 30.0) -> WritingFinished:
+    def wait_written(self, within_s: float = 30.0) -> WritingFinished:
         """Return what the writer says once the file is closed.
 
         Raises:
@@ -216,7 +216,7 @@ class Job:
             JobRefused: the job was refused before it began.
             WaitTimeout: it was not finished in time.
         """
-        finished = self._wait(self._finished, within, "the file was not finished")
+        finished = self._wait(self._finished, within_s, "the file was not finished")
         if finished.error_encountered:
             raise JobFailed(f"{finished.file_name}: {self.report.get('summary') or finished.message}")
         return finished
@@ -292,16 +292,16 @@ class Job:
         if isinstance(status, dict) and status.get("job_id") == self.job_id:
             self.status = status
 
-    def _wait(self, look: Callable[[], T | None], within: float, problem: str) -> T:
-        end_s = time.monotonic() + within
+    def _wait(self, look: Callable[[], T | None], within_s: float, problem: str) -> T:
+        end_s = time.monotonic() + within_s
         while True:
             late = not self._listens or time.monotonic() >= end_s
-            self.look(0 if late else min(_LOOK_S, within))
+            self.look(0 if late else min(_LOOK_S, within_s))
             found = look()
             if found is not None:
                 return found
             if late:
                 raise WaitTimeout(
-                    f"job {self.job_id} ({self.start.filename}) is {self.state}: {problem} within {within:g} s; "
+                    f"job {self.job_id} ({self.start.filename}) is {self.state}: {problem} within {within_s:g} s; "
                     f"last seen on {self.start.control_topic!r} or {self.client.status_topic!r}: {self._last_seen}"
                 )

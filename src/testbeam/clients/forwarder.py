@@ -90,13 +90,13 @@ class ForwarderClient:
             why = failures[0].str() if failures else f"no answer within {_COMMAND_S:g} s"
             raise TransportError(f"{self.kafka.bootstrap}: the command was not taken by topic {self.config_topic!r}: {why}")
 
-    def next_status(self, within: float = 10.0) -> ForwarderStatus:
+    def next_status(self, within_s: float = 10.0) -> ForwarderStatus:
         """Return the next status that was not seen yet.
 
         Raises:
             WaitTimeout: none came in time.
         """
-        end_s = time.monotonic() + within
+        end_s = time.monotonic() + within_s
         while time.monotonic() < end_s:
             for message in self._reader.read(1, _LOOK_S):
                 status = _status(message.value())
@@ -104,25 +104,25 @@ class ForwarderClient:
                     self._last = status
                     return status
         raise WaitTimeout(
-            f"no forwarder has sent a status to {self.status_topic!r} within {within:g} s; is it up, and is the topic its own?"
+            f"no forwarder has sent a status to {self.status_topic!r} within {within_s:g} s; is it up, and is the topic its own?"
         )
 
-    def wait_for_streams(self, streams: Iterable[StreamSpec], within: float = 10.0) -> ForwarderStatus:
+    def wait_for_streams(self, streams: Iterable[StreamSpec], within_s: float = 10.0) -> ForwarderStatus:
         """Wait for a status that lists exactly these streams (`periodic` apart, which a status does not tell), and return it.
 
         Raises:
             WaitTimeout: none did; says what is missing and what is too much in the last one.
         """
         wanted = frozenset(map(listed, streams))
-        return self._wait(lambda found: found == wanted, wanted, within)
+        return self._wait(lambda found: found == wanted, wanted, within_s)
 
-    def wait_for_listed(self, streams: Iterable[StreamSpec], within: float = 10.0) -> ForwarderStatus:
+    def wait_for_listed(self, streams: Iterable[StreamSpec], within_s: float = 10.0) -> ForwarderStatus:
         """Wait for a status that lists these streams, whatever else it lists, and return it; raise as `wait_for_streams`."""
         wanted = frozenset(map(listed, streams))
-        return self._wait(lambda found: found >= wanted, wanted, within)
+        return self._wait(lambda found: found >= wanted, wanted, within_s)
 
-    def _wait(self, fits: Callable[[frozenset[Listed]], bool], wanted: frozenset[Listed], within: float) -> ForwarderStatus:
-        end_s = time.monotonic() + within
+    def _wait(self, fits: Callable[[frozenset[Listed]], bool], wanted: frozenset[Listed], within_s: float) -> ForwarderStatus:
+        end_s = time.monotonic() + within_s
         while (left_s := end_s - time.monotonic()) > 0:
             try:
                 status = self.next_status(left_s)
@@ -130,7 +130,7 @@ class ForwarderClient:
                 break
             if fits(status.streams):
                 return status
-        raise WaitTimeout(f"the forwarder did not come to {len(wanted)} streams within {within:g} s; {_difference(wanted, self._last)}")
+        raise WaitTimeout(f"the forwarder did not come to {len(wanted)} streams within {within_s:g} s; {_difference(wanted, self._last)}")
 
     def close(self) -> None:
         """Leave the broker."""

@@ -51,7 +51,7 @@ def open_client(address: str, protocol: PvProtocol, port: int | None = None) -> 
 
 
 class PvHandle:
-    """One PV over one protocol; `within` is always in seconds and ends with an error that says what was seen last.
+    """One PV over one protocol; `within_s` is always in seconds and ends with an error that says what was seen last.
 
     A PV of an IOC that is not up, or restarts, is waited for. `records` returns the names of the IOC's records, or none where they are
     not known; with them a wrong name is found at once, and the error names those that are near it.
@@ -80,25 +80,25 @@ class PvHandle:
         """End the connection, if one is kept."""
         self._client.close()
 
-    def read(self, within: float = 5.0) -> Reading:
+    def read(self, within_s: float = 5.0) -> Reading:
         """Return value, alarm, time, units and choices of now.
 
         Raises:
             PvMissing: the IOC runs and has no such PV.
-            TransportError: it does not answer within `within`, or refuses.
+            TransportError: it does not answer within `within_s`, or refuses.
         """
-        deadline = Deadline(within)
+        deadline = Deadline(within_s)
         try:
-            return self._client.get(self.name, min(_DOUBT_S, within))
+            return self._client.get(self.name, min(_DOUBT_S, within_s))
         except TransportError as error:
             self._doubt(error)
             if deadline.passed:
                 raise
         return self._client.get(self.name, deadline.left_s)
 
-    def get(self, within: float = 5.0) -> PvValue:
+    def get(self, within_s: float = 5.0) -> PvValue:
         """Return the value of now: a number, text, the index of an enum, or a list for an array; raise as `read`."""
-        return self.read(within).value
+        return self.read(within_s).value
 
     @property
     def value(self) -> PvValue:
@@ -117,27 +117,27 @@ class PvHandle:
 
         return Severity(self.read().severity)
 
-    def put(self, value: PvValue | Sequence[Scalar], wait: bool = True, within: float = 5.0) -> None:
+    def put(self, value: PvValue | Sequence[Scalar], wait: bool = True, within_s: float = 5.0) -> None:
         """Write a value; with `wait`, until the record and all it sets off have processed.
 
         Raises:
             PvMissing: the IOC runs and has no such PV.
-            TransportError: the PV does not take the value, or the write is not completed within `within`.
+            TransportError: the PV does not take the value, or the write is not completed within `within_s`.
             WireError: the value fits no type of the protocol.
         """
-        deadline = Deadline(within)
-        self.read(within)
+        deadline = Deadline(within_s)
+        self.read(within_s)
         self._client.put(self.name, _plain(value), wait, deadline.left_s)
 
-    def updates(self, within: float = 5.0) -> Iterator[Reading]:
-        """Yield the value of now and then every change, until `within` has passed; closing the iterator unsubscribes.
+    def updates(self, within_s: float = 5.0) -> Iterator[Reading]:
+        """Yield the value of now and then every change, until `within_s` has passed; closing the iterator unsubscribes.
 
         Raises:
             PvMissing: the IOC runs and has no such PV.
-            TransportError: the PV does not answer within `within`, or its connection is lost.
+            TransportError: the PV does not answer within `within_s`, or its connection is lost.
         """
-        deadline = Deadline(within)
-        self.read(within)
+        deadline = Deadline(within_s)
+        self.read(within_s)
         yield from self._client.updates(self.name, deadline.left_s)
 
     def expect(
@@ -146,17 +146,17 @@ class PvHandle:
         *,
         where: Where | None = None,
         severity: "Severity | int | None" = None,
-        within: float = 5.0,
+        within_s: float = 5.0,
     ) -> Reading:
         """Wait until the PV has `value` (an enum matches its choice, too), `severity`, and is as `where(reading)` asks; return it so.
 
         Every change is looked at, so a value that passes by is seen as well; a connection that is lost meanwhile is made anew.
 
         Raises:
-            WaitTimeout: it did not come true within `within`; says what was last seen.
+            WaitTimeout: it did not come true within `within_s`; says what was last seen.
             PvMissing: the IOC runs and has no such PV.
         """
-        deadline, seen = Deadline(within), _Seen()
+        deadline, seen = Deadline(within_s), _Seen()
         wanted = _plain(value)
         while True:
             try:
@@ -169,7 +169,7 @@ class PvHandle:
             except TransportError as error:
                 seen.trouble = str(error)
             if deadline.passed:
-                raise WaitTimeout(f"{self!r} did not become {_words(value, severity, where)} within {within:g} s; {seen}")
+                raise WaitTimeout(f"{self!r} did not become {_words(value, severity, where)} within {within_s:g} s; {seen}")
 
     def _doubt(self, error: TransportError) -> None:
         """Raise PvMissing if the IOC lacks this name by its own list, or said so."""

@@ -35,7 +35,7 @@ Since = int | Mark | None  # a time in ms since 1970, a mark, or everything
 
 
 class TopicHandle:
-    """One topic; `within` is always in seconds and ends with an error that says what was seen."""
+    """One topic; `within_s` is always in seconds and ends with an error that says what was seen."""
 
     def __init__(self, topics: "Topics", name: str) -> None:
         self.name = name
@@ -44,14 +44,14 @@ class TopicHandle:
     def __repr__(self) -> str:
         return f"<topic {self.name} on {self._topics.kafka.bootstrap}>"
 
-    def produce(self, value: Any, *, key: bytes | str | None = None, timestamp_ms: int | None = None, within: float = _WITHIN_S) -> int:
+    def produce(self, value: Any, *, key: bytes | str | None = None, timestamp_ms: int | None = None, within_s: float = _WITHIN_S) -> int:
         """Send bytes, text, or a value of the model in its schema, and wait until the broker has it; return its offset.
 
         Raises:
             TransportError: the broker did not take it.
             WireError: the value fits no schema.
         """
-        return self._topics.send(self.name, encode(value), key.encode() if isinstance(key, str) else key, timestamp_ms, within)
+        return self._topics.send(self.name, encode(value), key.encode() if isinstance(key, str) else key, timestamp_ms, within_s)
 
     def watermarks(self) -> dict[int, tuple[int, int]]:
         """Return (oldest, next) offset of each partition."""
@@ -66,19 +66,19 @@ class TopicHandle:
         """Return the place behind the newest message, for `since`."""
         return Mark(offsets={partition: high for partition, (_, high) in self.watermarks().items()})
 
-    def messages(self, since: Since = None, *, within: float = _WITHIN_S) -> list[Record]:
+    def messages(self, since: Since = None, *, within_s: float = _WITHIN_S) -> list[Record]:
         """Return what is on the topic now, from `since` on, in the order of time.
 
         Raises:
-            WaitTimeout: it could not all be read within `within`.
+            WaitTimeout: it could not all be read within `within_s`.
         """
-        end_s = time.monotonic() + within
+        end_s = time.monotonic() + within_s
         found: list[Record] = []
         with self._reading(since) as reader:
             ends = {(self.name, partition) for partition in reader.partitions(self.name)}
             while not ends <= reader.at_end:
                 if time.monotonic() > end_s:
-                    raise WaitTimeout(f"{self!r} could not be read to its end within {within:g} s; {len(found)} messages were")
+                    raise WaitTimeout(f"{self!r} could not be read to its end within {within_s:g} s; {len(found)} messages were")
                 found += map(record, reader.read(_MOST, _LOOK_S))
         return sorted(found, key=lambda r: (r.timestamp_ms, r.partition, r.offset))
 
@@ -93,7 +93,7 @@ class TopicHandle:
         value: Any = None,
         where: Where | None = None,
         since: Since = None,
-        within: float = 5.0,
+        within_s: float = 5.0,
     ) -> Record:
         """Return the first message, there already or to come, of this source, with this value, and as `where(record)` asks.
 
@@ -101,10 +101,10 @@ class TopicHandle:
         Severity for al00, a ConnectionState for ep01, bytes for the whole payload; pytest.approx may stand for a number.
 
         Raises:
-            WaitTimeout: none came within `within`; says what was seen instead.
+            WaitTimeout: none came within `within_s`; says what was seen instead.
         """
         is_it, seen = matcher(source, value, where), _Seen(source)
-        end_s = time.monotonic() + within
+        end_s = time.monotonic() + within_s
         with self._reading(since) as reader:
             while True:
                 late = time.monotonic() > end_s
@@ -114,7 +114,7 @@ class TopicHandle:
                         return candidate
                     seen.add(candidate)
                 if late:
-                    raise WaitTimeout(f"{self!r}: no message {_words(source, value, where)} within {within:g} s; {seen}")
+                    raise WaitTimeout(f"{self!r}: no message {_words(source, value, where)} within {within_s:g} s; {seen}")
 
     @contextmanager
     def _reading(self, since: Since) -> Iterator[Reader]:
@@ -143,27 +143,27 @@ class Tail:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def read(self, within: float = 1.0) -> list[Record]:
-        """Return what has come since the last read; wait up to `within` for the first, and return none if there is none."""
-        end_s = time.monotonic() + within
+    def read(self, within_s: float = 1.0) -> list[Record]:
+        """Return what has come since the last read; wait up to `within_s` for the first, and return none if there is none."""
+        end_s = time.monotonic() + within_s
         while True:
             late = time.monotonic() > end_s
             found = [record(message) for message in self._reader.read(_MOST, _LOOK_S)]
             if found or late:
                 return found
 
-    def take(self, count: int, within: float = 5.0) -> list[Record]:
+    def take(self, count: int, within_s: float = 5.0) -> list[Record]:
         """Return the next `count` messages or a few more, as they came.
 
         Raises:
-            WaitTimeout: fewer came within `within`; says how many, and the last.
+            WaitTimeout: fewer came within `within_s`; says how many, and the last.
         """
-        end_s = time.monotonic() + within
+        end_s = time.monotonic() + within_s
         found: list[Record] = []
         while len(found) < count:
             if time.monotonic() > end_s:
                 raise WaitTimeout(
-                    f"{self.topic!r}: {len(found)} of {count} messages came within {within:g} s; last: {found[-1] if found else 'none'}"
+                    f"{self.topic!r}: {len(found)} of {count} messages came within {within_s:g} s; last: {found[-1] if found else 'none'}"
                 )
             found += self.read(0.05)
         return found
@@ -188,17 +188,17 @@ class Topics:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def names(self, within: float = _WITHIN_S) -> tuple[str, ...]:
+    def names(self, within_s: float = _WITHIN_S) -> tuple[str, ...]:
         """Return the names of all topics but Kafka's own.
 
         Raises:
             TransportError: the broker does not answer.
         """
         try:
-            topics = self.kafka.admin().list_topics(timeout=within).topics
+            topics = self.kafka.admin().list_topics(timeout=within_s).topics
         except KafkaException as error:
             raise TransportError(
-                f"{self.kafka.bootstrap}: no metadata within {within:g} s ({error.args[0].str()}); is the broker up?"
+                f"{self.kafka.bootstrap}: no metadata within {within_s:g} s ({error.args[0].str()}); is the broker up?"
             ) from error
         return tuple(sorted(name for name in topics if not name.startswith("__")))
 
@@ -218,7 +218,7 @@ class Topics:
         with self._lock:
             return tuple(self._handles.values())
 
-    def send(self, topic: str, payload: bytes, key: bytes | None, timestamp_ms: int | None, within: float) -> int:
+    def send(self, topic: str, payload: bytes, key: bytes | None, timestamp_ms: int | None, within_s: float) -> int:
         """Send one message and wait until the broker has it; return its offset.
 
         Raises:
@@ -230,11 +230,11 @@ class Topics:
             producer.produce(topic, payload, key, timestamp=timestamp_ms or 0, on_delivery=lambda *answer: answers.append(answer))
         except (KafkaException, BufferError) as error:
             raise self._not_taken(topic, payload, str(error)) from error
-        end_s = time.monotonic() + within
+        end_s = time.monotonic() + within_s
         while not answers and (left_s := end_s - time.monotonic()) > 0:
             producer.poll(min(left_s, 0.05))  # the answer may have been handed to another thread's poll
         if not answers:
-            raise self._not_taken(topic, payload, f"no answer within {within:g} s")
+            raise self._not_taken(topic, payload, f"no answer within {within_s:g} s")
         refusal, message = answers[0]
         if refusal is not None:
             raise self._not_taken(topic, payload, refusal.str())

@@ -12,16 +12,16 @@ T = TypeVar("T")
 _POLL_S = 0.05
 
 
-def wait_for_condition(condition: Callable[[], T], *, within: float = 5.0, what: str = "") -> T:
+def wait_for_condition(condition: Callable[[], T], *, within_s: float = 5.0, what: str = "") -> T:
     """Return the first true value of `condition()`; a look that raises counts as "not yet".
 
-    within: seconds; there is always one look at the very end.
+    within_s: seconds; there is always one look at the very end.
 
     Raises:
         WaitTimeout: says what was waited for, how often it was looked for, and the last value or error.
     """
     what = what or getattr(condition, "__name__", "condition")
-    end_s, looks = time.monotonic() + within, 0
+    end_s, looks = time.monotonic() + within_s, 0
     while True:
         late = time.monotonic() >= end_s
         value, seen = _look(condition)
@@ -29,7 +29,7 @@ def wait_for_condition(condition: Callable[[], T], *, within: float = 5.0, what:
         if value:
             return value
         if late:
-            raise WaitTimeout(f"{what}: not within {within:g} s; looked {looks} times, last seen: {seen}")
+            raise WaitTimeout(f"{what}: not within {within_s:g} s; looked {looks} times, last seen: {seen}")
         time.sleep(min(_POLL_S, max(end_s - time.monotonic(), 0)))
 
 
@@ -48,7 +48,7 @@ def retry(fn: Callable[[bool], bool], timeout: float = 900.0) -> None:
         raise WaitTimeout(f"{getattr(fn, '__name__', 'action')}: not done within {timeout:g} s, nor in the last try")
 
 
-def collect_updates(poll: Callable[[], Iterable[T]], *, count: int, within: float = 5.0) -> list[T]:
+def collect_updates(poll: Callable[[], Iterable[T]], *, count: int, within_s: float = 5.0) -> list[T]:
     """Return the updates that repeated `poll()` gives, until there are `count`.
 
     Raises:
@@ -61,10 +61,10 @@ def collect_updates(poll: Callable[[], Iterable[T]], *, count: int, within: floa
         return len(updates) >= count
 
     try:
-        wait_for_condition(enough, within=within)
+        wait_for_condition(enough, within_s=within_s)
     except WaitTimeout:
         last = repr(updates[-1])[:200] if updates else "none"
-        raise WaitTimeout(f"{count} updates: only {len(updates)} within {within:g} s; the last was {last}") from None
+        raise WaitTimeout(f"{count} updates: only {len(updates)} within {within_s:g} s; the last was {last}") from None
     return updates
 
 

@@ -32,7 +32,7 @@ def run_to_its_end(beamline: Beamline, detector: str, monitor: str, status: str,
     """Run a source until its heartbeat says that all pulses are on Kafka."""
     source = event_source(f"source-{status}", detector_topic=detector, monitor_topic=monitor, status_topic=status, **options)
     with beamline.run.add(source):
-        beamline.broker.topic(status).expect(where=lambda r: '"finished"' in r.value.status_json, within=30)
+        beamline.broker.topic(status).expect(where=lambda r: '"finished"' in r.value.status_json, within_s=30)
 
 
 def test_the_same_seed_and_start_give_the_same_bytes(beamline: Beamline) -> None:
@@ -67,7 +67,7 @@ def test_pulses_come_by_the_clock_once_and_in_order(beamline: Beamline) -> None:
     with beamline.run.add(event_source("clocked", detector_topic=detector, monitor_topic=monitor, rate=50, events_per_pulse=10)):
         begin_s = time.monotonic()
         with beamline.broker.topic(detector).tail() as tail:
-            records = tail.take(50, within=5)[:50]
+            records = tail.take(50, within_s=5)[:50]
         took_s = time.monotonic() - begin_s
     events: list[Events] = [record.value for record in records]
 
@@ -83,7 +83,7 @@ def test_it_waits_for_its_topics_and_its_pulses_come_soon_after_it_is_ready(beam
 
     with beamline.run.add(event_source("waiting", detector_topic=detector, monitor_topic=monitor)):
         for topic, source in ((detector, "panel"), (monitor, "monitor")):
-            assert beamline.broker.topic(topic).expect(source=source, within=5).schema == "ev44"
+            assert beamline.broker.topic(topic).expect(source=source, within_s=5).schema == "ev44"
 
 
 def test_sigterm_ends_it_in_order_with_everything_acknowledged(beamline: Beamline) -> None:
@@ -92,7 +92,7 @@ def test_sigterm_ends_it_in_order_with_everything_acknowledged(beamline: Beamlin
     with beamline.run.add(source) as handle:
         assert isinstance(handle, Handle)
         assert handle.pid is not None
-        beamline.broker.topic(detector).expect(source="panel", within=5)
+        beamline.broker.topic(detector).expect(source="panel", within_s=5)
         with handle.expect_exit():
             os.kill(handle.pid, signal.SIGTERM)
             assert handle.wait_exit(10) == 0

@@ -71,9 +71,9 @@ def test_expect_says_what_it_saw_instead(new_topic: NewTopic) -> None:
     topic.produce(log("VOLT-RB", 41))
 
     with pytest.raises(WaitTimeout, match=r"of source 'VOLT-RB' with value 42 within 0\.2 s; 1 others.*1 of this source.*value=41"):
-        topic.expect(source="VOLT-RB", value=42, within=0.2)
+        topic.expect(source="VOLT-RB", value=42, within_s=0.2)
     with pytest.raises(WaitTimeout, match=r"of source 'VOLT'.*of sources VOLT-RB"):
-        topic.expect(source="VOLT", within=0.2)
+        topic.expect(source="VOLT", within_s=0.2)
 
 
 def test_a_mark_keeps_expect_from_finding_what_was_there_before(new_topic: NewTopic) -> None:
@@ -81,7 +81,7 @@ def test_a_mark_keeps_expect_from_finding_what_was_there_before(new_topic: NewTo
     topic.produce(log("VOLT", 42))
 
     with pytest.raises(WaitTimeout, match="no message was seen"):
-        topic.expect(source="VOLT", since=topic.mark(), within=0.2)
+        topic.expect(source="VOLT", since=topic.mark(), within_s=0.2)
 
 
 def test_a_tail_sees_each_message_that_comes_after_it_exactly_once(new_topic: NewTopic) -> None:
@@ -92,9 +92,9 @@ def test_a_tail_sees_each_message_that_comes_after_it_exactly_once(new_topic: Ne
         for number in range(5):
             topic.produce(f"{number}")
         assert [record.payload for record in tail.take(5)] == [b"0", b"1", b"2", b"3", b"4"]
-        assert tail.read(within=0.1) == []
+        assert tail.read(within_s=0.1) == []
         with pytest.raises(WaitTimeout, match="0 of 1 messages"):
-            tail.take(1, within=0.1)
+            tail.take(1, within_s=0.1)
 
 
 def test_a_typo_in_a_topic_fails_at_once_and_names_what_is_near(shared_broker: BrokerHandle) -> None:

@@ -166,4 +166,4 @@ def test_a_job_that_nobody_takes_is_reported_with_what_was_seen(writing: Writing
     )
 
     with pytest.raises(WaitTimeout, match=r"never\.nxs\) is waiting: no file-writer answered .* within 0\.8 s; last seen .*status of"):
-        job.wait_started(within=0.8)
+        job.wait_started(within_s=0.8)

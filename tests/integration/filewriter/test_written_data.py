@@ -146,7 +146,7 @@ def test_what_came_after_an_earlier_stop_time_is_not_in_the_file(writing: Writin
 def test_a_large_start_message_is_obeyed(writing: Writing, size_mb: int) -> None:
     text = "x" * (size_mb * 2**20)
     job = writing.start(compose.dataset("large", text), start_time_ms=now_ms() - 10, stop_time_ms=now_ms())
-    job.wait_started(within=20)
+    job.wait_started(within_s=20)
     job.wait_written()
 
     with entry_of(job) as entry:

@@ -48,7 +48,7 @@ class Chain:
 
     def drops(self) -> dict[str, int]:
         """Return what the forwarder says it dropped, by reason."""
-        dropped: dict[str, int] = self.forwarder.client.next_status(within=20).details["dropped"]
+        dropped: dict[str, int] = self.forwarder.client.next_status(within_s=20).details["dropped"]
         return dropped
 
 

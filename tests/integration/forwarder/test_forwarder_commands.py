@@ -26,7 +26,7 @@ def test_a_hundred_single_adds_at_once_are_all_done(client: ForwarderClient, top
     for spec in wanted:
         client.add(spec)
 
-    client.wait_for_streams(wanted, within=20)
+    client.wait_for_streams(wanted, within_s=20)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_remove_takes_away_what_matches(client: ForwarderClient, topic: TopicHan
 
 def test_what_was_removed_is_silent(chain: Chain, client: ForwarderClient, topic: TopicHandle) -> None:
     chain.forwarder.add(stream("T:COUNT-0", topic), stream("T:COUNT-1", topic))
-    topic.expect(source="T:COUNT-0", within=10)
+    topic.expect(source="T:COUNT-0", within_s=10)
     client.remove("T:COUNT-0")
     client.wait_for_streams([stream("T:COUNT-1", topic)])
     mark = topic.mark()
@@ -62,7 +62,7 @@ def test_what_was_removed_is_silent(chain: Chain, client: ForwarderClient, topic
 
 def test_replace_leaves_what_stays_undisturbed(chain: Chain, client: ForwarderClient, topic: TopicHandle, tail: Tail) -> None:
     chain.forwarder.add(stream("T:DOUBLE", topic), stream("T:LONG", topic))
-    assert {record.source for record in tail.take(6, within=10)} == {"T:DOUBLE", "T:LONG"}
+    assert {record.source for record in tail.take(6, within_s=10)} == {"T:DOUBLE", "T:LONG"}
 
     client.replace(stream("T:DOUBLE", topic), stream("T:ENUM", topic))
     client.wait_for_streams([stream("T:DOUBLE", topic), stream("T:ENUM", topic)])
@@ -87,7 +87,7 @@ def test_junk_on_the_command_topic_is_counted_and_survived(chain: Chain, client:
             client.send_raw(payload)
     client.add(stream("T:DOUBLE", topic))
 
-    status = client.wait_for_streams([stream("T:DOUBLE", topic)], within=30)
+    status = client.wait_for_streams([stream("T:DOUBLE", topic)], within_s=30)
 
     assert status.details["dropped"]["not a command"] - before == len([1 for _, payload in HOSTILE if len(payload) < 900_000])
 
@@ -95,9 +95,9 @@ def test_junk_on_the_command_topic_is_counted_and_survived(chain: Chain, client:
 def test_a_pv_that_is_nowhere_is_named_in_the_status(client: ForwarderClient, topic: TopicHandle) -> None:
     client.add(stream("T:DOUBLE", topic), stream("T:NOBODY", topic, CA), stream("T:NOBODY", topic, PVA))
     client.wait_for_streams([stream("T:DOUBLE", topic), stream("T:NOBODY", topic, CA), stream("T:NOBODY", topic, PVA)])
-    topic.expect(source="T:DOUBLE", within=10)
+    topic.expect(source="T:DOUBLE", within_s=10)
 
-    status = client.next_status(within=20)
+    status = client.next_status(within_s=20)
 
     assert (status.details["connected"], status.details["not_connected"]) == (1, ["T:NOBODY", "T:NOBODY"])
 
@@ -105,7 +105,7 @@ def test_a_pv_that_is_nowhere_is_named_in_the_status(client: ForwarderClient, to
 def test_a_missing_topic_costs_its_own_stream_only(client: ForwarderClient, topic: TopicHandle) -> None:
     client.add(stream("T:LONG", "no_such_topic"), stream("T:DOUBLE", topic))
 
-    topic.expect(source="T:DOUBLE", within=10)
+    topic.expect(source="T:DOUBLE", within_s=10)
     lost = "not delivered: Broker: Unknown topic or partition"
     statuses = (client.next_status() for _ in range(100))
 
@@ -117,4 +117,4 @@ def test_the_error_says_what_is_missing_and_what_is_too_much(client: ForwarderCl
     client.send(ForwarderCommand(change=ConfigChange.ADD, streams=(stream("T:DOUBLE", topic),)))
 
     with pytest.raises(WaitTimeout, match=r"lacks .*T:LONG.* and has .*T:DOUBLE"):
-        client.wait_for_streams([stream("T:LONG", topic)], within=1.5)
+        client.wait_for_streams([stream("T:LONG", topic)], within_s=1.5)

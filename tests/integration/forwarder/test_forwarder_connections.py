@@ -12,15 +12,15 @@ CONNECTED, DISCONNECTED = ConnectionState.CONNECTED, ConnectionState.DISCONNECTE
 @BOTH
 def test_an_ioc_that_restarts_is_disconnected_and_connected_with_later_times(chain: Chain, topic: TopicHandle, protocol: Protocol) -> None:
     chain.forwarder.add(stream("O:VOLT", topic, protocol), stream("O:CYCLES", topic, protocol))
-    topic.expect(source="O:VOLT", value=CONNECTED, within=10)
-    topic.expect(source="O:CYCLES", value=CONNECTED, within=10)
+    topic.expect(source="O:VOLT", value=CONNECTED, within_s=10)
+    topic.expect(source="O:CYCLES", value=CONNECTED, within_s=10)
     mark = topic.mark()
 
     chain.ioc("other").kill()
-    topic.expect(source="O:VOLT", value=DISCONNECTED, since=mark, within=5)
+    topic.expect(source="O:VOLT", value=DISCONNECTED, since=mark, within_s=5)
     chain.ioc("other").start()
-    topic.expect(source="O:VOLT", value=CONNECTED, since=mark, within=10)
-    topic.expect(source="O:CYCLES", value=CONNECTED, since=mark, within=10)
+    topic.expect(source="O:VOLT", value=CONNECTED, since=mark, within_s=10)
+    topic.expect(source="O:CYCLES", value=CONNECTED, since=mark, within_s=10)
 
     for name in ("O:VOLT", "O:CYCLES"):
         changes = [r.value for r in topic.messages() if isinstance(r.value, ConnectionChange) and r.source == name]
@@ -39,15 +39,15 @@ def test_a_pv_added_before_its_ioc_is_up_is_found_soon_after(chain: Chain, topic
 
     chain.ioc("other").start()
 
-    topic.expect(source="O:CYCLES", where=lambda r: isinstance(r.value, LogValue), within=5)
+    topic.expect(source="O:CYCLES", where=lambda r: isinstance(r.value, LogValue), within_s=5)
 
 
 @BOTH
 def test_an_ioc_that_restarted_unseen_is_found_for_the_next_stream(chain: Chain, topic: TopicHandle, protocol: Protocol) -> None:
     chain.forwarder.add(stream("T:LONG", topic, protocol))
-    topic.expect(source="T:LONG", within=10)
+    topic.expect(source="T:LONG", within_s=10)
     chain.ioc("other").restart()
 
     chain.forwarder.add(stream("O:CYCLES", topic, protocol))
 
-    topic.expect(source="O:CYCLES", where=lambda r: isinstance(r.value, LogValue), within=5)
+    topic.expect(source="O:CYCLES", where=lambda r: isinstance(r.value, LogValue), within_s=5)

@@ -113,7 +113,7 @@ def test_text_that_is_no_value_of_the_record_is_refused(demo: IocHandle, protoco
 @BOTH
 def test_a_misspelt_name_fails_at_once_and_names_its_neighbours(demo: IocHandle, protocol: PvProtocol) -> None:
     with pytest.raises(PvMissing, match=r"'T:VOLD' is not on .*127\..*did you mean T:VOLT"):
-        demo.pv("T:VOLD", protocol).get(within=30)
+        demo.pv("T:VOLD", protocol).get(within_s=30)
 
 
 @BOTH
@@ -121,7 +121,7 @@ def test_what_does_not_come_true_is_told_with_what_was_seen(demo: IocHandle, pro
     demo.pv("T:VOLT", protocol).put(7)
 
     with pytest.raises(WaitTimeout, match=r"T:VOLT-RB.*did not become 8 within 0\.2 s; last seen at 7\.0 V"):
-        demo.pv("T:VOLT-RB", protocol).expect(8, within=0.2)
+        demo.pv("T:VOLT-RB", protocol).expect(8, within_s=0.2)
 
 
 @BOTH
@@ -131,7 +131,7 @@ def test_a_field_of_a_record_is_a_pv(demo: IocHandle, protocol: PvProtocol) -> N
 
 @BOTH
 def test_the_counting_record_counts_without_a_gap_ten_times_a_second(demo: IocHandle, protocol: PvProtocol) -> None:
-    counts = [float(reading.text) for reading in demo.pv("T:COUNT", protocol).updates(within=3)]
+    counts = [float(reading.text) for reading in demo.pv("T:COUNT", protocol).updates(within_s=3)]
 
     assert counts == [counts[0] + i for i in range(len(counts))]
     assert 25 <= len(counts) <= 32

@@ -85,7 +85,7 @@ def test_an_eager_service_gives_way_until_what_it_needs_is_ready() -> None:
             return Seen(ready=service.memory["nice"] == "nice 19", detail=str(service.memory))
 
     with Stack(sleeper("slow").configured(ready=SeesTheOther()), sleeper("eager", "slow", eager=True)).run() as run:
-        wait_for_condition(lambda: session_nice(run["eager"].pid or 0) == "nice 0", within=5)
+        wait_for_condition(lambda: session_nice(run["eager"].pid or 0) == "nice 0", within_s=5)
         assert session_nice(run["slow"].pid or 0) == "nice 0"
 
 

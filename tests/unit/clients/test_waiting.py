@@ -20,17 +20,17 @@ def test_a_look_that_raises_counts_as_not_yet() -> None:
 
 def test_the_error_says_what_was_waited_for_and_last_seen() -> None:
     with pytest.raises(WaitTimeout, match=r"VOLT-RB is 42: not within 0 s; looked 1 times, last seen: \[\]"):
-        wait_for_condition(list, within=0, what="VOLT-RB is 42")
+        wait_for_condition(list, within_s=0, what="VOLT-RB is 42")
 
 
 def test_the_error_says_the_last_exception() -> None:
     with pytest.raises(WaitTimeout, match="last seen: ZeroDivisionError"):
-        wait_for_condition(lambda: 1 / 0, within=0)
+        wait_for_condition(lambda: 1 / 0, within_s=0)
 
 
 def test_a_wait_timeout_is_a_timeout_error_too() -> None:
     with pytest.raises(TimeoutError):
-        wait_for_condition(lambda: False, within=0)
+        wait_for_condition(lambda: False, within_s=0)
 
 
 def test_retry_tells_its_function_which_try_is_the_last() -> None:
@@ -61,7 +61,7 @@ def test_too_few_updates_say_how_many_and_the_last() -> None:
     polls = itertools.chain([[7]], itertools.repeat([]))
 
     with pytest.raises(WaitTimeout, match=r"3 updates: only 1 within 0\.1 s; the last was 7"):
-        collect_updates(lambda: next(polls), count=3, within=0.1)
+        collect_updates(lambda: next(polls), count=3, within_s=0.1)
 
 
 def test_an_error_names_its_subtest() -> None:

@@ -120,7 +120,7 @@ def test_only_a_status_that_names_the_job_is_its_status() -> None:
 
 def test_waiting_in_vain_says_what_was_last_seen() -> None:
     with pytest.raises(WaitTimeout, match=r"is waiting: no file-writer answered .* within 0 s; last seen .*status of writer: .*idle"):
-        job(status(state="idle")).wait_started(within=0)
+        job(status(state="idle")).wait_started(within_s=0)
 
 
 @pytest.mark.parametrize("end", [[answer(500)], [answer(), finished()], [answer(), finished(error=True)]])
@@ -146,7 +146,7 @@ def test_waiting_for_more_of_a_job_that_is_over_ends_at_once() -> None:
 
     began_s = time.monotonic()
     with pytest.raises(WaitTimeout, match="is done: no status named the job"):
-        j.wait_status(within=30)
+        j.wait_status(within_s=30)
     assert time.monotonic() - began_s < 5
 
 

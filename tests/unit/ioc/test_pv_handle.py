@@ -56,12 +56,12 @@ def test_a_name_that_the_ioc_does_not_have_is_told_with_those_near_it() -> None:
 
 def test_a_field_of_a_record_is_known_by_the_record() -> None:
     with pytest.raises(TransportError, match=r"no answer for T:VOLT\.NOPE"):
-        handle("T:VOLT.NOPE", FakeIoc()).get(within=0)
+        handle("T:VOLT.NOPE", FakeIoc()).get(within_s=0)
 
 
 def test_without_a_list_of_records_silence_stays_silence() -> None:
     with pytest.raises(TransportError, match="no answer for T:VOLD"):
-        handle("T:VOLD", FakeIoc(), records=()).get(within=0)
+        handle("T:VOLD", FakeIoc(), records=()).get(within_s=0)
 
 
 def test_expect_returns_the_first_reading_that_fits() -> None:
@@ -76,7 +76,7 @@ def test_expect_says_what_it_saw_last() -> None:
     pv = handle("VOLT", FakeIoc(VOLT=[Reading(value=1.0), Reading(value=3.0, units="V", severity=2, status="HIHI")]))
 
     with pytest.raises(WaitTimeout, match=r"VOLT.*did not become 2.*last seen at 3\.0 V, alarm HIHI 2, in \d+ updates"):
-        pv.expect(2, within=0)
+        pv.expect(2, within_s=0)
 
 
 def test_expect_makes_a_lost_connection_anew() -> None:

@@ -43,9 +43,9 @@ def test_a_key_stays_on_one_partition(topic: Any) -> None:
 def test_a_message_as_large_as_a_detector_image_is_taken(topic: Any, mebibytes: int) -> None:
     data, payload = topic("images"), bytes(mebibytes * MEBIBYTE)
 
-    data.produce(payload, within=30)
+    data.produce(payload, within_s=30)
 
-    assert [len(one.payload) for one in data.messages(within=30)] == [len(payload)]
+    assert [len(one.payload) for one in data.messages(within_s=30)] == [len(payload)]
 
 
 def test_a_message_stamped_within_the_next_hour_is_taken(topic: Any) -> None:

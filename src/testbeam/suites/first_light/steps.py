@@ -40,10 +40,10 @@ class Steps:
             job_id=self.plan.job_id,
             run_name="smoke",
         )
-        answer = job.wait_started(within=10)
+        answer = job.wait_started(within_s=10)
         self.say(f"{answer.service_id} writes smoke.nxs: {self.plan.pulses} pulses of {self.plan.events_per_pulse:,} events")
         self._sweep(first_pulse)
-        finished = job.wait_written(within=60)
+        finished = job.wait_written(within_s=60)
         self.say("file closed")
         return Path(finished.file_name)
 
@@ -51,10 +51,10 @@ class Steps:
         streams = self.plan.streams()
         client = cast(ForwarderHandle, self.run["forwarder"]).client
         client.add(*streams)
-        client.wait_for_streams(streams, within=10)
+        client.wait_for_streams(streams, within_s=10)
         motion = self._topic(self.plan.topics.motion)
         for stream in streams:
-            motion.expect(source=stream.channel, where=lambda record: record.schema == "f144", within=10)
+            motion.expect(source=stream.channel, where=lambda record: record.schema == "f144", within_s=10)
         self.say(f"{len(streams)} PVs forwarded over PVA and CA")
 
     def _sweep(self, first_pulse: int) -> None:
@@ -67,7 +67,7 @@ class Steps:
         share = self.plan.pulses / (self.plan.steps + 2)
         for step, (volts, kelvins) in enumerate(self.plan.set_points(), start=1):
             wanted = first_pulse + round(step * share)
-            wait_for_condition(lambda wanted=wanted: pulses.count() >= wanted, within=30, what=f"pulse {wanted} on {pulses.name}")  # type: ignore[misc]
+            wait_for_condition(lambda wanted=wanted: pulses.count() >= wanted, within_s=30, what=f"pulse {wanted} on {pulses.name}")  # type: ignore[misc]
             volt.put(volts)
             temp.put(kelvins)
             cycles.put(step)

@@ -103,7 +103,7 @@ class BrokerHandle(Handle):
 def _transcript(topic: "TopicHandle", since_ms: int) -> Evidence:
     try:
         offsets = ", ".join(f"partition {p}: {low} to {high}" for p, (low, high) in topic.watermarks().items())
-        records = topic.messages(None if topic.count() <= _SMALL else since_ms, within=_TRANSCRIPT_S)
+        records = topic.messages(None if topic.count() <= _SMALL else since_ms, within_s=_TRANSCRIPT_S)
     except TestbeamError as error:
         return Evidence(title=f"topic {topic.name}", text=str(error))
     left = len(records) - _TRANSCRIPT_MOST

@@ -40,14 +40,14 @@ class ForwarderHandle(Handle):
             self._client = ForwarderClient(kafka, self.options["config_topic"], self.options["status_topic"])
         return self._client
 
-    def add(self, *streams: "StreamSpec", within: float = 10.0) -> "ForwarderStatus":
+    def add(self, *streams: "StreamSpec", within_s: float = 10.0) -> "ForwarderStatus":
         """Forward these streams too, and wait until the forwarder lists them; raise as `ForwarderClient`."""
         client = self.client
         client.add(*streams)
-        return client.wait_for_listed(streams, within)
+        return client.wait_for_listed(streams, within_s)
 
     def forward(
-        self, channel: str, *, to: "TopicHandle | str" = "", protocol: str = "pva", schema: str = "f144", within: float = 10.0
+        self, channel: str, *, to: "TopicHandle | str" = "", protocol: str = "pva", schema: str = "f144", within_s: float = 10.0
     ) -> None:
         """Send the updates of one PV to a topic (default: the stack's own for them), and wait until the forwarder lists it.
 
@@ -62,7 +62,7 @@ class ForwarderHandle(Handle):
         if protocol.upper() not in Protocol.__members__:
             raise SettingsError("protocol", protocol, '"pva", "ca" or "fake"')
         topic = (to or str(self.options["data_topic"])) if isinstance(to, str) else to.name
-        self.add(StreamSpec(channel=channel, schema=schema, topic=topic, protocol=Protocol[protocol.upper()]), within=within)
+        self.add(StreamSpec(channel=channel, schema=schema, topic=topic, protocol=Protocol[protocol.upper()]), within_s=within_s)
 
     def close(self) -> None:
         """Leave the broker; called at the end of the run."""

@@ -125,7 +125,7 @@ def ioc(
 
 def _now(handle: PvHandle) -> str:
     try:
-        return str(handle.read(within=_PROBE_S))
+        return str(handle.read(within_s=_PROBE_S))
     except TestbeamError as error:
         return str(error)
 
