@@ -171,7 +171,7 @@ def _ours(kafka: Kafka, topic: str, messages: int, nodes: Sequence[compose.Node]
     """Read, verify, route and write with the file-writer's own parts, until the file is closed; making it is not counted."""
 
     def contender(path: Path, watch: Watch) -> int:
-        root = parse(compose.structure(*nodes))
+        root = parse(compose.nexus_structure(*nodes))
         file = NexusFile(path, root, plan(root), datetime.now(UTC))
         router = Router(start_ns=START_NS, stop_ns=2**62, drops=Drops(logging.getLogger("bench")))
         router.open(file.routes, {topic: 1})

@@ -1,3 +1,94 @@
-"""A whole neutron beamline's software on one machine, and the tests that prove it."""
+"""A whole neutron beamline's software on one machine, and the tests that prove it.
 
-__version__ = "0.1.0"
+The public names; none is imported before it is used. More: `testbeam.faults`, `.probes`, `.clients`, `.audit`, `.nexus`, `.kafkatools`.
+Listed with their signatures in docs/reference/python-api.md.
+"""
+
+from typing import TYPE_CHECKING
+
+from testbeam._lazy import attach
+from testbeam._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from testbeam.errors import AuditError as AuditError
+    from testbeam.errors import ConversionError as ConversionError
+    from testbeam.errors import FetchError as FetchError
+    from testbeam.errors import JobFailed as JobFailed
+    from testbeam.errors import JobRefused as JobRefused
+    from testbeam.errors import NexusError as NexusError
+    from testbeam.errors import NotReady as NotReady
+    from testbeam.errors import PortTaken as PortTaken
+    from testbeam.errors import ProtocolError as ProtocolError
+    from testbeam.errors import PvMissing as PvMissing
+    from testbeam.errors import RecordingError as RecordingError
+    from testbeam.errors import ServiceDied as ServiceDied
+    from testbeam.errors import SettingsError as SettingsError
+    from testbeam.errors import StackError as StackError
+    from testbeam.errors import TestbeamError as TestbeamError
+    from testbeam.errors import TopicMissing as TopicMissing
+    from testbeam.errors import TransportError as TransportError
+    from testbeam.errors import WaitTimeout as WaitTimeout
+    from testbeam.errors import WireError as WireError
+    from testbeam.kit.handle import Handle as Handle
+    from testbeam.kit.run import Run as Run
+    from testbeam.kit.spec import Port as Port
+    from testbeam.kit.spec import Probe as Probe
+    from testbeam.kit.spec import Seen as Seen
+    from testbeam.kit.spec import Service as Service
+    from testbeam.kit.spec import Stack as Stack
+    from testbeam.stacks import reference as reference
+    from testbeam.stacks.replacing import replaced as replaced
+    from testbeam.stacks.roles.broker.declaration import BrokerHandle as BrokerHandle
+    from testbeam.stacks.roles.broker.declaration import TopicSpec as TopicSpec
+    from testbeam.stacks.roles.broker.declaration import broker as broker
+    from testbeam.stacks.roles.event_source.declaration import event_source as event_source
+    from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle as FileWriterHandle
+    from testbeam.stacks.roles.filewriter.declaration import filewriter as filewriter
+    from testbeam.stacks.roles.forwarder.declaration import ForwarderHandle as ForwarderHandle
+    from testbeam.stacks.roles.forwarder.declaration import forwarder as forwarder
+    from testbeam.stacks.roles.ioc.declaration import IocHandle as IocHandle
+    from testbeam.stacks.roles.ioc.declaration import ioc as ioc
+    from testbeam.stacks.roles.role import Replacement as Replacement
+    from testbeam.stacks.roles.role import Role as Role
+    from testbeam.stacks.toml.file import Declaration as Declaration
+    from testbeam.stacks.toml.file import load as load
+    from testbeam.stacks.topics import Topics as Topics
+
+_NAMES = {
+    "testbeam.kit.spec": ("Port", "Probe", "Seen", "Service", "Stack"),
+    "testbeam.kit.handle": ("Handle",),
+    "testbeam.kit.run": ("Run",),
+    "testbeam.stacks.reference": (),
+    "testbeam.stacks.replacing": ("replaced",),
+    "testbeam.stacks.roles.role": ("Replacement", "Role"),
+    "testbeam.stacks.roles.broker.declaration": ("BrokerHandle", "TopicSpec", "broker"),
+    "testbeam.stacks.roles.ioc.declaration": ("IocHandle", "ioc"),
+    "testbeam.stacks.roles.forwarder.declaration": ("ForwarderHandle", "forwarder"),
+    "testbeam.stacks.roles.filewriter.declaration": ("FileWriterHandle", "filewriter"),
+    "testbeam.stacks.roles.event_source.declaration": ("event_source",),
+    "testbeam.stacks.toml.file": ("Declaration", "load"),
+    "testbeam.stacks.topics": ("Topics",),
+    "testbeam.errors": (
+        "AuditError",
+        "ConversionError",
+        "FetchError",
+        "JobFailed",
+        "JobRefused",
+        "NexusError",
+        "NotReady",
+        "PortTaken",
+        "ProtocolError",
+        "PvMissing",
+        "RecordingError",
+        "ServiceDied",
+        "SettingsError",
+        "StackError",
+        "TestbeamError",
+        "TopicMissing",
+        "TransportError",
+        "WaitTimeout",
+        "WireError",
+    ),
+}
+
+__getattr__, __dir__, __all__ = attach(__name__, _NAMES)

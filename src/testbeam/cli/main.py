@@ -7,7 +7,7 @@ from importlib import import_module
 from rich.console import Console
 from rich.table import Table
 
-from testbeam import __version__
+from testbeam._version import __version__
 from testbeam.errors import SettingsError, TestbeamError
 from testbeam.runtime import exit_codes
 

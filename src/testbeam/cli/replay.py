@@ -13,8 +13,8 @@ from testbeam.runtime import exit_codes
 
 if TYPE_CHECKING:
     from testbeam.kafkatools.recording_file import Summary
-    from testbeam.kafkatools.replay import Replayed
     from testbeam.kafkatools.replay_names import Names
+    from testbeam.kafkatools.replaying import Replayed
     from testbeam.wire.kafka.message import KafkaMessage
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -50,7 +50,7 @@ def replay(
         _look(file, names, show=show, list_=list_)
         return
     kafka = kafka_of(bootstrap, properties, config)
-    from testbeam.kafkatools import replay as replaying
+    from testbeam.kafkatools import replaying
 
     status = StatusLine()
     with stop_on_signals() as stop:

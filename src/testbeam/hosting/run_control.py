@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from testbeam import errors
+import testbeam.errors as errors
 from testbeam.errors import StackError, TestbeamError, WireError
 
 SCHEMA = "run_control"

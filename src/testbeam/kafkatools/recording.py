@@ -12,7 +12,7 @@ import numpy as np
 from confluent_kafka import Message
 from numpy.typing import NDArray
 
-from testbeam import __version__
+from testbeam._version import __version__
 from testbeam.errors import RecordingError, SettingsError
 from testbeam.kafkatools.recording_file import RecordingWriter
 from testbeam.kafkatools.recording_span import Progress, Span

@@ -42,7 +42,7 @@ def log(name: str, *, topic: str, source: str, dtype: str = "double", units: str
     return group(name, "NXlog", stream("f144", topic=topic, source=source, dtype=dtype, **({"value_units": units} if units else {})))
 
 
-def structure(*children: Node) -> str:
+def nexus_structure(*children: Node) -> str:
     """Return the JSON text that goes into a pl72."""
     return json.dumps({"children": list(children)})
 

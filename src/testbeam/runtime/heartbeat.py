@@ -4,7 +4,7 @@ import os
 import socket
 from dataclasses import dataclass
 
-from testbeam import __version__
+from testbeam._version import __version__
 from testbeam.model.status import ServiceStatus
 from testbeam.wire.flatbuffers.schemas.service_status_x5f2 import encode_x5f2
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import configargparse
 
-from testbeam import __version__
+from testbeam._version import __version__
 from testbeam.errors import SettingsError
 
 S = TypeVar("S")

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
-from testbeam import __version__
+from testbeam._version import __version__
 from testbeam.errors import StackError
 from testbeam.kit.spec import Service, Stack
 

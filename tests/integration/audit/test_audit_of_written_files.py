@@ -17,7 +17,7 @@ from testbeam.audit.summary import report
 from testbeam.cli.main import run as run_command
 from testbeam.errors import AuditError, JobRefused
 from testbeam.model.samples import Alarm, ConnectionChange, ConnectionState, Events, LogValue, Severity
-from testbeam.nexus.compose import group, log, stream, structure
+from testbeam.nexus.compose import group, log, nexus_structure, stream
 from testbeam.wire.flatbuffers.registry import ENCODERS
 from tests.hostile.corpus import HOSTILE
 from tests.integration.audit.conftest import COMMANDS, Beamline
@@ -54,7 +54,7 @@ def ev44(time_ms: int, n: int, source: str = "panel", *, ids: bool = True) -> by
 
 
 def tree(motion: str, detector: str) -> str:
-    return structure(
+    return nexus_structure(
         group(
             "entry",
             "NXentry",

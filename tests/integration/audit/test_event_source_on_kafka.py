@@ -13,7 +13,7 @@ from testbeam.kit.handle import Handle
 from testbeam.model.samples import Events
 from testbeam.model.status import ServiceStatus
 from testbeam.nexus import demo_instrument
-from testbeam.nexus.compose import group, structure
+from testbeam.nexus.compose import group, nexus_structure
 from testbeam.stacks.roles.event_source.declaration import event_source
 from tests.integration.audit.conftest import Beamline
 
@@ -53,7 +53,7 @@ def test_every_event_sent_is_in_the_file(beamline: Beamline, past_ms: Callable[[
     )
     instrument = demo_instrument.fragment(detector_topic=detector, monitor_topic=monitor)
 
-    file = beamline.write(structure(group("entry", "NXentry", instrument)), past_ms(0), past_ms(10_000))
+    file = beamline.write(nexus_structure(group("entry", "NXentry", instrument)), past_ms(0), past_ms(10_000))
     result = beamline.audit(file)
 
     assert result.ok, result.findings

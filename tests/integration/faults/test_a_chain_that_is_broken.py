@@ -27,7 +27,7 @@ def chain() -> Iterator[Chain]:
 def panel() -> str:
     """Return a structure whose file grows with every few pulses."""
     stream = compose.stream("ev44", topic=TOPICS.detector, source=DETECTOR_SOURCE, chunk_size=512)
-    return compose.structure(compose.group("entry", "NXentry", compose.group("panel", "NXdetector", stream)))
+    return compose.nexus_structure(compose.group("entry", "NXentry", compose.group("panel", "NXdetector", stream)))
 
 
 def write_one_file(chain: Chain, name: str) -> None:

@@ -205,7 +205,7 @@ def test_a_state_machine_that_fails_mends_everything_and_says_how_to_repeat_it(r
 
 
 def test_a_chain_stands_random_faults_and_loses_nothing_that_was_acknowledged() -> None:
-    structure = compose.structure(
+    structure = compose.nexus_structure(
         compose.group(
             "entry", "NXentry", compose.group("panel", "NXdetector", compose.stream("ev44", topic=TOPICS.detector, source=DETECTOR_SOURCE))
         )

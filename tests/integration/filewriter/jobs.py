@@ -79,7 +79,7 @@ class Writing:
 
     def start(self, *nodes: compose.Node, name: str = "a", **more: Any) -> Job:
         """Send a start command; the structure has these nodes below an NXentry."""
-        structure = compose.structure(compose.group("entry", "NXentry", *nodes))
+        structure = compose.nexus_structure(compose.group("entry", "NXentry", *nodes))
         return self.client.start(structure, f"{self.prefix}-{name}.nxs", control_topic=self.control.name, **more)
 
     def write(self, *nodes: compose.Node, **more: Any) -> Job:

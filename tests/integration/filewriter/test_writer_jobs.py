@@ -109,7 +109,7 @@ def test_commands_with_wrong_ids_are_refused_or_ignored_and_the_job_goes_on(writ
         ({"nexus_structure": ""}, 400, "nexus_structure"),
         ({"control_topic": ""}, 400, "control_topic"),
         ({"nexus_structure": '{"children": ['}, 500, "NeXus structure JSON"),
-        ({"nexus_structure": compose.structure(compose.stream("zz99", topic="t", source="s"))}, 500, "unknown module 'zz99'"),
+        ({"nexus_structure": compose.nexus_structure(compose.stream("zz99", topic="t", source="s"))}, 500, "unknown module 'zz99'"),
         ({"filename": "missing/folder.nxs"}, 500, "does not exist"),
         ({"filename": "../outside.nxs"}, 500, "is not inside"),
         ({"control_topic": "not-there"}, 500, "not-there"),

@@ -69,7 +69,7 @@ def test_a_writer_that_is_stopped_in_mid_job_finishes_the_file_and_says_so(writi
             kafka=kafka.kafka, pool_topic=topics.pool, status_topic=topics.writer_status, control_topic=topics.control
         )
         node = compose.group("entry", "NXentry", own.speed(), own.panel())
-        job = client.start(compose.structure(node), "a.nxs", start_time_ms=t)
+        job = client.start(compose.nexus_structure(node), "a.nxs", start_time_ms=t)
         job.wait_started()
         own.send(log(t + 1, 5), events(t + 1, [7]))
         deadline_s = time.monotonic() + 10
@@ -106,7 +106,7 @@ def test_a_job_whose_kafka_falls_silent_ends_with_an_error() -> None:
     kafka = broker(topics=(topics.pool, topics.writer_status, topics.control))
     with Stack(kafka, filewriter(status_interval_s=STATUS_S, ini={"kafka-error-timeout": "1s"})).run() as run:
         writer = cast("FileWriterHandle", run["filewriter"])
-        job = writer.start_job(compose.structure(), "a.nxs", start_time_ms=now_ms())
+        job = writer.start_job(compose.nexus_structure(), "a.nxs", start_time_ms=now_ms())
         job.wait_started()
         run["broker"].pause()
         deadline_s = time.monotonic() + 10
@@ -116,7 +116,7 @@ def test_a_job_whose_kafka_falls_silent_ends_with_an_error() -> None:
 
         with pytest.raises(JobFailed, match=r"Kafka did not answer for 1\.0 s"):
             job.wait_written()
-        again = writer.start_job(compose.structure(), "b.nxs", start_time_ms=now_ms() - 10, stop_time_ms=now_ms())
+        again = writer.start_job(compose.nexus_structure(), "b.nxs", start_time_ms=now_ms() - 10, stop_time_ms=now_ms())
         again.wait_started(within_s=20)
         again.wait_written()
 

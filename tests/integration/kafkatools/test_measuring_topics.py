@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from testbeam.clients.topics import TopicHandle
 from testbeam.errors import TopicMissing
-from testbeam.kafkatools.measure import Lag, measure
+from testbeam.kafkatools.measuring import Lag, measure
 from testbeam.transport.kafka.client import Kafka
 from tests.hostile.corpus import VALID
 from tests.integration.kafkatools.sending import message, send

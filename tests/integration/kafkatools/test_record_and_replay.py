@@ -12,8 +12,8 @@ from testbeam.errors import RecordingError, SettingsError, TopicMissing, Transpo
 from testbeam.kafkatools.recording import record
 from testbeam.kafkatools.recording_file import summary
 from testbeam.kafkatools.recording_span import Span
-from testbeam.kafkatools.replay import replay
 from testbeam.kafkatools.replay_names import Names
+from testbeam.kafkatools.replaying import replay
 from testbeam.transport.kafka.client import Kafka, create_topics
 from testbeam.wire.kafka.message import KafkaMessage
 from tests.hostile.corpus import HOSTILE

@@ -63,7 +63,7 @@ def build(tmp_path: Path) -> Path:
 def write_a_file(handle: Handle) -> None:
     """Have the file-writer write a file and look into it."""
     writer = cast("FileWriterHandle", handle)
-    job = writer.start_job(compose.structure(compose.dataset("answer", 42)), "answer.nxs")
+    job = writer.start_job(compose.nexus_structure(compose.dataset("answer", 42)), "answer.nxs")
     job.wait_started()
     job.stop()
     assert not job.wait_written().error_encountered

@@ -13,7 +13,7 @@ import numpy as np
 
 from testbeam.audit.core import Job, Message
 from testbeam.model.samples import Alarm, ConnectionChange, ConnectionState, Events, LogValue, Severity
-from testbeam.nexus.compose import group, stream, structure
+from testbeam.nexus.compose import group, nexus_structure, stream
 from testbeam.wire.flatbuffers.registry import ENCODERS
 
 MS = 1_000_000
@@ -63,7 +63,7 @@ def events(
 TEMPERATURE = stream(
     "f144", topic="motion", source="TEMP", dtype="int32", cue_interval=2, enable_alarm_info=False, enable_epics_con_info=False
 )
-STRUCTURE = structure(
+STRUCTURE = nexus_structure(
     group(
         "entry",
         "NXentry",

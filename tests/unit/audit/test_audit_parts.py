@@ -12,7 +12,7 @@ from testbeam.audit.result import AuditResult, Finding, Kind
 from testbeam.audit.summary import report
 from testbeam.audit.units import Units
 from testbeam.errors import AuditError
-from testbeam.nexus.compose import group, stream, structure
+from testbeam.nexus.compose import group, nexus_structure, stream
 
 
 def units(keys: list[tuple[int, int]], partitions: list[int] | None = None) -> Units:
@@ -75,7 +75,7 @@ def test_as_many_pairs_are_found_as_both_sides_have_of_a_value(wanted: list[int]
 
 
 def test_a_log_brings_alarms_and_connection_changes_along_unless_told_otherwise() -> None:
-    text = structure(
+    text = nexus_structure(
         group("a", "NXlog", stream("f144", topic="t", source="A")),
         group("b", "NXlog", stream("f144", topic="t", source="B", enable_alarm_info=False)),
         group("c", "NXlog", stream("f144", topic="t", source="C"), stream("al00", topic="u", source="D")),
@@ -99,8 +99,8 @@ def test_a_log_brings_alarms_and_connection_changes_along_unless_told_otherwise(
     ("text", "match"),
     [
         ("no JSON", "can't be audited"),
-        (structure(group("a", "NXlog", stream("hs00", topic="t", source="A"))), r"/a: the audit can't judge module 'hs00'"),
-        (structure(group("a", "NXlog", stream("f144", topic="t", source="A", dtype="string"))), "can't be string"),
+        (nexus_structure(group("a", "NXlog", stream("hs00", topic="t", source="A"))), r"/a: the audit can't judge module 'hs00'"),
+        (nexus_structure(group("a", "NXlog", stream("f144", topic="t", source="A", dtype="string"))), "can't be string"),
     ],
 )
 def test_a_structure_that_can_not_be_audited_is_refused_with_the_reason(text: str, match: str) -> None:

@@ -165,7 +165,7 @@ def test_a_template_is_copied_and_only_what_is_missing_is_added(tmp_path: Path) 
         template["entry/title"] = "from the template"
         template["entry"].attrs["NX_class"] = "NXentry"
     title, speed = compose.dataset("title", "from the start command"), compose.log("speed", topic="motion", source="a")
-    root = parse(compose.structure(compose.group("entry", "NXother", title, speed)))
+    root = parse(compose.nexus_structure(compose.group("entry", "NXother", title, speed)))
 
     file = NexusFile(tmp_path / "a.nxs", root, plan(root), datetime.now(UTC), template_of(tmp_path, "TBL"))
     file.close()
@@ -194,7 +194,7 @@ def test_a_template_that_is_not_there_is_refused_with_the_way_out(tmp_path: Path
 
 
 def test_a_template_that_is_no_hdf5_file_leaves_no_copy_behind(tmp_path: Path) -> None:
-    root = parse(compose.structure(compose.group("entry", "NXentry")))
+    root = parse(compose.nexus_structure(compose.group("entry", "NXentry")))
     (tmp_path / "template.hdf").write_text("not HDF5")
 
     with pytest.raises(NexusError, match="can't be made"):

@@ -71,7 +71,7 @@ class Writing:
     partitions: dict[str, int] = field(default_factory=lambda: {"motion": 2, "detector": 2})
 
     def __post_init__(self) -> None:
-        root = parse(compose.structure(*self.nodes))
+        root = parse(compose.nexus_structure(*self.nodes))
         self.drops = Drops(logging.getLogger("test"))
         self.file = NexusFile(self.folder / "a.nxs", root, plan(root), NOW)
         self.router = Router(start_ns=START_NS, stop_ns=self.stop_ns, drops=self.drops)

@@ -6,7 +6,7 @@ import pytest
 
 from testbeam.errors import SettingsError
 from testbeam.kafkatools.load import Load, LoadMeter, parts_of
-from testbeam.kafkatools.measure import Lag, Latency, Measurement, _Watch, measure
+from testbeam.kafkatools.measuring import Lag, Latency, Measurement, _Watch, measure
 from testbeam.model.samples import Events
 from testbeam.wire.flatbuffers.registry import ENCODERS
 

@@ -17,7 +17,7 @@ def parse_one(node: Any) -> Any:
 
 def test_groups_datasets_links_and_streams_come_out_as_written() -> None:
     root = parse(
-        compose.structure(
+        compose.nexus_structure(
             compose.group(
                 "entry",
                 "NXentry",
@@ -41,7 +41,7 @@ def test_groups_datasets_links_and_streams_come_out_as_written() -> None:
 
 
 def test_streams_are_found_with_the_path_of_their_group() -> None:
-    root = parse(compose.structure(compose.group("entry", "NXentry", compose.log("speed", topic="motion", source="TB:SPEED"))))
+    root = parse(compose.nexus_structure(compose.group("entry", "NXentry", compose.log("speed", topic="motion", source="TB:SPEED"))))
 
     assert [(path, stream.source) for path, stream in root.streams()] == [("/entry/speed", "TB:SPEED")]
 
@@ -95,7 +95,7 @@ def test_an_error_names_the_place_in_the_json(node: Any, place: str, problem: st
 
 def test_a_name_may_be_there_only_once_in_its_group() -> None:
     with pytest.raises(NexusError, match="'a' is there twice"):
-        parse(compose.structure(compose.dataset("a", 1), compose.group("a", "NXlog")))
+        parse(compose.nexus_structure(compose.dataset("a", 1), compose.group("a", "NXlog")))
 
 
 def test_endless_nesting_is_refused() -> None:

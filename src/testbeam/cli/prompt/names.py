@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FIXTURES = ("run", "stack", "topic", "name", "pv")
 IMPORTED = {
     **dict.fromkeys(("wait_for_condition", "retry", "collect_updates", "subtest"), waiting.__name__),
-    **dict.fromkeys(("group", "dataset", "link", "stream", "log", "structure"), compose.__name__),
+    **dict.fromkeys(("group", "dataset", "link", "stream", "log", "nexus_structure"), compose.__name__),
 }
 FAULTS = "faults"
 

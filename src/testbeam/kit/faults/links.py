@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import testbeam
 from testbeam.errors import StackError
 from testbeam.kit.environment import RUN_ID
 from testbeam.kit.tail import tail
@@ -104,7 +103,7 @@ class Links:
 
     def _start(self) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        package = str(Path(testbeam.__file__).parents[1])
+        package = str(Path(__file__).parents[3])
         argv = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno()), package]
         with theirs, self._log_path.open("ab") as log:
             self._process = subprocess.Popen(

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from testbeam import __version__
+from testbeam._version import __version__
 from testbeam.errors import NexusError
 from testbeam.nexus.structure import Attribute, Dataset, Group, Link, Stream
 from testbeam.services.filewriter import hdf5

@@ -84,4 +84,4 @@ class Plan:
             compose.group("parameters", "NXcollection", *logs),
             default="instrument",
         )
-        return compose.structure(entry)
+        return compose.nexus_structure(entry)

@@ -19,7 +19,7 @@ from testbeam.wire.kafka.requests import TopicSpec
 
 if TYPE_CHECKING:
     from testbeam.clients.topics import TopicHandle, Topics
-    from testbeam.kafkatools.measure import Measurement
+    from testbeam.kafkatools.measuring import Measurement
     from testbeam.transport.kafka.client import Kafka
 
 __all__ = ["BrokerHandle", "MetadataAnswers", "TopicSpec", "broker"]
@@ -76,7 +76,7 @@ class BrokerHandle(Handle):
         Raises:
             TopicMissing: the topic is not on the broker.
         """
-        from testbeam.kafkatools.measure import measure  # late: it brings numpy
+        from testbeam.kafkatools.measuring import measure  # late: it brings numpy
 
         return measure(self.kafka, topic if isinstance(topic, str) else topic.name, for_s, **how)
 
