@@ -1,6 +1,6 @@
 """Which groups of the file hold which messages: the stream modules of a nexus_structure, and those they bring along.
 
-Source: contracts/filewriter.md, "NeXus structure JSON" and "Writer modules".
+Source: docs/reference/contracts/filewriter.md, "NeXus structure JSON" and "Writer modules".
 """
 
 from collections.abc import Iterator, Mapping

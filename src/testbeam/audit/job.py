@@ -1,6 +1,6 @@
 """Which job a file belongs to: its structure and window, from what was said about it on Kafka.
 
-Source: contracts/filewriter.md, "Job flow".
+Source: docs/reference/contracts/filewriter.md, "Job flow".
 """
 
 import json

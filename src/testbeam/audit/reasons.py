@@ -1,6 +1,6 @@
 """For which reasons, and no others, a message that was read is rightly not in the file.
 
-Source: contracts/filewriter.md, "Time and order". A message older than the one before is written all the same, as it comes.
+Source: docs/reference/contracts/filewriter.md, "Time and order". A message older than the one before is written all the same, as it comes.
 """
 
 from enum import StrEnum

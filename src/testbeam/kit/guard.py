@@ -10,7 +10,7 @@ which follows the death of the guard but is not inherited by their children; the
 above, which kills them. Last, whoever carries the run's TESTBEAM_RUN_ID in its environment is killed.
 Every service waits for the guard's start, so it imports only what an interpreter has at hand: json, socket and signal in their
 full dress would cost more than the interpreter itself.
-Source: contracts/kit.md, "Mechanics that worked here".
+Source: docs/reference/contracts/kit.md, "Processes".
 """
 
 from __future__ import annotations

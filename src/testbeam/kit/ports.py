@@ -1,6 +1,6 @@
 """How ports and loopback addresses are kept from everybody else on the machine until a service takes them.
 
-Source: contracts/kit.md, "Ports without races".
+Source: docs/reference/contracts/kit.md, "Ports without races".
 """
 
 import errno

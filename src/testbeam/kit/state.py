@@ -1,6 +1,6 @@
 """Which states a service goes through, and which step may follow which.
 
-Source: contracts/kit.md, "Shape that is recommended", States.
+Source: docs/reference/contracts/kit.md, "States".
 """
 
 from enum import StrEnum

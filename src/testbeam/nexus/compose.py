@@ -1,6 +1,6 @@
 """How a nexus_structure is written down in Python: nested calls that give the JSON nodes of the file-writer's grammar.
 
-Source: contracts/filewriter.md, "NeXus structure JSON".
+Source: docs/reference/contracts/filewriter.md, "NeXus structure JSON".
 """
 
 import json

@@ -1,6 +1,6 @@
 """What a nexus_structure asks for: its JSON as frozen nodes, with the place of whatever is wrong in it.
 
-Source: contracts/filewriter.md, "NeXus structure JSON".
+Source: docs/reference/contracts/filewriter.md, "NeXus structure JSON".
 """
 
 import json

@@ -1,7 +1,7 @@
 """What array a JSON value of a nexus_structure becomes, given its type word.
 
 Strings become object arrays of `str` (variable-length UTF-8 in the file), numbers arrays of their dtype, scalars 0-d arrays.
-Source: contracts/filewriter.md, "NeXus structure JSON".
+Source: docs/reference/contracts/filewriter.md, "NeXus structure JSON".
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Which variables keep an EPICS server and its clients on private loopback addresses with the default ports.
 
-Source: contracts/ioc.md, "Isolation"; EPICS base 7 and pvxs, lists of environment variables.
+Source: docs/reference/contracts/ioc.md, "Isolation"; EPICS base 7 and pvxs, lists of environment variables.
 """
 
 import zlib

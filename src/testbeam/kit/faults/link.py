@@ -1,6 +1,6 @@
 """A service whose clients have a bad link to it: through the proxy that stands before its port.
 
-Source: contracts/kit.md, "Faults without privileges"; the words are Toxiproxy's.
+Source: docs/reference/contracts/kit.md, "Faults without privileges"; the words are Toxiproxy's.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """How a job's file comes to be: made from its structure, opened for readers to follow, closed and made read-only.
 
-Source: contracts/filewriter.md, "Files".
+Source: docs/reference/contracts/filewriter.md, "Files".
 """
 
 import posixpath

@@ -1,6 +1,6 @@
 """When a partition, and with its last partition a job, has given all it will give.
 
-Source: contracts/filewriter.md, "Time and order". Pure: times (ms since 1970) and offsets come in as arguments.
+Source: docs/reference/contracts/filewriter.md, "Time and order". Pure: times (ms since 1970) and offsets come in as arguments.
 """
 
 from dataclasses import dataclass, field

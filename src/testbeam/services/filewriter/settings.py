@@ -1,4 +1,4 @@
-"""Which options the file-writer has. Source: contracts/filewriter.md, "Options"."""
+"""Which options the file-writer has. Source: docs/reference/contracts/filewriter.md, "Options"."""
 
 import re
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """What a start-up command file asks for: jobs and their stops as JSON, in the newer words of pl72 or the older FileWriter_* ones.
 
-Source: contracts/filewriter.md, "Seed-style start-up command".
+Source: docs/reference/contracts/filewriter.md, "Seed-style start-up command".
 """
 
 import json

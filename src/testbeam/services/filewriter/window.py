@@ -2,7 +2,7 @@
 
 Works on whole batches. A *slot* is the number of a source; state is kept for each slot of each partition, since only within
 a partition Kafka keeps order. All times are ns since 1970.
-Source: contracts/filewriter.md, "Time and order". Messages older than the one before are written as they come, and counted.
+Source: docs/reference/contracts/filewriter.md, "Time and order". Messages older than the one before are written as they come, and counted.
 """
 
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
 r"""Where is a broker, and which topic is meant? The options' `[PROTOCOL+MECHANISM\user@]host[:port][/topic]`.
 
-Source: contracts/forwarder.md, "Options".
+Source: docs/reference/contracts/forwarder.md, "Options".
 """
 
 import re

@@ -1,6 +1,6 @@
 """Is an update's EPICS time one that may go out?
 
-Source: contracts/forwarder.md, "Reject values older than the last sent".
+Source: docs/reference/contracts/forwarder.md, "Reject values older than the last sent".
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Which messages follow from what PVs say? No clock, no socket: time comes in, messages come out.
 
-Source: contracts/forwarder.md, "Messages".
+Source: docs/reference/contracts/forwarder.md, "Messages".
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Which streams are due to be sent again, and when to look next.
 
 A PV that does not change must still appear in the file, so a stream may ask for its last payload to be repeated.
-Source: contracts/forwarder.md, "Periodic repeats".
+Source: docs/reference/contracts/forwarder.md, "Periodic repeats".
 """
 
 import heapq

@@ -1,4 +1,4 @@
-"""Which options the forwarder has. Source: contracts/forwarder.md, "Options"."""
+"""Which options the forwarder has. Source: docs/reference/contracts/forwarder.md, "Options"."""
 
 import os
 from dataclasses import dataclass

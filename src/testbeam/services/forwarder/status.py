@@ -1,6 +1,6 @@
 """What does the forwarder say of itself? The JSON in its x5f2.
 
-Source: contracts/forwarder.md: `streams` with four keys each; all else is ours.
+Source: docs/reference/contracts/forwarder.md, "Status": `streams` with four keys each; all else is ours.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Which streams did the forwarder have when it last wrote them down?
 
-Source: contracts/forwarder.md: an fc00 ADD of all streams, or a REMOVEALL where there are none; the newest valid one counts.
+Source: docs/reference/contracts/forwarder.md, "Storage".
 """
 
 import time

@@ -1,6 +1,6 @@
 """Which streams does a command add to the set, and which does it take away?
 
-Source: contracts/forwarder.md, "Commands".
+Source: docs/reference/contracts/forwarder.md, "Commands".
 """
 
 import re

@@ -1,6 +1,6 @@
 """How services and clients reach Kafka: producers, readers that assign (no group), topics; all over confluent-kafka.
 
-Figures behind the defaults: contracts/performance.md, "Kafka client".
+Figures behind the defaults: docs/reference/contracts/performance.md, "Kafka client".
 """
 
 import difflib

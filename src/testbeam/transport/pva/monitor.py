@@ -3,7 +3,7 @@
 p4p's own work queue costs twice as much an update, and p4p 4.3 may lose the first wake-up of a PV, which then never updates again: the
 event can come before `monitor()` has returned the subscription it is for. Here an event only notes the stream's number, and every new
 subscription is looked at once whether or not it woke.
-Source: contracts/performance.md, "EPICS clients".
+Source: docs/reference/contracts/performance.md, "EPICS clients".
 """
 
 import logging

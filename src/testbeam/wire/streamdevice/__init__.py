@@ -1,6 +1,6 @@
 """StreamDevice protocols: their files, format converters and checksums, and how a protocol runs, as values without I/O.
 
-Source: docs/reference/contracts/ioc.md, "StreamDevice".
+Source: docs/reference/contracts/ioc.md, "Protocols".
 """
 
 from testbeam.wire.streamdevice.compiling import compile_protocol

@@ -1,4 +1,4 @@
-"""Writer module al00: the alarms of a PV (NXlog). Source: contracts/filewriter.md, "Writer modules"."""
+"""Writer module al00: the alarms of a PV (NXlog). Source: docs/reference/contracts/filewriter.md, "Writer modules"."""
 
 import h5py
 import numpy as np

@@ -1,4 +1,4 @@
-"""Writer module ep01: how the connection to a PV changed (NXlog). Source: contracts/filewriter.md, "Writer modules"."""
+"""Writer module ep01: how the connection to a PV changed (NXlog). Source: docs/reference/contracts/filewriter.md, "Writer modules"."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Writer module ev44: neutron events by pulse (NXevent_data). Source: contracts/filewriter.md, "Writer modules".
+"""Writer module ev44: neutron events by pulse (NXevent_data). Source: docs/reference/contracts/filewriter.md, "Writer modules".
 
 Pulses without events are written, too: their number is what a count is normalised with.
 """

@@ -1,4 +1,4 @@
-"""Writer module f144: the values of one source over time (NXlog). Source: contracts/filewriter.md, "Writer modules"."""
+"""Writer module f144: the values of one source over time (NXlog). Source: docs/reference/contracts/filewriter.md, "Writer modules"."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a build of kafka-to-nexus takes the place of our file-writer. Source: contracts/filewriter.md, "Options"."""
+"""How a build of kafka-to-nexus takes the place of our file-writer. Source: docs/reference/contracts/filewriter.md, "Options"."""
 
 import os
 from dataclasses import replace

@@ -130,7 +130,7 @@ def forwarder(
 def _epics(iocs: tuple[str, ...]) -> dict[str, str]:
     """Return the client's side of the isolation: CA by UDP to each IOC, PVA by name server, nobody else.
 
-    Source: contracts/ioc.md, "Isolation".
+    Source: docs/reference/contracts/ioc.md, "Isolation".
     """
     return {
         "EPICS_CA_ADDR_LIST": " ".join(f"${{{ioc}.ca}}" for ioc in iocs),

@@ -1,4 +1,4 @@
-"""How a checkout of ess-dmsc/forwarder takes the place of our forwarder. Source: contracts/forwarder.md, "Options"."""
+"""How a checkout of ess-dmsc/forwarder takes the place of our forwarder. Source: docs/reference/contracts/forwarder.md, "Options"."""
 
 from pathlib import Path
 
