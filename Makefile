@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 4
-unexport PYTHONDONTWRITEBYTECODE  # else each of the many processes that tests start compiles everything anew
+unexport $(filter PYTHON%,$(.VARIABLES))  # what a shell exports for its own Python must neither hide a fault nor cause one
 
 .DEFAULT_GOAL := help
 .PHONY: help install kafka smoke test lint types imports bench soak docs clean
@@ -30,10 +30,7 @@ smoke: kafka  ## the whole stack on real input, ending with a NeXus file and its
 	@$(BIN)/testbeam smoke $(SMOKE)
 
 test: kafka  ## all tests; the slowest 20 are printed; what failed beside others is tried once more by itself
-	@$(BIN)/python -m pytest -n $(WORKERS) --durations=20 $(PYTEST) || { \
-	  code=$$?; [ $$code -eq 1 ] || exit $$code; \
-	  echo "Failed under load; once more, one at a time:"; \
-	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(PYTEST); }
+	@$(BIN)/python tests/run.py $(WORKERS) $(PYTEST)
 
 lint: install  ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -52,7 +49,7 @@ soak: kafka  ## the long runs that `make test` leaves out
 	@TESTBEAM_SOAK=1 $(BIN)/python -m pytest --durations=20 --timeout=3600 $(PYTEST)
 
 docs: install  ## run every snippet of the documentation
-	@$(BIN)/python -m pytest tests/system/test_docs.py
+	@$(BIN)/python -m pytest tests/unit/docs tests/system/test_docs.py
 
 clean:  ## remove the virtual environment and run folders
 	rm -rf $(VENV) runtime

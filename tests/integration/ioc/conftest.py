@@ -38,7 +38,7 @@ def start_ioc(tmp_path: Path) -> Iterator[StartIoc]:
 
     def start(*options: str) -> subprocess.Popen[str]:
         argv = [sys.executable, "-m", "testbeam.services.ioc", *options]
-        environment = scrubbed(os.environ)
+        environment = {name: value for name, value in scrubbed(os.environ).items() if name != "PYTHONUNBUFFERED"}  # as most shells have it
         process = subprocess.Popen(argv, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         started.append(process)
         return process

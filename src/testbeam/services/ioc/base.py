@@ -10,6 +10,7 @@ from testbeam.services.ioc.databases import Database
 from testbeam.transport.epics_libraries import folder
 
 _CORE = ("libCom", "libca", "libdbCore", "libdbRecStd")
+_LINE_BUFFERED = 1  # _IOLBF of glibc and musl
 _PVXS = ("libevent_core", "libevent_pthread", "libpvxs", "libpvxsIoc")
 
 
@@ -27,6 +28,7 @@ class Base:
         Raises:
             StackError: the wheels are missing or a definition can't be loaded.
         """
+        _buffer_stdout_by_line()
         core, pvxs = folder("epicscorelibs"), folder("pvxslibs")
         libraries = {name: _library(core / "lib" / f"{name}.so") for name in _CORE}
         libraries |= {name: _library(pvxs / "lib" / f"{name}.so") for name in _PVXS}
@@ -79,6 +81,12 @@ class Base:
     def exit(self) -> None:
         """Stop servers and scans in base's own order."""
         self._com.epicsExitCallAtExits()
+
+
+def _buffer_stdout_by_line() -> None:
+    """Have the C library write its standard output line by line, so that base's lines and ours keep their order in a file or pipe."""
+    libc = ctypes.CDLL(None)
+    libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, _LINE_BUFFERED, ctypes.c_size_t(0))
 
 
 def _library(path: Path) -> ctypes.CDLL:
