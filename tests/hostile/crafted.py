@@ -15,6 +15,8 @@ def crafted(golden: dict[str, bytes]) -> Iterator[Case]:
     yield from _fc00()
     yield from _da00(Anatomy(golden["da00"]))
     yield from _ad00(Anatomy(golden["ad00"]))
+    yield from _f142(Anatomy(golden["f142"]))
+    yield from _series(golden)
 
 
 def _f144(anatomy: Anatomy) -> Iterator[Case]:
@@ -31,6 +33,32 @@ def _f144(anatomy: Anatomy) -> Iterator[Case]:
     inner = Anatomy(anatomy.message, anatomy.target(3))
     yield "f144: double beyond its table", Anatomy(anatomy.message).with_u16(inner.vtable + 2, 6)
     yield "f144: vtable of the value over its table", anatomy.with_u32(inner.table, 0)
+
+
+def _f142(anatomy: Anatomy) -> Iterator[Case]:
+    kind = anatomy.cell(1)
+    yield "f142: value of unknown type 23", anatomy.with_u8(kind, 23)
+    yield "f142: a number taken for a text", anatomy.with_u8(kind, 21)
+    yield "f142: a number taken for texts", anatomy.with_u8(kind, 22)
+    yield "f142: type without a value", anatomy.with_u16(anatomy.entry(2), 0)
+    yield "f142: unknown status", anatomy.with_u16(anatomy.cell(4), 23)
+    yield "f142: unknown severity", anatomy.with_u16(anatomy.cell(5), 5)
+
+
+def _series(golden: dict[str, bytes]) -> Iterator[Case]:
+    for schema in ("se00", "senv"):
+        anatomy = Anatomy(golden[schema])
+        yield f"{schema}: values of unknown type 11", anatomy.with_u8(anatomy.cell(5), 11)
+        yield f"{schema}: values without a type", anatomy.with_u8(anatomy.cell(5), 0)
+        yield f"{schema}: fewer times than values", anatomy.with_u32(anatomy.target(7), 1)
+        yield f"{schema}: unknown location", anatomy.with_u8(anatomy.cell(4), 99)
+    yield "senv: values of a type that only se00 has", Anatomy(golden["senv"]).with_u8(Anatomy(golden["senv"]).cell(5), 9)
+    times = Anatomy(golden["tdct"])
+    yield "tdct: 2³⁰ times", times.with_u32(times.target(1), 0x4000_0000)
+    units = Anatomy(golden["un00"])
+    yield "un00: a unit that is not UTF-8", units.with_u8(units.target(2) + 4, 0xFF)
+    command = Anatomy(golden["rf5k"])
+    yield "rf5k: a change that only fc00 has", command.with_u16(command.cell(0), 3)
 
 
 def _ev44(anatomy: Anatomy) -> Iterator[Case]:

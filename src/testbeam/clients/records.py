@@ -10,7 +10,19 @@ from testbeam.errors import WireError
 from testbeam.model.arrays import AreaImage, LabelledArray
 from testbeam.model.forwarding import ForwarderCommand
 from testbeam.model.runs import CommandAnswer, RunStart, RunStop, WritingFinished
-from testbeam.model.samples import Alarm, ConnectionChange, ConnectionState, Events, LogValue, Severity
+from testbeam.model.samples import (
+    Alarm,
+    AlarmedLogValue,
+    ConnectionChange,
+    ConnectionState,
+    Events,
+    IntegerSampleSeries,
+    LogValue,
+    SampleSeries,
+    Severity,
+    TimeSeries,
+    UnitsChange,
+)
 from testbeam.model.status import ServiceStatus
 from testbeam.wire.flatbuffers import registry
 
@@ -20,6 +32,11 @@ if TYPE_CHECKING:
 _SCHEMAS: dict[type, str] = {
     LogValue: "f144",
     Alarm: "al00",
+    AlarmedLogValue: "f142",
+    IntegerSampleSeries: "senv",
+    SampleSeries: "se00",
+    TimeSeries: "tdct",
+    UnitsChange: "un00",
     AreaImage: "ad00",
     LabelledArray: "da00",
     ConnectionChange: "ep01",

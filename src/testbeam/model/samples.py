@@ -1,4 +1,4 @@
-"""What one message of a data topic carries: log values, alarms, connection changes, neutron events."""
+"""Messages of data topics: log values, alarms, connection changes, units, series of samples and of times, neutron events."""
 
 from __future__ import annotations
 
@@ -76,3 +76,91 @@ class Events:
     reference_time_index: NDArray[np.int32]
     time_of_flight_ns: NDArray[np.int32]
     pixel_id: NDArray[np.int32]
+
+
+class AlarmStatus(IntEnum):
+    """EPICS alarm status as f142 numbers it, which is `alarm.h` of EPICS base; NO_CHANGE stands for "not said"."""
+
+    NO_ALARM = 0
+    READ = 1
+    WRITE = 2
+    HIHI = 3
+    HIGH = 4
+    LOLO = 5
+    LOW = 6
+    STATE = 7
+    COS = 8
+    COMM = 9
+    TIMED = 10
+    HWLIMIT = 11
+    CALC = 12
+    SCAN = 13
+    LINK = 14
+    SOFT = 15
+    BAD_SUB = 16
+    UDF = 17
+    DISABLE = 18
+    SIMM = 19
+    READ_ACCESS = 20
+    WRITE_ACCESS = 21
+    NO_CHANGE = 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmedLogValue:
+    """One f142 message: a number, text, or 1-D array of either, with the alarm of the same update; a `severity` of None is "not said"."""
+
+    source_name: str
+    value: np.generic | NDArray[np.generic] | str | tuple[str, ...]
+    timestamp_ns: int
+    status: AlarmStatus = AlarmStatus.NO_CHANGE
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitsChange:
+    """One un00 message: the unit that a source's values have from `timestamp_ns` on; None for a source that has none."""
+
+    source_name: str
+    timestamp_ns: int
+    units: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSeries:
+    """One tdct message: `timestamps_ns` (n,) uint64, such as a chopper's top-dead-centres; `sequence_counter` counts the messages."""
+
+    source_name: str
+    timestamps_ns: NDArray[np.uint64]
+    sequence_counter: int
+
+
+class SampleLocation(IntEnum):
+    """Which moment of a sample its time is: of its start, its middle or its end."""
+
+    UNKNOWN = 0
+    START = 1
+    MIDDLE = 2
+    END = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSeries:
+    """One se00 message: `values` (n,) sampled fast, with a time each in `timestamps_ns` (n,) int64, or none and `time_delta_ns` apart.
+
+    `timestamp_ns` is the packet's time, which is that of the first sample where samples have none of their own.
+    """
+
+    source_name: str
+    channel: int
+    timestamp_ns: int
+    time_delta_ns: float
+    message_counter: int
+    values: NDArray[np.generic]
+    timestamps_ns: NDArray[np.int64]
+    location: SampleLocation = SampleLocation.MIDDLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegerSampleSeries(SampleSeries):
+    """One senv message, the older form of se00: `values` are integers, and times are uint64 on the wire."""

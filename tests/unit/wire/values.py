@@ -74,6 +74,13 @@ GOLDEN: dict[str, Any] = {
         time_of_flight_ns=np.array([1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000], np.int32),
         pixel_id=np.array([1, 128, 129, 16_384, 7], np.int32),
     ),
+    "f142": samples.AlarmedLogValue(
+        source_name="TB:VOLT-RB",
+        value=np.float64(-12.75),
+        timestamp_ns=1_700_000_000_123_456_789,
+        status=samples.AlarmStatus.HIGH,
+        severity=samples.Severity.MINOR,
+    ),
     "f144": samples.LogValue(source_name="TB:VOLT-RB", value=np.float64(-12.75), timestamp_ns=1_700_000_000_123_456_789),
     "fc00": forwarding.ForwarderCommand(
         change=forwarding.ConfigChange.REPLACE,
@@ -98,6 +105,35 @@ GOLDEN: dict[str, Any] = {
             spectrum=np.array([1, 2, 3], np.int32), detector_id=np.array([10, 20, 30], np.int32), n_spectra=3
         ),
     ),
+    "rf5k": forwarding.ForwarderCommand(
+        change=forwarding.ConfigChange.ADD,
+        streams=(forwarding.StreamSpec(channel="TB:VOLT-RB", schema="f142", topic="tb_motion", protocol=forwarding.Protocol.CA),),
+    ),
+    "se00": samples.SampleSeries(
+        source_name="TB:ADC",
+        channel=3,
+        timestamp_ns=1_700_000_000_123_456_789,
+        time_delta_ns=1000.0,
+        message_counter=17,
+        values=np.array([0.5, -1.25, 3.75], np.float32),
+        timestamps_ns=np.array([1_700_000_000_123_456_789, 1_700_000_000_123_457_789, 1_700_000_000_123_458_789], np.int64),
+    ),
+    "senv": samples.IntegerSampleSeries(
+        source_name="TB:ADC",
+        channel=3,
+        timestamp_ns=1_700_000_000_000_000_000,
+        time_delta_ns=1000.0,
+        message_counter=17,
+        values=np.array([-5, 0, 70_000], np.int32),
+        timestamps_ns=np.array([1_700_000_000_000_000_000, 1_700_000_000_000_001_000, 1_700_000_000_000_002_000], np.uint64),
+        location=samples.SampleLocation.START,
+    ),
+    "tdct": samples.TimeSeries(
+        source_name="TB:CHOPPER:TDC",
+        timestamps_ns=np.array([1_700_000_000_000_000_000, 1_700_000_000_071_428_571], np.uint64),
+        sequence_counter=9,
+    ),
+    "un00": samples.UnitsChange(source_name="TB:VOLT-RB", timestamp_ns=1_700_000_000_123_456_789, units="mV"),
     "wrdn": runs.WritingFinished(
         service_id="writer-1",
         job_id="7ed1b7f8-7c2b-41c7-9cf0-08cbd7e3f1f2",
@@ -134,6 +170,37 @@ def _log_values(draw: Any) -> samples.LogValue:
     array = draw(_array(dtype))
     value = array if array.size != 1 or draw(st.booleans()) else array[0]
     return samples.LogValue(source_name=draw(_text), value=value, timestamp_ns=draw(_i64))
+
+
+_plain_text = st.text(max_size=20).filter(lambda text: "\0" not in text)  # numpy's texts, by which the library goes, lose their last zeros
+
+
+@st.composite
+def _alarmed_values(draw: Any) -> samples.AlarmedLogValue:
+    value: Any
+    if draw(st.booleans()):
+        value = draw(_plain_text | st.lists(_plain_text, min_size=1, max_size=4).map(tuple))
+    else:
+        array = draw(_array(draw(st.sampled_from(F144_TYPES))))
+        value = array if array.size != 1 or draw(st.booleans()) else array[0]
+    status = draw(st.sampled_from(samples.AlarmStatus))
+    severity = None if status is samples.AlarmStatus.NO_CHANGE else draw(st.none() | st.sampled_from(samples.Severity))
+    return samples.AlarmedLogValue(source_name=draw(_text), value=value, timestamp_ns=draw(_u64), status=status, severity=severity)
+
+
+@st.composite
+def _sample_series(draw: Any, make: Any, types: tuple[str, ...], times: Any, time_type: str) -> Any:
+    size = draw(st.integers(0, 10))
+    return make(
+        source_name=draw(_text),
+        channel=draw(_i32),
+        timestamp_ns=draw(times),
+        time_delta_ns=draw(st.floats(allow_nan=False)),
+        message_counter=draw(st.integers(0, 2**63 - 1)),
+        values=draw(_array(draw(st.sampled_from(types)), size)),
+        timestamps_ns=draw(hnp.arrays(np.dtype(time_type), draw(st.sampled_from((0, size))), elements=st.integers(0, 2**63 - 1))),
+        location=draw(st.sampled_from(samples.SampleLocation)),
+    )
 
 
 @st.composite
@@ -210,6 +277,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         samples.ConnectionChange, source_name=_text, timestamp_ns=_i64, state=st.sampled_from(samples.ConnectionState), service_id=_text
     ),
     "ev44": _events(),
+    "f142": _alarmed_values(),
     "f144": _log_values(),
     "fc00": st.builds(
         forwarding.ForwarderCommand, change=st.sampled_from(forwarding.ConfigChange), streams=st.lists(_streams, max_size=5).map(tuple)
@@ -230,6 +298,17 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         detector_spectrum_map=st.none()
         | st.builds(runs.DetectorSpectrumMap, spectrum=_array("i4"), detector_id=_array("i4"), n_spectra=_i32),
     ),
+    "rf5k": st.builds(
+        forwarding.ForwarderCommand,
+        change=st.sampled_from(tuple(forwarding.ConfigChange)[:3]),
+        streams=st.lists(_streams.map(lambda stream: dataclasses.replace(stream, periodic=0)), max_size=5).map(tuple),
+    ),
+    "se00": _sample_series(samples.SampleSeries, F144_TYPES, _i64, "i8"),
+    "senv": _sample_series(  # whole seconds until 2100: the library takes a datetime
+        samples.IntegerSampleSeries, F144_TYPES[:8], st.integers(0, 4_102_444_800).map(lambda s: s * 1_000_000_000), "u8"
+    ),
+    "tdct": st.builds(samples.TimeSeries, source_name=_text, timestamps_ns=_array("u8"), sequence_counter=_u64),
+    "un00": st.builds(samples.UnitsChange, source_name=_text, timestamp_ns=_i64, units=st.none() | _text),
     "wrdn": st.builds(
         runs.WritingFinished,
         service_id=_text,

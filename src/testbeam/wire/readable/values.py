@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 from testbeam.model.arrays import AreaImage, LabelledArray
 from testbeam.model.forwarding import ForwarderCommand
 from testbeam.model.runs import CommandAnswer, RunStart, RunStop, WritingFinished
-from testbeam.model.samples import Alarm, ConnectionChange, Events, LogValue
+from testbeam.model.samples import (
+    Alarm,
+    AlarmedLogValue,
+    ConnectionChange,
+    Events,
+    IntegerSampleSeries,
+    LogValue,
+    SampleSeries,
+    TimeSeries,
+    UnitsChange,
+)
 from testbeam.model.status import ServiceStatus
 from testbeam.wire.readable.texts import hex_head, printable, time_ms, time_ns
 
@@ -36,6 +46,26 @@ def line_of(value: Any) -> str:
 
 def _log_value(value: LogValue) -> str:
     return f"{_number(value.value)} {value.value.dtype}, at {time_ns(value.timestamp_ns)}"
+
+
+def _alarmed(value: AlarmedLogValue) -> str:
+    alarm = "" if value.severity is None else f", {value.severity.name} {value.status.name}"
+    shown = ", ".join(_quoted(text) for text in value.value[:3]) if isinstance(value.value, tuple) else _short(value.value)
+    return f"{shown}{alarm}, at {time_ns(value.timestamp_ns)}"
+
+
+def _units(change: UnitsChange) -> str:
+    return f"{'no unit' if change.units is None else _quoted(change.units)}, from {time_ns(change.timestamp_ns)} on"
+
+
+def _times(series: TimeSeries) -> str:
+    count = len(series.timestamps_ns)
+    first = f", first at {time_ns(int(series.timestamps_ns[0]))}" if count else ""
+    return f"message {series.sequence_counter}, {_n(count, 'time')}{first}"
+
+
+def _samples(series: SampleSeries) -> str:
+    return f"message {series.message_counter}, channel {series.channel}, {_short(series.values)}, at {time_ns(series.timestamp_ns)}"
 
 
 def _events(events: Events) -> str:
@@ -162,15 +192,20 @@ def _n(count: int, noun: str) -> str:
 
 _WORDS: dict[type, Callable[[Any], str]] = {
     Alarm: _alarm,
+    AlarmedLogValue: _alarmed,
     AreaImage: _area_image,
     CommandAnswer: _answer,
     ConnectionChange: _connection,
     Events: _events,
     ForwarderCommand: _command,
     LabelledArray: _labelled_array,
+    IntegerSampleSeries: _samples,
     LogValue: _log_value,
     RunStart: _run_start,
     RunStop: _run_stop,
+    SampleSeries: _samples,
     ServiceStatus: _status,
+    TimeSeries: _times,
+    UnitsChange: _units,
     WritingFinished: _finished,
 }

@@ -1,4 +1,4 @@
-"""Which bytes say these values in this schema?
+"""FlatBuffers encoder.
 
 A message is built from its end to its beginning, as offsets may only point forward. Given the order of objects and cells
 of ess-streaming-data-types (see `Table.created` and `Table.added`) the bytes are that library's own.
@@ -113,7 +113,7 @@ class _Building:
     def vector(self, field: Vector, values: Any) -> int:
         from testbeam.wire.flatbuffers.codec.vectors import exact
 
-        array = exact(field, values)
+        array = exact(field.name, field.dtype, values)
         self.align(4, array.nbytes)
         self.align(field.itemsize, array.nbytes)
         self.put(array.tobytes())
@@ -128,6 +128,8 @@ class _Building:
         return self.offsets([self.table(field.table, row) for row in rows][::-1])
 
     def string_vector(self, field: StringVector, texts: tuple[str, ...]) -> int:
+        if field.last_first:
+            return self.offsets([self.string(field, text) for text in reversed(texts)])
         return self.offsets([self.string(field, text) for text in texts][::-1])
 
     def offsets(self, places: list[int]) -> int:

@@ -1,4 +1,4 @@
-"""Which member of an enum does a number on the wire stand for?"""
+"""Members of enums by their numbers on the wire."""
 
 from enum import IntEnum
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""Where does a vtable put the fields of its table? Compiled once into one `struct` call per table."""
+"""Layouts of tables: a vtable compiled once into one `struct` call per table."""
 
 from collections.abc import Callable
 from struct import Struct, unpack

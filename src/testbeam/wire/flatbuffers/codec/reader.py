@@ -1,4 +1,4 @@
-"""Is this a valid message of its schema, and what are its values?
+"""FlatBuffers verifier and decoder.
 
 Every offset, length, alignment, terminator and vtable is checked before it is used, so that no byte string can make the
 reader look outside the buffer, work or allocate more than the buffer's size justifies, or raise anything but WireError.
@@ -157,7 +157,7 @@ class _Reading:
         from testbeam.wire.flatbuffers.codec.vectors import view
 
         count = self.elements(field, position, field.itemsize)
-        return view(field, self.buffer, count, position + 4) if count else field.default
+        return view(field.dtype, self.buffer, count, position + 4) if count else field.default
 
     def nested(self, field: Nested, position: int) -> Values:
         return self.table(field.table, position)

@@ -1,4 +1,4 @@
-"""Which kinds of field a FlatBuffers table can have, and how a schema is written down as a table of them.
+"""Descriptions of FlatBuffers tables: the kinds of field, and a schema as a table of them.
 
 A schema is data: the reader and the builder are the only code that knows the encoding.
 Source: FlatBuffers "Internals" (offsets, vtables, alignment).
@@ -34,11 +34,12 @@ class String:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StringVector:
-    """A vector of UTF-8 texts, read as a tuple; a missing one reads as ()."""
+    """A vector of UTF-8 texts, read as a tuple; a missing one reads as (). `last_first` is the order in which a builder makes them."""
 
     name: str
     slot: int
     default: Any = ()
+    last_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +60,7 @@ class Vector:
         """Return an array without elements."""
         from testbeam.wire.flatbuffers.codec.vectors import empty
 
-        return empty(self)
+        return empty(self.dtype)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

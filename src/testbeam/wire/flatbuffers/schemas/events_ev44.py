@@ -102,7 +102,7 @@ def _array(values: NDArray[Any], field: Vector, dtype: np.dtype[Any]) -> NDArray
     if type(values) is np.ndarray and values.dtype is dtype and values.ndim == 1 and values.flags.c_contiguous:
         return values
     try:
-        return exact(field, values)
+        return exact(field.name, field.dtype, values)
     except ValueError as error:
         raise WireError("ev44", str(error)) from None
 
