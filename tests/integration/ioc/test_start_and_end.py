@@ -16,7 +16,7 @@ BAD = {
     "field": ('record(ai, "$(P)A") {\n  field(VAL, "1.5")\n  field(NOPE, "1.5")\n}', "line 3", "doesn't have a field 'NOPE'"),
     "macro": ('record(ai, "$(P)$(Q)") { }', "line 1", "macro Q has no value; give --macro Q=VALUE"),
     "value": ('record(ai, "$(P)A") {\n  field(VAL, "abc")\n}', "line 2", "Can't set 'T:A.VAL' to 'abc'"),
-    "device": ('record(ai, "$(P)A") {\n  field(DTYP, "stream")\n}', "line 2", "no such device support"),
+    "device": ('record(ai, "$(P)A") {\n  field(DTYP, "asynInt32")\n}', "line 2", "no such device support"),
     "syntax": ('record(ai, "$(P)A") {\n  field(DESC "1.5")\n}', "line 2", "syntax error"),
     "brace": ('record(ai, "$(P)A") {\n  field(VAL, "1"\n', "line 2", "'(' is never closed"),
     "include": ('include "nofile.db"', "line 1", "Can't open include file 'nofile.db'"),

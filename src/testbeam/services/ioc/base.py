@@ -50,6 +50,24 @@ class Base:
         self._db.iocshRegisterCommon.restype = None
         self._db.iocshRegisterCommon()
 
+    @property
+    def com(self) -> ctypes.CDLL:
+        """Return libCom."""
+        return self._com
+
+    @property
+    def core(self) -> ctypes.CDLL:
+        """Return libdbCore."""
+        return self._db
+
+    def define(self, path: str) -> None:
+        """Load the definitions in a file.
+
+        Raises:
+            StackError: base refused them.
+        """
+        _expect_ok(self._db.dbLoadDatabase(path.encode(), None, None), path)
+
     def _define(self, name: str, path: Path) -> None:
         _expect_ok(self._db.dbLoadDatabase(name.encode(), str(path).encode(), None), name)
 

@@ -1,9 +1,15 @@
 """What the IOC does from its start to its end."""
 
 import faulthandler
+import json
 import logging
 import os
+import re
 import threading
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testbeam.errors import SettingsError, StackError
 from testbeam.services.ioc import complaints, databases, sockets
@@ -12,27 +18,39 @@ from testbeam.services.ioc.capture import captured_stderr
 from testbeam.services.ioc.counting import counting_records
 from testbeam.services.ioc.databases import Database
 from testbeam.services.ioc.settings import IocSettings
+from testbeam.services.ioc.startup import Report, StartUp
 from testbeam.transport.epics_environment import CA_PORT, PVA_PORT, client_environment, server_environment
+
+if TYPE_CHECKING:
+    from testbeam.services.ioc.commands import Shell
+    from testbeam.services.ioc.stream.support import Support
 
 log = logging.getLogger("ioc")
 
+_STREAM = re.compile(rb"DTYP\W{1,5}stream\b")
 _LOOK_S = 2.0
 
 
 def serve(settings: IocSettings, stop: threading.Event) -> None:
     """Serve the records of database files over Channel Access and PV Access until told to stop."""
     faulthandler.enable(os.dup(2))  # base is C: an address fault in it shall name the step; standard error itself may be captured then
+    settings = absolute(settings)  # a start-up file changes the working folder
     loadable = checked(settings)
     settings.records_file.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
     isolate(settings.address, settings.peer)
     base = Base.load()
-    try:
-        start(base, loadable, settings)
+    with ExitStack() as owned:
+        owned.callback(base.exit)  # also after an error: Python can't end in order while base's threads run
+        start(base, loadable, settings, owned)
         log.info("serving CA on %s:%d and PVA on %s:%d", settings.address, CA_PORT, settings.address, PVA_PORT)
         while not stop.wait(_LOOK_S):
             sockets.keep_on_loopback()  # links to other IOCs open sockets when they first look for them
-    finally:
-        base.exit()  # also after an error: Python can't end in order while base's threads run
+
+
+def absolute(settings: IocSettings) -> IocSettings:
+    """Return the settings with every path made independent of the working folder."""
+    paths = ("st_cmd", "wire_log", "shell_socket", "start_report", "records_file")
+    return replace(settings, **{name: path.absolute() for name in paths if (path := getattr(settings, name)) is not None})
 
 
 def checked(settings: IocSettings) -> tuple[Database, ...]:
@@ -47,7 +65,10 @@ def checked(settings: IocSettings) -> tuple[Database, ...]:
         sockets.check_loopback(option, address)
     if not settings.records_file.absolute().parent.is_dir():
         raise SettingsError("--records-file", str(settings.records_file), "a file in a folder that exists")
-    loadable = databases.parse(settings.db or (str(databases.DEMO),), settings.macro)
+    if settings.st_cmd is not None and not settings.st_cmd.is_file():
+        raise SettingsError("--st-cmd", str(settings.st_cmd), "a start-up file that exists")
+    files = settings.db or (() if settings.st_cmd is not None else (str(databases.DEMO),))
+    loadable = databases.parse(files, settings.macro)
     if settings.counting > 0:
         loadable += databases.parse((_counting_file(settings),), settings.macro)
     for database in loadable:
@@ -56,26 +77,75 @@ def checked(settings: IocSettings) -> tuple[Database, ...]:
     return loadable
 
 
-def start(base: Base, loadable: tuple[Database, ...], settings: IocSettings) -> None:
+def start(base: Base, loadable: tuple[Database, ...], settings: IocSettings, owned: ExitStack) -> None:
     """Bring EPICS base up with these databases on the address that the settings name.
 
     Raises:
-        StackError: base refuses a database.
+        StackError: base refuses a database, or the start-up file can't be run.
         SettingsError: there is no record in any of them.
         PortTaken: another process was faster to take a port.
     """
+    support = _stream_support(base, settings, owned) if needs_stream(settings, loadable) else None
     for database in loadable:
         load_records(base, database)
-    names = settings.records_file.with_name(f"{settings.records_file.name}.partial")
+    if settings.st_cmd is not None and support is not None:
+        shell, stream = support
+        script = StartUp(settings.st_cmd, shell, lambda database: load_records(base, database), lambda: initialise(base, settings))
+        stream.folders.extend(script.project.protocol_folders())
+        write_report(settings, script.run())
+    else:
+        initialise(base, settings)
+    _partial(settings).replace(settings.records_file)  # whoever waits for the file finds an IOC that serves all that is in it
+
+
+def initialise(base: Base, settings: IocSettings) -> None:
+    """Write the names of all records and let base run them.
+
+    Raises:
+        StackError: base refused.
+        SettingsError: there is no record.
+        PortTaken: another process was faster to take a port.
+    """
+    names = _partial(settings)
     base.write_record_names(names)
     if not names.read_bytes().strip():
-        raise SettingsError("--db", ", ".join(settings.db), "at least one database that holds a record")
+        files = ", ".join(settings.db) or str(settings.st_cmd)
+        raise SettingsError("--db", files, "at least one database that holds a record")
     base.init(settings.keep_init_sleep)
     refused = sockets.keep_on_loopback()
     if refused:
         log.warning("the kernel lets these sockets face other machines: %s", ", ".join(refused))
     sockets.check_held(settings.address)
-    names.replace(settings.records_file)  # whoever waits for the file finds an IOC that serves all that is in it
+
+
+def _partial(settings: IocSettings) -> Path:
+    return settings.records_file.with_name(f"{settings.records_file.name}.partial")
+
+
+def needs_stream(settings: IocSettings, loadable: tuple[Database, ...]) -> bool:
+    """Tell whether device support `stream` and the shell are needed: they cost some time to load."""
+    if settings.st_cmd is not None or settings.port or settings.shell_socket is not None:
+        return True
+    return any(_STREAM.search(database.path.read_bytes()) for database in loadable)
+
+
+def _stream_support(base: Base, settings: IocSettings, owned: ExitStack) -> "tuple[Shell, Support]":
+    from testbeam.services.ioc import streaming  # late: an IOC without devices starts sooner
+    from testbeam.services.ioc.commands import Shell
+    from testbeam.services.ioc.shell_socket import ShellSocket
+
+    shell = Shell(base.com)
+    support = streaming.make(base, shell, settings)
+    owned.callback(support.close)
+    if settings.shell_socket is not None:
+        owned.callback(ShellSocket(settings.shell_socket, shell).close)
+    return shell, support
+
+
+def write_report(settings: IocSettings, report: Report) -> None:
+    """Write what was not done to the file that is asked for."""
+    if settings.start_report is not None:
+        settings.start_report.write_text(json.dumps([asdict(note) for note in report.notes], indent=1))
 
 
 def isolate(address: str, peers: tuple[str, ...]) -> None:

@@ -18,6 +18,18 @@ class IocSettings(ProgramSettings):
     counting: int = option(default=0, help="add this many records $(P)COUNT-0 … that count at 10 Hz, to prove that no update is lost")
     address: str = option(default="127.0.0.1", help="loopback address to serve CA (port 5064) and PVA (port 5075) on")
     peer: tuple[str, ...] = option(default=(), help="address of another IOC that links of these records may reach; may be repeated")
+    st_cmd: Path | None = option(default=None, help="start-up file to run as iocsh would (st.cmd); its tree needs no build")
+    port: tuple[str, ...] = option(
+        default=(), help="port for records with DTYP stream, NAME=HOST:PORT or NAME=/dev/LINE; may be repeated; without a start-up file"
+    )
+    protocols: tuple[str, ...] = option(default=(), help="folder with protocol files, after those of STREAM_PROTOCOL_PATH; may be repeated")
+    localhost: str = option(default="", help="what `localhost` means in the ports of this IOC (default: the IOC's own address)")
+    device: tuple[str, ...] = option(
+        default=(), help="what stands for a device that is not here: /dev/ttyS0=localhost:9999 or ps.lab:23=localhost:9999; may be repeated"
+    )
+    wire_log: Path | None = option(default=None, help="file for what goes over the ports, one JSON object a line")
+    shell_socket: Path | None = option(default=None, help="Unix socket that takes lines for the IOC shell")
+    start_report: Path | None = option(default=None, help="file for what the start-up file asks for and is not done, as JSON")
     records_file: Path = option(
         default=Path("records.txt"), help="where the names of all records are written once the IOC runs, one a line"
     )

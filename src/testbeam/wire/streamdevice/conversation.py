@@ -88,6 +88,7 @@ class Write:
     data: bytes
     ms: int
     own_terminator: bool
+    answered: bool = True  # the protocol reads something afterwards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +125,7 @@ class Conversation:
         self.input = b""
         self.received = False  # the record itself has been given a value
         self._locked = False
+        self._answered = False
         self._interrupt = mode is Mode.INTERRUPT
 
     def run(self) -> Talk:
@@ -147,7 +149,8 @@ class Conversation:
         return (yield from self._commands(handler))
 
     def _commands(self, commands: Sequence[Command]) -> Talk:
-        for command in commands:
+        for index, command in enumerate(commands):
+            self._answered = any(isinstance(later, In) for later in commands[index + 1 :])
             result = yield from self._command(command)
             if result is not Result.SUCCESS:
                 return result
@@ -174,7 +177,7 @@ class Conversation:
             self._locked = True
         self._interrupt = self._interrupt and not self._asked()
         own = settings.out_terminator is not None
-        return (yield Write(data=self.output, ms=settings.write_timeout_ms, own_terminator=own)).result
+        return (yield Write(data=self.output, ms=settings.write_timeout_ms, own_terminator=own, answered=self._answered)).result
 
     def _asked(self) -> bool:
         """Tell whether an input has come already, so that an answer to what is written now is waited for in the normal way."""

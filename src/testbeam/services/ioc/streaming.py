@@ -1,0 +1,77 @@
+"""Device support `stream` in this IOC: made, given its commands, told of the IOC's life, and ended."""
+
+import ctypes
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from testbeam.errors import SettingsError
+from testbeam.services.ioc.base import Base
+from testbeam.services.ioc.commands import Shell
+from testbeam.services.ioc.port_commands import PortCommands
+from testbeam.services.ioc.settings import IocSettings
+from testbeam.services.ioc.stream.core_library import Core
+from testbeam.services.ioc.stream.support import Support
+from testbeam.services.ioc.stream.transcript import Transcript
+
+_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_int)
+_kept: list[object] = []
+
+
+def pairs(option: str, entries: Sequence[str]) -> dict[str, str]:
+    """Return the pairs of entries NAME=VALUE.
+
+    Raises:
+        SettingsError: one is not such.
+    """
+    found = {}
+    for entry in entries:
+        name, equal, value = entry.partition("=")
+        if not (name and equal and value):
+            raise SettingsError(option, entry, "NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def make(base: Base, shell: Shell, settings: IocSettings) -> Support:
+    """Register device support and its commands; make the ports that the settings name."""
+    support = Support(
+        Core(base.core),
+        shell.run,
+        transcript=Transcript(settings.wire_log),
+        local_host=settings.localhost or settings.address,
+        replaced=pairs("--device", settings.device),
+    )
+    support.folders.extend(Path(folder).absolute() for folder in settings.protocols)
+    define(base, support.register())
+    PortCommands(shell, support).add()
+    follow(base, support)
+    for name, target in pairs("--port", settings.port).items():
+        if ":" in target:
+            support.add_internet_port(name, target, auto_connect=True)
+        else:
+            support.add_serial_port(name, target, auto_connect=True)
+    return support
+
+
+def define(base: Base, text: str) -> None:
+    """Give definitions to base, which reads them from a file."""
+    fd = os.memfd_create("stream.dbd")
+    try:
+        os.write(fd, text.encode())
+        base.define(f"/proc/self/fd/{fd}")
+    finally:
+        os.close(fd)
+
+
+def follow(base: Base, support: Support) -> None:
+    """Tell device support how far the IOC has come."""
+    name_of = base.com.initHookName
+    name_of.restype = ctypes.c_char_p
+
+    def hook(state: int) -> None:
+        support.hook((name_of(state) or b"").decode())
+
+    function = _HOOK(hook)
+    _kept.append(function)
+    base.com.initHookRegister(function)
