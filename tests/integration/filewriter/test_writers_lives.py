@@ -125,7 +125,7 @@ def test_an_acknowledgement_that_comes_in_with_the_heartbeat_makes_a_writer_read
     ready_file = tmp_path / "ready"
     settings = FileWriterSettings(brokers="127.0.0.1:9", command_status_topic="status", job_pool_topic="pool", ready_file=ready_file)
     writer = FileWriter(settings, Kafka(bootstrap=settings.brokers))
-    writer._feedback._heard = True  # taken in before the step looks for it
+    writer._feedback._publisher.heard.add("status")  # taken in before the step looks for it
 
     writer.step()
 

@@ -1,7 +1,6 @@
 """The file-writer's loop: idle in the pool until there is a job, then that job to its end, and back."""
 
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from testbeam.errors import NexusError, TransportError, WireError
 from testbeam.model.runs import RunStart, RunStop
 from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
+from testbeam.runtime.ready_file import write_ready_file
 from testbeam.services.filewriter import core, start_command
 from testbeam.services.filewriter.feedback import Feedback, new_service_id
 from testbeam.services.filewriter.pool import Pool
@@ -102,15 +102,8 @@ class FileWriter:
 
     def _become_ready(self) -> None:
         self._is_ready = True
-        self._tell_ready()
+        write_ready_file(self._settings.ready_file)
         self._pool.join()
-
-    def _tell_ready(self) -> None:
-        file = self._settings.ready_file
-        if file is not None:
-            unfinished = file.with_name(f"{file.name}.new")
-            unfinished.write_text(str(os.getpid()))
-            unfinished.replace(file)
 
     def _do(self, command: Command) -> None:
         if isinstance(command, Exit):
