@@ -16,7 +16,8 @@ from typing import NamedTuple
 from benchmarks.harness import Result, at_most
 from testbeam.kit.probes.listening import PortListens
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Port, Service, Stack
+from testbeam.kit.spec import Port, Service
+from testbeam.kit.stack import Stack
 
 ROUNDS = 9
 TRIPS = 1000

@@ -21,7 +21,7 @@ from streaming_data_types.eventdata_ev44 import deserialise_ev44
 from streaming_data_types.logdata_f144 import deserialise_f144
 
 from benchmarks.harness import Result, at_least, at_most, table, write_results
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.model.samples import Events
 from testbeam.nexus import compose
 from testbeam.nexus.structure import parse

@@ -19,7 +19,7 @@ import psutil
 from benchmarks.harness import Result, at_least, at_most, table, write_results
 from testbeam.clients.topics import Mark, TopicHandle
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.model.forwarding import Protocol, StreamSpec
 from testbeam.stacks.roles.broker.declaration import broker
 from testbeam.stacks.roles.forwarder.declaration import forwarder

@@ -9,7 +9,8 @@ from contextlib import ExitStack, suppress
 
 from benchmarks.harness import Result, at_most
 from testbeam.kit.probes.listening import PortListens
-from testbeam.kit.spec import Port, Service, Stack
+from testbeam.kit.spec import Port, Service
+from testbeam.kit.stack import Stack
 
 SERVICES = 8
 ROUNDS = 9

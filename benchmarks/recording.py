@@ -13,7 +13,7 @@ from testbeam.kafkatools.recording import record
 from testbeam.kafkatools.recording_span import Span
 from testbeam.kafkatools.replay_names import Names
 from testbeam.kafkatools.replaying import replay
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.transport.kafka.client import Kafka
 

@@ -22,7 +22,7 @@ from testbeam.kafka_distribution import launch
 from testbeam.kafka_distribution.options import LaunchOptions
 from testbeam.kafka_distribution.prepare import prepare
 from testbeam.kafka_distribution.telling import ConsoleTeller
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.reference import light_chain
 from testbeam.stacks.topics import Topics
 from testbeam.transport.kafka.plain import ask_metadata, make_usable

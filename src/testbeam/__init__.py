@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from testbeam.kit.run import Run as Run
     from testbeam.kit.spec import Port as Port
     from testbeam.kit.spec import Probe as Probe
-    from testbeam.kit.spec import Seen as Seen
+    from testbeam.kit.spec import ProbeResult as ProbeResult
     from testbeam.kit.spec import Service as Service
-    from testbeam.kit.spec import Stack as Stack
+    from testbeam.kit.spec import ServiceView as ServiceView
+    from testbeam.kit.stack import Stack as Stack
     from testbeam.stacks import reference as reference
     from testbeam.stacks.replacing import replaced as replaced
     from testbeam.stacks.roles.broker.declaration import BrokerHandle as BrokerHandle
@@ -55,7 +56,8 @@ if TYPE_CHECKING:
     from testbeam.stacks.topics import Topics as Topics
 
 _NAMES = {
-    "testbeam.kit.spec": ("Port", "Probe", "Seen", "Service", "Stack"),
+    "testbeam.kit.spec": ("Port", "Probe", "ProbeResult", "Service", "ServiceView"),
+    "testbeam.kit.stack": ("Stack",),
     "testbeam.kit.handle": ("Handle",),
     "testbeam.kit.run": ("Run",),
     "testbeam.stacks.reference": (),

@@ -22,7 +22,7 @@ NewTopic = Callable[..., "TopicHandle"]
 @pytest.fixture(scope="session")
 def shared_broker() -> Iterator["BrokerHandle"]:
     """Run one broker for the session; a test that breaks or stops its broker starts one of its own."""
-    from testbeam.kit.spec import Stack
+    from testbeam.kit.stack import Stack
     from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 
     with Stack(broker()).run() as run:

@@ -14,7 +14,7 @@ from testbeam.errors import SettingsError
 from testbeam.hosting import registry
 from testbeam.hosting.registry import Entry
 from testbeam.kit import template
-from testbeam.kit.tail import tail
+from testbeam.kit.logs import tail
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

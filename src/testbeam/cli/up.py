@@ -14,11 +14,11 @@ from testbeam.console import timeline
 from testbeam.console.signals import end_as_by_ctrl_c
 from testbeam.errors import SettingsError, StackError
 from testbeam.hosting.detaching import detach as start_detached
-from testbeam.hosting.holding import Label, held
+from testbeam.hosting.hosted import StackInfo, hosted
 from testbeam.kit import debugger, environment, interrupts, template
 from testbeam.kit.journal import Event
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.fingerprint import fingerprint
 from testbeam.stacks.replacing import apply, parse_replacements
 from testbeam.stacks.toml.file import declared
@@ -56,7 +56,7 @@ def up(
         if detach:
             raise SettingsError("--detach", "with --wait-to-attach-debugger", "one of the two: a held start is steered from this terminal")
         stack = debugger.held(stack, ["" if word == "*" else word for word in wait_to_attach_debugger])
-    label = Label(name=name or declaration.name, fingerprint=fingerprint(stack), file=str(declaration.file or ""))
+    label = StackInfo(name=name or declaration.name, fingerprint=fingerprint(stack), file=str(declaration.file or ""))
     if detach:
         _prepare(stack)
         with timeline.shown(console) as shown:
@@ -89,7 +89,7 @@ def _prepare(stack: Stack) -> None:
                 subprocess.run(argv, env=environment.scrubbed(), stdin=subprocess.DEVNULL, check=False)
 
 
-def _hold(run: Run, label: Label, console: Console) -> None:
+def _hold(run: Run, label: StackInfo, console: Console) -> None:
     """Keep a ready run up until Ctrl-C or `testbeam down`, telling of services that end meanwhile."""
 
     def heard(event: Event) -> None:
@@ -98,7 +98,7 @@ def _hold(run: Run, label: Label, console: Console) -> None:
 
     run.journal.subscribe(heard)
     try:
-        with suppress(KeyboardInterrupt), held(run, label) as holder:
+        with suppress(KeyboardInterrupt), hosted(run, label) as holder:
             show_endpoints(console, holder.entry)
             console.print("\nCtrl-C ends it", highlight=False)
             interrupts.wait(holder.told_to_end)

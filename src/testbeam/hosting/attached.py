@@ -1,36 +1,33 @@
-"""How a test, a prompt or a command joins a stack that another process holds: the surface of a Run, over its socket."""
+"""Attached run: the surface of a Run for a test, a prompt or a command, over the socket of the process that hosts it."""
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, Self, TypeVar
 
 from testbeam.errors import StackError
 from testbeam.hosting import registry
 from testbeam.hosting.channel import Channel
-from testbeam.hosting.portable import decode_service, encode_service
 from testbeam.hosting.registry import Entry
-from testbeam.hosting.remote import RemoteLifecycle, RemotePlace
-from testbeam.hosting.remote_faults import RemoteBoard
+from testbeam.hosting.remote import RemoteAllocation, RemoteFaults, RemoteLifecycle
 from testbeam.hosting.run_control import error_of
-from testbeam.kit import journal, measuring, template
-from testbeam.kit.handle import Handle
+from testbeam.hosting.service_json import decode_service, encode_service
+from testbeam.kit import journal, template
+from testbeam.kit.handle import Handle, handle_class
 from testbeam.kit.journal import Event, Subscriber
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
+from testbeam.model.deadline import Deadline
 
-if TYPE_CHECKING:
-    from testbeam.kit.lifecycle import Lifecycle
-    from testbeam.kit.run import Run
-    from testbeam.kit.spec import Service, Stack
-
+H = TypeVar("H")
 _NOTED_S = 2.0
 
 OnCrash = Callable[[Handle], None]
 
 
 class AttachedJournal:
-    """The journal of a run that is held elsewhere: its file is read here, what is recorded goes there."""
+    """The journal of a run that is hosted elsewhere: its file is read here, what is recorded goes there."""
 
     def __init__(self, run: "AttachedRun") -> None:
         self._run = run
@@ -67,14 +64,14 @@ class AttachedJournal:
 
 
 class AttachedRun:
-    """A running stack that another process holds; closing it, or leaving its block, leaves the stack as it is.
+    """A running stack that another process hosts; closing it, or leaving its block, leaves the stack as it is.
 
-    What this process has added is stopped with it. `declared` gives services whose classes the holder could not tell. With `from_start`
+    What this process has added is stopped with it. `declared` gives services whose classes the host could not tell. With `from_start`
     it is poisoned, too, by what has ended before this process has joined.
     """
 
     def __init__(
-        self, entry: Entry, declared: "Iterable[Service]" = (), on_crash: OnCrash | None = None, *, from_start: bool = False
+        self, entry: Entry, declared: Iterable[Service] = (), on_crash: OnCrash | None = None, *, from_start: bool = False
     ) -> None:
         self.entry = entry
         self.id = entry.id
@@ -86,9 +83,8 @@ class AttachedRun:
         self.guard_pid: int | None = described["guard_pid"]
         self.watcher_pid: int = described["watcher_pid"]
         self.journal = AttachedJournal(self)
-        self.faults = RemoteBoard(self.channel)
+        self.faults = RemoteFaults(self.channel)
         self._declared = {service.name: service for service in declared}
-        self._started_ns: int = described["started_ns"]
         self._crashes_before: int = 0 if from_start else described["crashes"]
         self._described: dict[str, Mapping[str, Any]] = {one["name"]: one for one in described["services"]}
         self._handles: dict[str, Handle] = {}
@@ -123,10 +119,8 @@ class AttachedRun:
         return {name: self[name] for name in self}
 
     @property
-    def stack(self) -> "Stack":
+    def stack(self) -> Stack:
         """Return the declaration of what runs."""
-        from testbeam.kit.spec import Stack  # late: seldom asked for
-
         return Stack(*(self[name].service for name in self))
 
     @property
@@ -140,21 +134,24 @@ class AttachedRun:
 
         Raises:
             ServiceDied: a service, or the guard of the run, has ended.
-            HolderGone: the whole stack has.
+            HostGone: the whole stack has.
         """
         for error in self.crashed:
             raise error
 
-    def measure(self, topic: Any, for_s: float = 10.0, **how: Any) -> Any:
-        """Return rate, latency and lag of a topic, and what every service uses meanwhile; raise as `Run.measure`."""
-        return measuring.measure(self.handles, topic, for_s, how)
+    def service(self, name: str, kind: type[H]) -> H:
+        """Return the handle of a service, typed; raise as `Run.service`."""
+        handle = self[name]
+        if not isinstance(handle, kind):
+            raise StackError(f"the handle of service {name!r} is a {type(handle).__name__}, not a {kind.__name__}")
+        return handle
 
     def mark(self, label: str, **data: Any) -> Event:
         """Note a moment in the journal, with the size of every log."""
         return Event(**self.channel.ask("mark", label=label, data=data))
 
     @contextmanager
-    def add(self, service: "Service", **changes: Any) -> Iterator[Handle]:
+    def add(self, service: Service, **changes: Any) -> Iterator[Handle]:
         """Start one more service, or one otherwise configured, on the live run; stop and forget it at the end of the block.
 
         Raises as `Run.add`, and StackError where the declaration can't be told to another process.
@@ -193,10 +190,8 @@ class AttachedRun:
             service = decode_service(described["declaration"])
         else:
             raise StackError(f"service {name!r} can't be used from here: {described['untold']}")
-        place = RemotePlace(self.channel, described)
-        lifecycle = RemoteLifecycle(service, place, self.channel, self._started_ns)
-        # A handle asks of its run and its lifecycle only what these two have.
-        return service.handle(cast("Run", self), cast("Lifecycle", lifecycle))
+        lifecycle = RemoteLifecycle(service, RemoteAllocation(self.channel, described), self.channel)
+        return handle_class(service)(self, lifecycle)
 
     def _forget(self, name: str) -> None:
         handle = self._handles.pop(name, None)
@@ -207,9 +202,9 @@ class AttachedRun:
 
     def _wait_crash(self) -> None:
         """Wait until `check` knows what the journal has told: a run notes the event a moment before the error."""
-        end_s = time.monotonic() + _NOTED_S
-        while not self.crashed and time.monotonic() < end_s:
-            time.sleep(0.001)
+        deadline, pause = Deadline(_NOTED_S), threading.Event()
+        while not self.crashed and not deadline.passed:
+            pause.wait(0.001)
 
     def _follow_crashes(self, on_crash: OnCrash) -> Callable[[], None]:
         def heard(event: Event) -> None:
@@ -221,7 +216,7 @@ class AttachedRun:
 
 
 def attach(
-    *names: str, fingerprint: str = "", session: str = "", declared: "Iterable[Service]" = (), on_crash: OnCrash | None = None
+    *names: str, fingerprint: str = "", session: str = "", declared: Iterable[Service] = (), on_crash: OnCrash | None = None
 ) -> AttachedRun:
     """Join the running stack of this name, id or fingerprint; without any, the only one that is up.
 

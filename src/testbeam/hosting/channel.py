@@ -1,4 +1,4 @@
-"""How one process talks to a running stack: a Unix socket, one request and its answer at a time."""
+"""Client connection to a hosted run: a Unix socket, one request and its answer at a time."""
 
 import os
 import socket
@@ -28,12 +28,12 @@ def short_path(path: Path) -> Iterator[str]:
         os.close(fd)
 
 
-class HolderGone(StackError):
-    """The holder of the stack has ended, or does not answer."""
+class HostGone(StackError):
+    """The host of the stack has ended, or does not answer."""
 
 
 class Channel:
-    """A connection to the holder of a stack; from any thread. Close it, or use it as a context manager."""
+    """A connection to the host of a stack; from any thread. Close it, or use it as a context manager."""
 
     def __init__(self, path: Path | str, answer_s: float = _ANSWER_S) -> None:
         self.path = Path(path)
@@ -60,7 +60,7 @@ class Channel:
         """Say a word and return what it came to.
 
         Raises:
-            HolderGone: the holder of the stack has ended, or does not answer.
+            HostGone: the host of the stack has ended, or does not answer.
             TestbeamError: what the word raised over there, of the same kind.
         """
         request = encode_request(Request(word=word, data=data))
@@ -75,7 +75,7 @@ class Channel:
 
     def follow(self, since: int) -> Iterator[Any]:
         """Yield each event of the journal from number `since` on, until the channel or the stack is closed."""
-        with suppress(HolderGone, OSError), self._lock:  # closed here or there, at any moment
+        with suppress(HostGone, OSError), self._lock:  # closed here or there, at any moment
             self._socket.settimeout(None)
             self._send(encode_request(Request(word="follow", data={"since": since})))
             while True:
@@ -107,12 +107,12 @@ class Channel:
             except OSError as error:
                 raise self._gone(str(error)) from None
             if not data:
-                raise self._gone("its holder has ended")
+                raise self._gone("its host has ended")
             self._read += self._lines.feed(data)
         return self._read.pop(0)
 
-    def _gone(self, why: str) -> HolderGone:
-        return HolderGone(f"the stack at {self.path} does not answer: {why}; see what is up: testbeam ps")
+    def _gone(self, why: str) -> HostGone:
+        return HostGone(f"the stack at {self.path} does not answer: {why}; see what is up: testbeam ps")
 
 
 def _value(line: bytes) -> Any:

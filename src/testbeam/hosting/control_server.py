@@ -1,4 +1,4 @@
-"""How a holder listens to those who steer its stack: a Unix socket that only this user may open."""
+"""Server of a hosted run: a Unix socket that only this user may open, and a thread for each client."""
 
 import os
 import select
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from testbeam.errors import WireError
 from testbeam.hosting.channel import short_path
+from testbeam.hosting.client_session import ClientSession, event
 from testbeam.hosting.run_control import Answer, Lines, Request, decode_request, encode_answer, refusal
-from testbeam.hosting.visit import Visit, event
 from testbeam.kit.journal import Event
 from testbeam.kit.run import Run
 
@@ -21,9 +21,9 @@ _JOIN_S = 5.0
 
 
 class ControlServer:
-    """Serves one run: a thread that listens, and one for each visitor; `close` ends them all.
+    """Serves one run: a thread that listens, and one for each client; `close` ends them all.
 
-    end: called, from a visitor's thread, when one asks for the end of the stack.
+    end: called, from a client's thread, when one asks for the end of the stack.
     """
 
     def __init__(self, run: Run, end: Callable[[], None]) -> None:
@@ -31,7 +31,7 @@ class ControlServer:
         self._run = run
         self._end = end
         self._adding = threading.Lock()
-        self._visitors: dict[threading.Thread, socket.socket] = {}
+        self._clients: dict[threading.Thread, socket.socket] = {}
         self._lock = threading.Lock()
         self._closing = False
         self._socket = _listening(self.path)
@@ -39,15 +39,15 @@ class ControlServer:
         self._listener.start()
 
     def close(self) -> None:
-        """Hang up on everybody, and undo what they wanted for themselves."""
+        """Hang up on every client, and undo what they wanted for themselves."""
         self._closing = True
         _hang_up(self._socket)
         self._listener.join(_JOIN_S)
         with self._lock:
-            visitors = dict(self._visitors)
-        for visitor in visitors.values():
-            _hang_up(visitor)
-        for thread in visitors:
+            clients = dict(self._clients)
+        for client in clients.values():
+            _hang_up(client)
+        for thread in clients:
             if thread is not threading.current_thread():
                 thread.join(_JOIN_S)
         self.path.unlink(missing_ok=True)
@@ -56,47 +56,47 @@ class ControlServer:
         with self._socket:
             while not self._closing:
                 try:
-                    visitor, _ = self._socket.accept()
+                    client, _ = self._socket.accept()
                 except OSError:
                     return  # closed
-                thread = threading.Thread(target=self._serve, args=(visitor,), name="testbeam-visitor", daemon=True)
+                thread = threading.Thread(target=self._serve, args=(client,), name="testbeam-client", daemon=True)
                 with self._lock:
-                    self._visitors[thread] = visitor
+                    self._clients[thread] = client
                 thread.start()
 
-    def _serve(self, visitor: socket.socket) -> None:
-        visit = Visit(self._run, self._adding, self._end)
+    def _serve(self, client: socket.socket) -> None:
+        session = ClientSession(self._run, self._adding, self._end)
         try:
-            with visitor, suppress(OSError):  # hung up in the middle
-                for request in _requests(visitor):
-                    self._answer(visitor, visit, request)
+            with client, suppress(OSError):  # hung up in the middle
+                for request in _requests(client):
+                    self._answer(client, session, request)
         finally:
-            visit.leave()
+            session.leave()
             with self._lock:
-                self._visitors.pop(threading.current_thread(), None)
+                self._clients.pop(threading.current_thread(), None)
 
-    def _answer(self, visitor: socket.socket, visit: Visit, request: Request | WireError) -> None:
+    def _answer(self, client: socket.socket, session: ClientSession, request: Request | WireError) -> None:
         if isinstance(request, WireError):
-            visitor.sendall(encode_answer(refusal(request)))
+            client.sendall(encode_answer(refusal(request)))
         elif request.word == "follow":
-            self._follow(visitor, request.data["since"])
+            self._follow(client, request.data["since"])
         else:
             try:
-                answer = Answer(value=visit.answer(request))
-            except Exception as error:  # whatever it is, it is the visitor's to hear
+                answer = Answer(value=session.answer(request))
+            except Exception as error:  # whatever it is, the client is told
                 answer = refusal(error)
-            visitor.sendall(encode_answer(answer))
+            client.sendall(encode_answer(answer))
 
-    def _follow(self, visitor: socket.socket, since: int) -> None:
-        """Send events as they happen, until the visitor hangs up."""
+    def _follow(self, client: socket.socket, since: int) -> None:
+        """Send events as they happen, until the client hangs up."""
         events, sent = self._run.journal.events, since
         with self._woken() as wake_fd:
             while True:
                 while sent < len(events):
-                    visitor.sendall(encode_answer(Answer(value=event(events[sent]))))
+                    client.sendall(encode_answer(Answer(value=event(events[sent]))))
                     sent += 1
-                ready, _, _ = select.select([wake_fd, visitor.fileno()], [], [])
-                if visitor.fileno() in ready:
+                ready, _, _ = select.select([wake_fd, client.fileno()], [], [])
+                if client.fileno() in ready:
                     return  # it has nothing to say here but that it goes
                 os.eventfd_read(wake_fd)
 
@@ -115,10 +115,10 @@ class ControlServer:
             os.close(wake_fd)
 
 
-def _requests(visitor: socket.socket) -> Iterator[Request | WireError]:
-    """Yield what a visitor says; a stream that can't be cut into lines is given up after its error."""
+def _requests(client: socket.socket) -> Iterator[Request | WireError]:
+    """Yield what a client says; a stream that can't be cut into lines is given up after its error."""
     lines = Lines()
-    while data := visitor.recv(_BUFFER):
+    while data := client.recv(_BUFFER):
         try:
             found = lines.feed(data)
         except WireError as error:

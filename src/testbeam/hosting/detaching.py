@@ -1,4 +1,4 @@
-"""How a stack is given to a holder process of its own, which lives on when whoever started it goes."""
+"""Start of a stack in a host process of its own, which lives on when the starter ends."""
 
 import json
 import os
@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from testbeam.errors import StackError, TestbeamError
-from testbeam.hosting import holder
-from testbeam.hosting.holding import Label, log_path
-from testbeam.hosting.portable import encode_service
+from testbeam.hosting import host
+from testbeam.hosting.hosted import StackInfo, log_path
 from testbeam.hosting.registry import Entry
 from testbeam.hosting.run_control import error_of
-from testbeam.kit import tail
+from testbeam.hosting.service_json import encode_service
 from testbeam.kit.journal import Event, Subscriber
-from testbeam.kit.spec import Stack
+from testbeam.kit.logs import tail
+from testbeam.kit.stack import Stack
 
-_PROGRAM = ("-P", "-m", holder.__name__)  # -P: the folder that we happen to be in is no place for modules
+_PROGRAM = ("-P", "-m", host.__name__)  # -P: the folder that we happen to be in is no place for modules
 
 
 def detach(
     stack: Stack,
-    label: Label,
+    label: StackInfo,
     *,
     folder: Path | None = None,
     on_event: Subscriber = lambda _: None,
@@ -37,11 +37,11 @@ def detach(
 
     Raises:
         TestbeamError: what the start raised over there, of the same kind.
-        StackError: the declaration can't be told to another process, or the holder died.
+        StackError: the declaration can't be told to another process, or the host died.
     """
     services = [encode_service(service) for service in stack.services]
     log = log_path()
-    order = holder.Order(
+    order = host.Order(
         services=services,
         label=asdict(replace(label, log=str(log))),
         path=[str(Path(one).absolute()) for one in sys.path],
@@ -66,7 +66,7 @@ def detach(
 
 
 def _spawn(theirs: socket.socket, log: Path) -> int:
-    """Start the holder in a session of its own, with nothing of ours but the socket."""
+    """Start the host in a session of its own, with nothing of ours but the socket."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     actions: list[tuple[Any, ...]] = [
         (os.POSIX_SPAWN_DUP2, theirs.fileno(), 0),
@@ -77,7 +77,7 @@ def _spawn(theirs: socket.socket, log: Path) -> int:
     return os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsid=True)
 
 
-def _wait_ready(ours: socket.socket, order: holder.Order, on_event: Callable[[Event], None]) -> Entry | None:
+def _wait_ready(ours: socket.socket, order: host.Order, on_event: Callable[[Event], None]) -> Entry | None:
     ours.sendall(order.to_line())
     for said in _said(ours):
         if "event" in said:
@@ -102,5 +102,5 @@ def _said(ours: socket.socket) -> Iterator[dict[str, Any]]:
 def _died(pid: int, log: Path) -> str:
     with suppress(ChildProcessError):
         os.waitpid(pid, 0)
-    words = "\n".join(f"  | {line}" for line in tail.tail(log))
-    return f"the process that was to hold the stack died (pid {pid}); its log {log}, its end:\n{words}"
+    words = "\n".join(f"  | {line}" for line in tail(log))
+    return f"the process that was to host the stack died (pid {pid}); its log {log}, its end:\n{words}"

@@ -1,4 +1,4 @@
-"""How a running stack is ended from outside: asked, told by a signal, and at last killed."""
+"""End of a hosted stack from outside: asked, told by a signal, and at last killed."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ _SIGNAL_S = 15.0
 
 
 def end(entry: Entry) -> None:
-    """Have a stack stop in order and wait for its end; a holder that does not answer is killed, and its guard does the rest.
+    """Have a stack stop in order and wait for its end; a host that does not answer is killed, and its guard does the rest.
 
     Raises:
         StackError: it can't be killed.

@@ -1,4 +1,4 @@
-"""Which stacks of this user are up: one small file each, in a folder that nobody else may read."""
+"""Registry of the stacks of this user that are up: one small file each, in a folder that nobody else may read."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _ROOT = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One running stack. `started_at` is when its holder was started, in the kernel's words: a pid alone may be another's by now.
+    """One running stack. `started_at` is when its host was started, in the kernel's words: a pid alone may be another's by now.
 
     `session` is the test session that it ends with, empty for one that stays until it is told to end.
     """
@@ -36,7 +36,7 @@ class Entry:
     session: str = ""
 
     def is_alive(self) -> bool:
-        """Return whether its holder lives."""
+        """Return whether its host lives."""
         return processes.is_same(self.pid, self.started_at)
 
 
@@ -109,7 +109,7 @@ def forget(stack_id: str) -> None:
 
 
 def entries() -> tuple[Entry, ...]:
-    """Return all stacks that are up, the oldest first; entries whose holder is surely dead, and what they left, are removed."""
+    """Return all stacks that are up, the oldest first; entries whose host is surely dead, and what they left, are removed."""
     alive: list[Entry] = []
     for path in stacks_folder().glob("*.json"):
         data = _read(path)

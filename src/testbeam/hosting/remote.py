@@ -1,30 +1,21 @@
-"""What a service handle works with when the stack is held by another process: the same words as a lifecycle's, said over a channel."""
+"""Lifecycle, allocation and faults of a run that another process hosts: the protocols of `kit.protocols`, over a channel."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from testbeam.errors import StackError
 from testbeam.hosting.channel import Channel
 from testbeam.hosting.run_control import error_of
+from testbeam.kit.faults.fault import Fault
+from testbeam.kit.spec import ProbeResult, Service, ServiceView
 from testbeam.kit.state import State
-
-if TYPE_CHECKING:
-    from testbeam.kit.handle import Handle
-    from testbeam.kit.spec import Service
 
 _MARGIN_S = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteContext:
-    """What the services of one run share."""
-
-    started_ns: int
-
-
-class RemotePlace:
+class RemoteAllocation:
     """Where a service lives; read once, as it does not change."""
 
     def __init__(self, channel: Channel, described: Mapping[str, Any]) -> None:
@@ -79,12 +70,11 @@ class RemoteProcess:
 
 
 class RemoteLifecycle:
-    """One service of a stack that another process holds; every look is fresh."""
+    """One service of a stack that another process hosts; every look is fresh."""
 
-    def __init__(self, service: "Service", place: RemotePlace, channel: Channel, started_ns: int) -> None:
+    def __init__(self, service: Service, allocation: RemoteAllocation, channel: Channel) -> None:
         self.service = service
-        self.place = place
-        self.context = RemoteContext(started_ns=started_ns)
+        self.allocation = allocation
         self.memory: dict[str, Any] = {}
         self._channel = channel
 
@@ -104,10 +94,16 @@ class RemoteLifecycle:
         )
 
     @property
-    def ready_ns(self) -> int | None:
-        """Return when it was ready, on the machine's monotonic clock."""
-        ready_s = self._look()["ready_s"]
-        return None if ready_s is None else self.context.started_ns + round(ready_s * 1e9)
+    def ready_s(self) -> float | None:
+        """Return when it was ready, in seconds since the start of the run."""
+        ready_s: float | None = self._look()["ready_s"]
+        return ready_s
+
+    @property
+    def last_seen(self) -> ProbeResult:
+        """Return what its probe saw last."""
+        state = self._look()
+        return ProbeResult(ready=state["state"] == State.READY, detail=str(state["last_seen"]))
 
     @property
     def log_start(self) -> int:
@@ -123,12 +119,9 @@ class RemoteLifecycle:
         error = error_of(*told)
         return error if isinstance(error, StackError) else StackError(str(error))
 
-    def spawn(self) -> None:
+    def start(self, service: ServiceView) -> None:  # noqa: ARG002 - the host has a handle of its own for its probe
         """Start it and wait until it is ready; raise as `Handle.start`."""
         self._say("start")
-
-    def become_ready(self, handle: "Handle") -> None:
-        """Return: whoever holds the stack has waited in `spawn`."""
 
     def stop(self, *, kill: bool = False) -> None:
         """Stop or kill it and wait until nothing of it is left."""
@@ -142,6 +135,10 @@ class RemoteLifecycle:
         """Let it go on."""
         self._say("resume")
 
+    def send_signal(self, number: int) -> None:
+        """Send a signal to it and all that descend from it."""
+        self._channel.ask("send_signal", service=self.service.name, number=int(number))
+
     def expect_exit(self, change: int) -> None:
         """Allow (+1) or stop allowing (-1) that it ends."""
         self._channel.ask("expect_exit", service=self.service.name, change=change)
@@ -152,3 +149,39 @@ class RemoteLifecycle:
     def _look(self) -> dict[str, Any]:
         seen: dict[str, Any] = self._channel.ask("look", service=self.service.name)
         return seen
+
+
+class RemoteFaults:
+    """The faults that this process has had the host of the run begin; what lasts of them is ended when it leaves, however it does."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._active: list[Fault] = []
+
+    @property
+    def active(self) -> tuple[Fault, ...]:
+        """Return what this process has broken, the oldest first."""
+        return tuple(self._active)
+
+    def begin(self, fault: Fault) -> None:
+        """Begin a fault; raise what it raises."""
+        fault.number = self._channel.ask("fault_begin", service=fault.handle.name, kind=fault.kind, options=dict(fault.parameters))
+        fault.is_active = True
+        self._active.append(fault)
+
+    def end(self, fault: Fault, why: str) -> None:
+        """End a fault, if it is active; raise what it raises."""
+        if not fault.is_active:
+            return
+        fault.is_active = False
+        self._active.remove(fault)
+        fault.last_counts = self._channel.ask("fault_end", number=fault.number, why=why)
+
+    def change(self, fault: Fault, words: Mapping[str, Any]) -> None:
+        """Change an active fault; raise what it raises."""
+        self._channel.ask("fault_change", number=fault.number, options=dict(words))
+
+    def counts(self, fault: Fault) -> dict[str, int]:
+        """Return what an active fault has counted."""
+        found: dict[str, int] = self._channel.ask("fault_counts", number=fault.number)
+        return found

@@ -1,4 +1,4 @@
-"""By which words a running stack is steered: one JSON object a line, a request one way, an answer or events the other."""
+"""Protocol by which a hosted run is steered: one JSON object a line, a request one way, an answer or events the other."""
 
 import json
 from collections.abc import Mapping
@@ -23,6 +23,7 @@ WORDS: dict[str, Fields] = {
     "kill": {"service": str},
     "pause": {"service": str},
     "resume": {"service": str},
+    "send_signal": {"service": str, "number": int},
     "expect_exit": {"service": str, "change": int},
     "wait_exit": {"service": str, "timeout_s": float},
     "fill": {"service": str, "text": str},

@@ -12,10 +12,9 @@ from pathlib import Path, PurePath
 
 from testbeam.errors import StackError
 from testbeam.kit import template
-from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event
-from testbeam.kit.seen import Seen
-from testbeam.kit.spec import Port, Service, Stack
+from testbeam.kit.spec import Port, ProbeResult, Service, ServiceView
+from testbeam.kit.stack import Stack
 
 PORT = "debugger"
 _SUSPENDED_S = 7 * 24 * 3600.0
@@ -26,13 +25,13 @@ _STOP_THEN_RUN = "import os, signal, sys; os.kill(os.getpid(), signal.SIGSTOP); 
 class _Released:
     """Ready once the program itself runs, for a service that has no probe and would be ready as soon as it is spawned."""
 
-    def check(self, service: Handle) -> Seen:
+    def check(self, service: ServiceView) -> ProbeResult:
         try:
             words = Path(f"/proc/{service.pid}/cmdline").read_bytes().split(b"\0")
         except OSError as error:
-            return Seen(ready=False, detail=str(error))
+            return ProbeResult(ready=False, detail=str(error))
         is_held = _STOP_THEN_RUN.encode() in words
-        return Seen(ready=not is_held, detail="held for a debugger" if is_held else "goes on")
+        return ProbeResult(ready=not is_held, detail="held for a debugger" if is_held else "goes on")
 
 
 def held(stack: Stack, names: Iterable[str]) -> Stack:

@@ -1,9 +1,103 @@
-"""What an error about a service says: what happened, where it can be reached, what was last seen and logged, what to try next."""
+"""Errors about a service in words: what happened, where it can be reached, what was last seen and logged, what to try next."""
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from testbeam.kit.tail import tail
+from testbeam.errors import NotReady, ServiceDied, StackError
+from testbeam.kit.guard_client import CommandLine, Process, why_not_spawned
+from testbeam.kit.logs import cut, tail
+from testbeam.kit.probing import Waited
+from testbeam.kit.spec import Service
+
+
+class Describable(Protocol):
+    """What an error tells of a service's allocation."""
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """Return where it can be reached."""
+
+    @property
+    def log_path(self) -> Path:
+        """Return where its log is."""
+
+    def argv(self) -> Sequence[str]:
+        """Return the words of its command."""
+
+    def command_line(self) -> CommandLine:
+        """Return what is spawned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A service at the moment of its failure; `last_seen` is what its probe saw, `log_start` the byte at which this start's log begins."""
+
+    service: Service
+    allocation: Describable
+    process: Process | None
+    last_seen: str
+    log_start: int
+    was_ready: bool
+    now_ns: int
+
+    def died(self) -> ServiceDied:
+        """Return the error that says how the service ended."""
+        process, name = self.process, self.service.name
+        assert process is not None
+        if process.refusal is not None:
+            what = why_not_spawned(process.refusal, self.allocation.command_line())
+            return ServiceDied(self._describe(f"service {name!r} could not be started: {what}", "correct command=… of the service"))
+        when = "although it should be running" if self.was_ready else "while it was starting"
+        ended_ns = process.ended_ns or self.now_ns
+        after_s = (ended_ns - (process.spawned_ns or ended_ns)) / 1e9
+        headline = f"service {name!r} {process.ending()} after {after_s:.2f} s, {when}"
+        return ServiceDied(self._describe(headline, "read its log; run its command by hand"))
+
+    def too_late(self, waited: Waited) -> NotReady:
+        """Return the error of a probe that was asked in vain until the deadline."""
+        allowed = f"allowed: {self.service.ready_timeout_s:g} s, {waited.attempts} attempts"
+        headline = f"service {self.service.name!r} was not ready after {waited.elapsed_s:.1f} s ({allowed})"
+        return NotReady(self._describe(headline, "read its log; if it is only slow, raise ready_timeout_s"))
+
+    def not_returned(self, what: str, after_s: float) -> NotReady:
+        """Return the error of a probe, or after_ready, that has not returned."""
+        headline = f"service {self.service.name!r} was not ready after {after_s:.1f} s: {what} has not returned"
+        return NotReady(self._describe(headline, f"give the calls that {what} makes time-outs of their own, of about 1 s"))
+
+    def after_ready_failed(self, error: Exception, after_s: float) -> NotReady:
+        """Return the error of an after_ready that has raised."""
+        headline = f"service {self.service.name!r} answered, but its after_ready failed after {after_s:.1f} s"
+        return NotReady(self._describe(headline, "correct what after_ready does", error=f"{type(error).__name__}: {error}"))
+
+    def stopped_meanwhile(self) -> ServiceDied:
+        """Return the error for who waits for a start that somebody else has stopped."""
+        return ServiceDied(self._describe(f"service {self.service.name!r} was stopped while it was starting", "start it again"))
+
+    def unkillable(self) -> StackError:
+        """Return the error of a service that outlives SIGKILL."""
+        return StackError(self._describe(f"service {self.service.name!r} can't be killed", "see what it hangs in: cat /proc/PID/stack"))
+
+    def _describe(self, headline: str, next_step: str, error: str = "") -> str:
+        process, external = self.process, self.service.external
+        running = f"pid {process.pid}, {process.ending()}" if process is not None and process.pid else ""
+        command = "" if external else cut(shlex.join(self.allocation.argv()))
+        return describe(
+            headline,
+            endpoints=self.allocation.endpoints,
+            facts=(("last seen", self.last_seen), ("error", error), ("process", running), ("command", command)),
+            log_path=None if external else self.allocation.log_path,
+            log_since=self.log_start,
+            next_step=_of_external(self.service) if external else next_step,
+        )
+
+
+def _of_external(service: Service) -> str:
+    """Return the next step where there is no log of ours to read."""
+    where = ", ".join(service.endpoints.values()) or "where it runs"
+    return f"it is not ours: see whether it runs, and can be reached from here, at {where}"
 
 
 def describe(

@@ -1,36 +1,36 @@
-"""What a user or a test holds in hand of one service on a running stack."""
+"""Handle: what a user or a test holds in hand of one service on a running stack."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from testbeam.errors import ServiceDied, StackError
-from testbeam.kit.faults.words import FaultWords
+from testbeam.kit.faults.methods import FaultMethods
+from testbeam.kit.journal import Event
+from testbeam.kit.logs import tail
+from testbeam.kit.protocols import Evidence, LifecycleLike, ProcessLike, RunLike
+from testbeam.kit.spec import Service
 from testbeam.kit.state import State
-from testbeam.kit.tail import tail
-
-if TYPE_CHECKING:
-    from testbeam.kit.evidence import Evidence
-    from testbeam.kit.journal import Event
-    from testbeam.kit.lifecycle import Lifecycle
-    from testbeam.kit.process import Process
-    from testbeam.kit.run import Run
-    from testbeam.kit.spec import Service
 
 
-class Handle(FaultWords):
-    """One service of a run. Roles subclass it with their own words; a subclass that holds clients lets go of them in `close`."""
+class Handle(FaultMethods):
+    """One service of a run. Roles subclass it with their own methods; a subclass that holds clients lets go of them in `close`."""
 
-    def __init__(self, run: "Run", lifecycle: "Lifecycle") -> None:
-        self.run = run
+    def __init__(self, run: RunLike, lifecycle: LifecycleLike) -> None:
+        self._run = run
         self._lifecycle = lifecycle
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}: {self.state}, pid {self.pid}>"
 
     @property
-    def service(self) -> "Service":
+    def run(self) -> RunLike:
+        """Return the run that the service belongs to."""
+        return self._run
+
+    @property
+    def service(self) -> Service:
         """Return the declaration."""
         return self._lifecycle.service
 
@@ -50,7 +50,7 @@ class Handle(FaultWords):
         return self._lifecycle.state
 
     @property
-    def process(self) -> "Process | None":
+    def process(self) -> ProcessLike | None:
         """Return what is known of the process; None before it is spawned, or where it runs elsewhere."""
         return self._lifecycle.process
 
@@ -69,17 +69,17 @@ class Handle(FaultWords):
     @property
     def folder(self) -> Path:
         """Return the service's own folder."""
-        return self._lifecycle.place.folder
+        return self._lifecycle.allocation.folder
 
     @property
     def log_path(self) -> Path:
         """Return where stderr, and stdout unless it is kept apart, goes."""
-        return self._lifecycle.place.log_path
+        return self._lifecycle.allocation.log_path
 
     @property
     def stdout_path(self) -> Path:
         """Return where stdout goes: the log, unless the service keeps the two apart."""
-        return self._lifecycle.place.stdout_path
+        return self._lifecycle.allocation.stdout_path
 
     @property
     def error(self) -> StackError | None:
@@ -89,27 +89,31 @@ class Handle(FaultWords):
     @property
     def address(self) -> str:
         """Return the service's loopback address."""
-        return self._lifecycle.place.address
+        return self._lifecycle.allocation.address
 
     @property
     def ports(self) -> Mapping[str, int]:
         """Return the numbers of the ports that are held for the service."""
-        return self._lifecycle.place.ports
+        return self._lifecycle.allocation.ports
 
     @property
     def endpoints(self) -> Mapping[str, str]:
         """Return where the service can be reached."""
-        return self._lifecycle.place.endpoints
+        return self._lifecycle.allocation.endpoints
 
     @property
     def ready_s(self) -> float | None:
         """Return when it was ready, in seconds since the start of the run; None before."""
-        ready_ns = self._lifecycle.ready_ns
-        return None if ready_ns is None else (ready_ns - self._lifecycle.context.started_ns) / 1e9
+        return self._lifecycle.ready_s
+
+    @property
+    def last_seen(self) -> str:
+        """Return what its probe saw last, in words."""
+        return self._lifecycle.last_seen.detail
 
     @property
     def memory(self) -> dict[str, Any]:
-        """Return what probes remember between two looks; emptied at each start."""
+        """Return what probes remember between two attempts; emptied at each start."""
         return self._lifecycle.memory
 
     @property
@@ -119,11 +123,11 @@ class Handle(FaultWords):
 
     def fill(self, text: str) -> str:
         """Return a template with this service's values."""
-        return self._lifecycle.place.fill(text)
+        return self._lifecycle.allocation.fill(text)
 
     def environment(self) -> dict[str, str]:
         """Return the environment that the service runs in."""
-        return self._lifecycle.place.environment()
+        return self._lifecycle.allocation.environment()
 
     def is_running(self) -> bool:
         """Return whether the process is there; always True for a service that runs elsewhere."""
@@ -173,22 +177,29 @@ class Handle(FaultWords):
             NotReady: it did not become ready in time.
             ServiceDied: it ended first.
         """
-        self._lifecycle.spawn()
-        self._lifecycle.become_ready(self)
+        self._lifecycle.start(self)
 
     def restart(self) -> None:
         """Stop the service, if it runs, and start it again on the same ports and folder; raise as `start`."""
         self._lifecycle.stop()
         self.start()
 
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the process and all that descend from it, as `signal.SIGHUP` for a program that then reads its settings."""
+        self._lifecycle.send_signal(number)
+
     @contextmanager
     def expect_exit(self) -> Iterator["Handle"]:
         """Allow, within the block, that the service ends by itself: the run is not poisoned by it."""
-        self._lifecycle.expect_exit(+1)
+        self.allow_exit(+1)
         try:
             yield self
         finally:
-            self._lifecycle.expect_exit(-1)
+            self.allow_exit(-1)
+
+    def allow_exit(self, change: int) -> None:
+        """Allow (+1) or stop allowing (-1) that the service ends by itself; `expect_exit` does both."""
+        self._lifecycle.expect_exit(change)
 
     def wait_exit(self, timeout_s: float = 10.0) -> int:
         """Wait for the end of the process; return its exit code.
@@ -204,7 +215,7 @@ class Handle(FaultWords):
             raise ServiceDied(f"service {self.name!r} {process.ending()}")
         return process.exit_code
 
-    def evidence(self, begin: "Event") -> "Sequence[Evidence]":  # noqa: ARG002 — for roles to use
+    def evidence(self, begin: Event) -> Sequence[Evidence]:  # noqa: ARG002 — for roles to use
         """Return what the service can say of the time since `begin`, when a test has failed; roles add their own."""
         return ()
 
@@ -214,3 +225,19 @@ class Handle(FaultWords):
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
+def handle_class(service: Service) -> type[Handle]:
+    """Return the class of a service's handle.
+
+    Raises:
+        StackError: what is declared is no subclass of Handle.
+    """
+    declared = service.handle
+    if declared is None:
+        return Handle
+    if not issubclass(declared, Handle):
+        raise StackError(
+            f"service {service.name!r}: handle={declared.__name__} is no subclass of testbeam.kit.handle.Handle; derive it from that"
+        )
+    return declared

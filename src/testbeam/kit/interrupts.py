@@ -1,4 +1,4 @@
-"""What Ctrl-C does while a run starts or stops: it is noted and acted upon, never thrown into the middle of something."""
+"""Deferred SIGINT: inside `held()` Ctrl-C sets a flag and calls back instead of raising KeyboardInterrupt."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Held:
+class Interrupt:
     """Whether Ctrl-C was pressed within a block, and what it is to do there.
 
     `react` runs in the signal handler, which the next Ctrl-C interrupts in its turn: it may put into a SimpleQueue, which is made
@@ -31,7 +31,7 @@ def wait(event: threading.Event) -> None:
         pass
 
 
-_held: list[Held] = []  # the innermost block counts
+_held: list[Interrupt] = []  # the innermost block counts
 
 
 def _press(_number: int, _frame: object) -> None:
@@ -41,12 +41,12 @@ def _press(_number: int, _frame: object) -> None:
 
 
 @contextmanager
-def held(react: Callable[[], None] = lambda: None) -> Iterator[Held]:
+def held(react: Callable[[], None] = lambda: None) -> Iterator[Interrupt]:
     """Note SIGINT instead of raising KeyboardInterrupt; blocks may be nested.
 
     Only in the main thread and only where Python's own handler is installed: a program that has its own knows better.
     """
-    block = Held(react)
+    block = Interrupt(react)
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or before not in {signal.default_int_handler, _press}:
         yield block

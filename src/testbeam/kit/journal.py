@@ -103,26 +103,6 @@ def read(path: Path) -> Iterator[Event]:
                 yield Event.from_line(line)
 
 
-def log_slice(begin: Event, end: Event, service: str, path: Path, limit: int | None = None) -> str:
-    """Return what a service logged between two marks: of more than `limit` bytes the last ones, after a line that says so.
-
-    service: its name; for the stdout of one that keeps it apart, `stdout_of(name)`.
-    """
-    first, last = (int(mark.data["logs"].get(service, 0)) for mark in (begin, end))
-    if last <= first or not path.exists():
-        return ""
-    start = first if limit is None else max(first, last - limit)
-    cut = f"… (+{start - first} bytes before)\n" if start > first else ""
-    with path.open("rb") as file:
-        file.seek(start)
-        return cut + file.read(last - start).decode(errors="replace")
-
-
-def stdout_of(service: str) -> str:
-    """Return by which name marks know the stdout of a service that keeps it apart from its log; none is called so."""
-    return f"{service}.stdout"
-
-
 def wall_ms(event: Event) -> int:
     """Return when an event was by the clock on the wall, in ms since 1970, as this process sees both clocks now."""
     return (time.time_ns() - (time.monotonic_ns() - event.at_ns)) // 1_000_000

@@ -1,31 +1,24 @@
-"""How one service goes from declared to ready to stopped, and what becomes of it when it ends unasked."""
+"""State machine of one service: declared, starting, ready, stopping, stopped; failed or crashed where it ends unasked."""
 
-import shlex
 import signal
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from testbeam.errors import NotReady, ServiceDied, StackError
-from testbeam.kit import failure, standstill, state
-from testbeam.kit.guard_client import GuardClient
+from testbeam.errors import NotReady, StackError
+from testbeam.kit import failure, probing, state
+from testbeam.kit.guard_client import GuardClient, News, Process
 from testbeam.kit.journal import Journal
-from testbeam.kit.place import Place
-from testbeam.kit.process import News, Process, why_not_spawned
-from testbeam.kit.seen import Seen
+from testbeam.kit.probing import Waited, wait_until
+from testbeam.kit.protocols import AllocationLike
+from testbeam.kit.spec import ProbeResult, Service, ServiceView
 from testbeam.kit.state import State
-from testbeam.kit.tail import cut
-from testbeam.kit.waiting import Waited, wait_until
+from testbeam.model.time import NS_PER_S
 
-if TYPE_CHECKING:
-    from testbeam.kit.handle import Handle
-    from testbeam.kit.spec import Service
-
-
-_KILL_S = 15.0  # the guard's time for SIGKILL, and some
+KILL_S = 15.0  # the guard's time for SIGKILL, and some
 
 
 class Cancelled(StackError):
@@ -34,26 +27,35 @@ class Cancelled(StackError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What the services of one run share; `report` takes an error that nobody waits for, from any thread."""
+    """What the services of one run share; `report` takes an error that nobody waits for, from any thread.
+
+    kill_s: how long SIGKILL may take.
+    """
 
     guard: GuardClient
     journal: Journal
     started_ns: int
     report: Callable[["Lifecycle", StackError], None]
+    clock_ns: Callable[[], int] = time.monotonic_ns
+    kill_s: float = KILL_S
+
+
+class Startable(AllocationLike, failure.Describable, Protocol):
+    """What is reserved for a service that is started here."""
 
 
 class Lifecycle:
     """The state machine of one service. Calls come from the caller, a start's thread, and the guard's reader thread."""
 
-    def __init__(self, service: "Service", place: Place, context: Context) -> None:
+    def __init__(self, service: Service, allocation: Startable, context: Context) -> None:
         self.service = service
-        self.place = place
+        self.allocation = allocation
         self.context = context
         self.state = State.DECLARED
         self.process: Process | None = None
-        self.last_seen = Seen(ready=False, detail="")
+        self.last_seen = ProbeResult(ready=False, detail="")
         self.ready_ns: int | None = None
-        self.memory: dict[str, Any] = {}  # what a probe remembers between two looks at one start
+        self.memory: dict[str, Any] = {}  # what a probe remembers between two attempts at one start
         self.log_start = 0
         self._expected_exits = 0
         self._cancelled = False
@@ -61,6 +63,11 @@ class Lifecycle:
         self._lock = threading.RLock()
         self._on_gone: Callable[[str], None] | None = None
         self.error: StackError | None = None  # why it is FAILED or CRASHED
+
+    @property
+    def ready_s(self) -> float | None:
+        """Return when it was ready, in seconds since the start of the run."""
+        return None if self.ready_ns is None else (self.ready_ns - self.context.started_ns) / NS_PER_S
 
     # --- up ---
 
@@ -80,11 +87,11 @@ class Lifecycle:
             self._move(State.STARTING, record=False)
             self.memory.clear()
             self._wake = threading.Event()  # whoever still waits for an earlier start keeps the old one, which stays set
-            self.error, self.ready_ns, self.last_seen = None, None, Seen(ready=False, detail="")
-            self.log_start = self.place.log_path.stat().st_size if self.place.log_path.exists() else 0
-            at_ns = time.monotonic_ns()
+            self.error, self.ready_ns, self.last_seen = None, None, ProbeResult(ready=False, detail="")
+            self.log_start = self.allocation.log_path.stat().st_size if self.allocation.log_path.exists() else 0
+            at_ns = self.context.clock_ns()
             if not self.service.external:
-                self.process = self.context.guard.spawn(replace(self.place.command_line(), yields=yields), self._heard)
+                self.process = self.context.guard.spawn(replace(self.allocation.command_line(), yields=yields), self._heard)
         self.context.journal.record("starting", self.service.name, at_ns=at_ns)
 
     def _clear_away(self) -> None:
@@ -94,69 +101,94 @@ class Lifecycle:
         if process is None or process.is_gone():
             return
         process.stop(signal.SIGKILL, 0.0)
-        if not process.wait_gone(_KILL_S) or process.left:
-            raise self._unkillable()
+        if not process.wait_gone(self.context.kill_s) or process.left:
+            raise self.snapshot().unkillable()
 
     def promote(self) -> None:
         """Let the process compete as everybody does: what it needs is ready."""
         if self.process is not None:
             self.process.promote()
 
-    def become_ready(self, handle: "Handle") -> None:
-        """Ask the probe until the service is ready, then do what its role does first.
+    def start(self, service: ServiceView) -> None:
+        """Spawn it and wait until it is ready; raise as the two."""
+        self.spawn()
+        self.become_ready(service)
+
+    def become_ready(self, service: ServiceView) -> None:
+        """Ask the probe until the service is ready, then run `after_ready`.
 
         Raises:
-            NotReady: the deadline passed, or `after_ready` failed.
+            NotReady: the deadline passed, the probe does not return, or `after_ready` failed.
             ServiceDied: it ended first.
         """
-        waited_from_s = time.monotonic()
         if self.process is not None:
             self.process.wait_told()
-        waited = wait_until(lambda: self._look(handle), timeout_s=self.service.ready_timeout_s, pause=self._wake.wait, on_change=self._seen)
+        waited_from_s, timeout_s = time.monotonic(), self.service.ready_timeout_s
+        try:
+            waited = probing.call(
+                lambda: self._poll(service), timeout_s=timeout_s, wake=self._wake, name=f"testbeam-probe-{self.service.name}"
+            )
+        except probing.NotReturned:
+            raise self._not_returned(f"probe {self.service.ready!r}", time.monotonic() - waited_from_s) from None
         self._check_going()
-        if waited.cut_short:  # and yet it goes: it was stopped, and started again, by somebody else
-            raise self._stopped_meanwhile()
+        if waited.cut_short:  # and yet it runs: it was stopped, and started again, by somebody else
+            raise self.snapshot().stopped_meanwhile()
         if not waited.seen.ready:
-            raise self._fail(self._too_late(waited))
-        self._first_deeds(handle, waited_from_s)
+            raise self._fail(self.snapshot().too_late(waited))
+        self._run_after_ready(service)
         self._enter_ready()
 
-    def _look(self, handle: "Handle") -> Seen:
-        if self._wake.is_set():
-            return Seen(ready=False, detail="not running")
-        return Seen(ready=True, detail="spawned") if self.service.ready is None else self.service.ready.check(handle)
+    def _poll(self, service: ServiceView) -> Waited:
+        return wait_until(
+            lambda: self._ask_probe(service), timeout_s=self.service.ready_timeout_s, pause=self._wake.wait, on_change=self._note_seen
+        )
 
-    def _seen(self, seen: Seen) -> None:
+    def _ask_probe(self, service: ServiceView) -> ProbeResult:
+        if self._wake.is_set():
+            return ProbeResult(ready=False, detail="not running")
+        return ProbeResult(ready=True, detail="spawned") if self.service.ready is None else self.service.ready.check(service)
+
+    def _note_seen(self, seen: ProbeResult) -> None:
         self.last_seen = seen
         self.context.journal.record("seen", self.service.name, ready=seen.ready, detail=seen.detail)
 
-    def _first_deeds(self, handle: "Handle", since_s: float) -> None:
-        if self.service.after_ready is None:
+    def _run_after_ready(self, service: ServiceView) -> None:
+        after_ready, since_s = self.service.after_ready, time.monotonic()
+        if after_ready is None:
             return
         try:
-            self.service.after_ready(handle)
+            probing.call(
+                lambda: after_ready(service),
+                timeout_s=self.service.ready_timeout_s,
+                wake=self._wake,
+                name=f"testbeam-after-{self.service.name}",
+            )
+        except probing.NotReturned:
+            raise self._not_returned("after_ready", time.monotonic() - since_s) from None
         except Exception as error:
             self._check_going()
-            what = f"service {self.service.name!r} answered, but its after_ready failed after {time.monotonic() - since_s:.1f} s"
-            raise self._fail(
-                NotReady(self._describe(what, "mend what after_ready does", error=f"{type(error).__name__}: {error}"))
-            ) from error
+            raise self._fail(self.snapshot().after_ready_failed(error, time.monotonic() - since_s)) from error
+
+    def _not_returned(self, what: str, after_s: float) -> NotReady:
+        """Return the error for what hangs, or raise what has happened meanwhile."""
+        self._check_going()
+        return self._fail(self.snapshot().not_returned(what, after_s))
 
     def _enter_ready(self) -> None:
         with self._lock:
             self._check_going()
             self._move(State.READY, record=False)
-            self.ready_ns = time.monotonic_ns()
-        elapsed_s = (self.ready_ns - self.context.started_ns) / 1e9
+            self.ready_ns = self.context.clock_ns()
+        elapsed_s = (self.ready_ns - self.context.started_ns) / NS_PER_S
         self.context.journal.record("ready", self.service.name, at_ns=self.ready_ns, elapsed_s=round(elapsed_s, 6))
 
     def _check_going(self) -> None:
         if self._cancelled:
             raise Cancelled(f"the start of service {self.service.name!r} was given up")
         if self.process is not None and not self.process.is_running():
-            raise self.died()
+            raise self.snapshot().died()
         if self.state in {State.STOPPING, State.STOPPED}:
-            raise self._stopped_meanwhile()
+            raise self.snapshot().stopped_meanwhile()
 
     def cancel(self) -> None:
         """Give up the start for good: nobody spawns it or waits for it any more; a process that it has is left as it is."""
@@ -168,7 +200,7 @@ class Lifecycle:
 
     def _heard(self, process: Process, news: News) -> None:
         if news == "spawned":
-            reach = {"address": self.place.address, "ports": dict(self.place.ports)}
+            reach = {"address": self.allocation.address, "ports": dict(self.allocation.ports)}
             self.context.journal.record("spawned", self.service.name, at_ns=process.spawned_ns, pid=process.pid, **reach)
         elif news == "ended":
             self._ended(process)
@@ -185,18 +217,18 @@ class Lifecycle:
             if not self._is_latest(process):
                 return
             self.process, wake = process, self._wake  # the order may not have returned yet
-            fallen = self._fall() if self.state in state.RUNNING else None
-        if fallen is not None:
-            then, error = fallen
+            become = self._take_end() if self.state in state.RUNNING else None
+        if become is not None:
+            then, error = become
             self.context.journal.record(then, self.service.name, at_ns=process.ended_ns, how=process.ending(), error=str(error or ""))
             if error is not None:
                 self.context.report(self, error)
         wake.set()
 
-    def _fall(self) -> tuple[State, StackError | None]:
+    def _take_end(self) -> tuple[State, StackError | None]:
         """Take in that the process has ended by itself; return what became of the service, and why."""
         expected = self._expected_exits > 0 and self.state is not State.STARTING
-        self.error = None if expected else self.died()
+        self.error = None if expected else self.snapshot().died()
         self.state = State.STOPPED if expected else State.FAILED if self.state is State.STARTING else State.CRASHED
         return self.state, self.error
 
@@ -218,7 +250,7 @@ class Lifecycle:
             return
         process.stop(self.service.stop_signal if at_most_s > 0 else signal.SIGKILL, min(self.service.stop_timeout_s, at_most_s))
 
-    def hurry(self) -> None:
+    def kill_now(self) -> None:
         """Kill what was asked to end."""
         if self.process is not None and not self.process.is_gone():
             self.process.stop(signal.SIGKILL, 0.0)
@@ -243,8 +275,8 @@ class Lifecycle:
         """
         gone = threading.Event()
         self.begin_stop(lambda _: gone.set(), 0.0 if kill else inf)
-        if not gone.wait(self.service.stop_timeout_s + _KILL_S) or (self.process is not None and self.process.left):
-            raise self._unkillable()
+        if not gone.wait(self.service.stop_timeout_s + self.context.kill_s) or (self.process is not None and self.process.left):
+            raise self.snapshot().unkillable()
         self.finish_stop()
 
     # --- while it runs ---
@@ -254,11 +286,11 @@ class Lifecycle:
         process = self._own_process()
         self._move(State.PAUSED, kind="paused")
         process.send(signal.SIGSTOP)
-        wait_until(lambda: self._stands_still(process), timeout_s=standstill.OBEYED_S, pause=self._wake.wait)
+        wait_until(lambda: self._stands_still(process), timeout_s=probing.OBEYED_S, pause=self._wake.wait)
 
-    def _stands_still(self, process: Process) -> Seen:
+    def _stands_still(self, process: Process) -> ProbeResult:
         resumed = self.state is not State.PAUSED  # by somebody else meanwhile
-        return Seen(ready=True, detail="goes on") if resumed else standstill.look(process.pid or 0)
+        return ProbeResult(ready=True, detail="goes on") if resumed else probing.stands_still(process.pid or 0)
 
     def resume(self) -> None:
         """Let a paused service go on (SIGCONT)."""
@@ -272,42 +304,26 @@ class Lifecycle:
             raise StackError(f"service {self.service.name!r} {why}; only a running process of this run can do that")
         return self.process
 
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the process and all that descend from it; an ended one gets none."""
+        self._own_process().send(number)
+
     def expect_exit(self, change: int) -> None:
         """Allow (+1) or stop allowing (-1) that the service ends."""
         with self._lock:
             self._expected_exits += change
 
-    # --- words ---
-
-    def died(self) -> ServiceDied:
-        """Return the error that says how the service ended."""
-        process = self._own_process()
-        when = "while it was starting" if self.ready_ns is None else "although it should be running"
-        if process.refusal is not None:
-            what = why_not_spawned(process.refusal, self.place.command_line())
-            return ServiceDied(
-                self._describe(f"service {self.service.name!r} could not be started: {what}", "correct command=… of the service")
-            )
-        ended_ns = process.ended_ns or time.monotonic_ns()
-        after_s = (ended_ns - (process.spawned_ns or ended_ns)) / 1e9
-        return ServiceDied(
-            self._describe(
-                f"service {self.service.name!r} {process.ending()} after {after_s:.2f} s, {when}", "read its log; run its command by hand"
-            )
+    def snapshot(self) -> failure.Snapshot:
+        """Return what an error tells of this moment."""
+        return failure.Snapshot(
+            service=self.service,
+            allocation=self.allocation,
+            process=self.process,
+            last_seen=self.last_seen.detail,
+            log_start=self.log_start,
+            was_ready=self.ready_ns is not None,
+            now_ns=self.context.clock_ns(),
         )
-
-    def _too_late(self, waited: Waited) -> NotReady:
-        allowed_s = self.service.ready_timeout_s
-        headline = (
-            f"service {self.service.name!r} was not ready after {waited.elapsed_s:.1f} s (allowed: {allowed_s:g} s, {waited.looks} looks)"
-        )
-        return NotReady(self._describe(headline, "read its log; if it is only slow, raise ready_timeout_s"))
-
-    def _stopped_meanwhile(self) -> ServiceDied:
-        return ServiceDied(self._describe(f"service {self.service.name!r} was stopped while it was starting", "start it again"))
-
-    def _unkillable(self) -> StackError:
-        return StackError(self._describe(f"service {self.service.name!r} can't be killed", "see what it hangs in: cat /proc/PID/stack"))
 
     def _fail(self, error: NotReady) -> NotReady:
         with self._lock:
@@ -318,19 +334,6 @@ class Lifecycle:
             self.error = error
         self.context.journal.record("failed", self.service.name, error=str(error))
         return error
-
-    def _describe(self, headline: str, next_step: str, error: str = "") -> str:
-        process = self.process
-        running = f"pid {process.pid}, {process.ending()}" if process is not None and process.pid else ""
-        command = "" if self.service.external else cut(shlex.join(self.place.argv()))
-        return failure.describe(
-            headline,
-            endpoints=self.place.endpoints,
-            facts=(("last seen", self.last_seen.detail), ("error", error), ("process", running), ("command", command)),
-            log_path=None if self.service.external else self.place.log_path,
-            log_since=self.log_start,
-            next_step=next_step,
-        )
 
     def _move(self, then: State, kind: str | None = None, *, record: bool = True) -> None:
         with self._lock:

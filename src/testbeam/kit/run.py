@@ -1,4 +1,4 @@
-"""How a declared stack becomes a running one, stays watched, and leaves nothing behind."""
+"""Run of a stack: started, watched, added to, and stopped with nothing left behind."""
 
 import os
 import time
@@ -7,30 +7,30 @@ from contextlib import ExitStack, contextmanager
 from math import inf
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self, TypeVar
 
 from testbeam.errors import ServiceDied, StackError
-from testbeam.kit import interrupts, measuring, template
-from testbeam.kit.bring_down import HURRY, bring_down
-from testbeam.kit.bring_up import BringUp, News
-from testbeam.kit.crew import Crew
-from testbeam.kit.faults.board import Board
+from testbeam.kit import interrupts, template
+from testbeam.kit.faults.fault import ActiveFaults
 from testbeam.kit.faults.links import Links
 from testbeam.kit.guard_client import GuardClient
 from testbeam.kit.handle import Handle
-from testbeam.kit.journal import Event, Journal, Subscriber, stdout_of
+from testbeam.kit.journal import Event, Journal, Subscriber
 from testbeam.kit.lifecycle import Context, Lifecycle
-from testbeam.kit.place import Layout
-from testbeam.kit.prepare import prepare
-from testbeam.kit.run_folder import RunFolder
+from testbeam.kit.logs import stdout_of
+from testbeam.kit.members import Member, Members
+from testbeam.kit.protocols import Declared
+from testbeam.kit.run_folder import Layout, RunFolder
+from testbeam.kit.spec import Service
+from testbeam.kit.startup import KILL_NOW, StartEvent, StartUp, StopEvent, prepare, stop_all
 from testbeam.kit.state import State
+from testbeam.model.time import NS_PER_S
 
-if TYPE_CHECKING:
-    from testbeam.kit.spec import Service, Stack
+H = TypeVar("H")
 
 HELLO_TIMEOUT_S = 5.0
 GIVE_UP_TIMEOUT_S = 2.0  # whoever waits for the error of a failed start does not wait long for the rest to stop
-JOIN_TIMEOUT_S = 3.0  # a probe answers within about 1 s
+JOIN_TIMEOUT_S = 3.0
 
 
 class Run:
@@ -41,7 +41,7 @@ class Run:
 
     def __init__(
         self,
-        stack: "Stack",
+        stack: Declared,
         *,
         folder: Path | str | None = None,
         keep: bool = False,
@@ -56,40 +56,50 @@ class Run:
         self._on_event = on_event
         self._on_crash = on_crash
         self._owned = ExitStack()  # what is given back at the end, in reverse order
-        self._news: SimpleQueue[News] | None = None  # while something starts: who is ready, what went wrong
+        self._events: SimpleQueue[StartEvent] | None = None  # while something starts: what is ready, what went wrong
         self._crashes: list[StackError] = []
-        self._crew: Crew | None = None
-        self._running: Crew | None = None  # the same, until it is stopped
+        self._members: Members | None = None
+        self._running: Members | None = None  # the same, until it is stopped
 
     # --- what a user sees ---
 
     def __getitem__(self, name: str) -> Handle:
-        handles = self.crew.handles
-        if name not in handles:
-            raise StackError(f"no service {name!r} in this run; {template.near(name, handles)}")
-        return handles[name]
+        if name not in self.members:
+            raise StackError(f"no service {name!r} in this run; {template.near(name, self.members)}")
+        return self.members[name].handle
 
     def __contains__(self, name: object) -> bool:
-        return name in self.crew.handles
+        return name in self.members
 
     def __iter__(self) -> Iterator[str]:
-        return iter(tuple(self.crew.handles))
+        return iter(self.members)
+
+    def service(self, name: str, kind: type[H]) -> H:
+        """Return the handle of a service, typed: `run.service("filewriter", FileWriterHandle)`.
+
+        Raises:
+            StackError: there is no such service, or its handle is of another class.
+        """
+        handle = self[name]
+        if not isinstance(handle, kind):
+            raise StackError(f"the handle of service {name!r} is a {type(handle).__name__}, not a {kind.__name__}")
+        return handle
 
     @property
-    def crew(self) -> Crew:
-        """Return who belongs to the run.
+    def members(self) -> Members:
+        """Return the services of the run.
 
         Raises:
             StackError: it has not been started.
         """
-        if self._crew is None:
+        if self._members is None:
             raise StackError("the run has not been started; use it as `with stack.run() as run:`")
-        return self._crew
+        return self._members
 
     @property
     def handles(self) -> Mapping[str, Handle]:
         """Return the handle of every service, by name."""
-        return dict(self.crew.handles)
+        return self.members.handles
 
     @property
     def folder(self) -> Path:
@@ -124,19 +134,11 @@ class Run:
 
     def mark(self, label: str, **data: Any) -> Event:
         """Note a moment in the journal, with the size of every log: two marks cut the logs into slices."""
-        places = self.crew.places
-        logs = {name: place.log_path for name, place in places.items()}
-        logs |= {stdout_of(name): place.stdout_path for name, place in places.items() if place.stdout_path != place.log_path}
+        handles = self.members.handles
+        logs = {name: handle.log_path for name, handle in handles.items()}
+        logs |= {stdout_of(name): handle.stdout_path for name, handle in handles.items() if handle.stdout_path != handle.log_path}
         sizes = {name: path.stat().st_size for name, path in logs.items() if path.exists()}
         return self.journal.record("mark", label=label, logs=sizes, **data)
-
-    def measure(self, topic: Any, for_s: float = 10.0, **how: Any) -> Any:
-        """Return rate, latency, lag of a topic, and what every service uses meanwhile; see `clients.measure` for `how`.
-
-        Raises:
-            StackError: no service of this run has topics.
-        """
-        return measuring.measure(self.handles, topic, for_s, how)
 
     # --- up ---
 
@@ -152,19 +154,19 @@ class Run:
             ServiceDied: a service ended.
             StackError: something could not be had or done.
         """
-        if self._crew is not None:
+        if self._members is not None:
             raise StackError("a run starts once; call stack.run() again for another one")
         with self._starting() as interrupt:
             try:
                 self._open()
-                self._bring_up(self.stack.services)
+                self._start_up(self.stack.services)
             except BaseException as error:
                 self._give_up(error)
                 raise
-        if interrupt.pressed:  # after the last piece of news was read
+        if interrupt.pressed:  # after the last event was read
             self._give_up(KeyboardInterrupt())
             raise KeyboardInterrupt
-        self.ready_s = (time.monotonic_ns() - self._started_ns) / 1e9
+        self.ready_s = (time.monotonic_ns() - self._started_ns) / NS_PER_S
         self.journal.record("run_ready", elapsed_s=round(self.ready_s, 6))
 
     def _open(self) -> None:
@@ -183,10 +185,10 @@ class Run:
         self._owned.callback(self._guard.close)
         self.links = Links(self.id, layout.log_dir / "links.log", self._lost)
         self._owned.callback(self.links.close)
-        self.faults = Board(self.journal)
+        self.faults = ActiveFaults(self.journal, self.links)
         context = Context(guard=self._guard, journal=self.journal, started_ns=self._started_ns, report=self._report)
-        self._crew = self._running = Crew(self, layout, context)
-        self._owned.callback(self._crew.dissolve)
+        self._members = self._running = Members(self, layout, context, self.links)
+        self._owned.callback(self._members.release_all)
 
     def _journal(self, path: Path) -> Journal:
         try:
@@ -195,35 +197,35 @@ class Run:
             raise StackError(f"journal {path}: {error.strerror}; make room, or give another folder: run(folder=…)") from None
 
     @contextmanager
-    def _starting(self) -> Iterator[interrupts.Held]:
-        """Collect news for the time of a start; Ctrl-C is a piece of news, too."""
-        news: SimpleQueue[News] = SimpleQueue()
-        self._news = news
+    def _starting(self) -> Iterator[interrupts.Interrupt]:
+        """Collect events for the time of a start; Ctrl-C is one, too."""
+        events: SimpleQueue[StartEvent] = SimpleQueue()
+        self._events = events
         try:
-            with interrupts.held(lambda: news.put(("", KeyboardInterrupt()))) as interrupt:
+            with interrupts.held(lambda: events.put(StartEvent("", KeyboardInterrupt()))) as interrupt:
                 yield interrupt
         finally:
-            self._news = None
+            self._events = None
 
-    def _bring_up(self, services: "tuple[Service, ...]") -> None:
-        assert self._news is not None
-        new = self.crew.join(services)
-        prepare([self.crew.places[name] for name in new], self._guard, self.journal, self._news)
-        bring_up = BringUp(new, self.crew.handles, self._news)
+    def _start_up(self, services: tuple[Service, ...]) -> None:
+        assert self._events is not None
+        new = self.members.add(services)
+        prepare([member.allocation for member in new.values()], self._guard, self.journal, self._events)
+        start_up = StartUp(new, self._events)
         try:
-            bring_up.run()
-            self.check()  # whoever ended after the last piece of news was read
+            start_up.run()
+            self.check()  # for what ended after the last event was read
         except BaseException:
-            bring_up.cancel()
-            self._down(new, GIVE_UP_TIMEOUT_S)  # first, so that whoever asks them is answered
+            start_up.cancel()
+            self._stop(new, GIVE_UP_TIMEOUT_S)  # first, so that probes that ask them are answered
             raise
         finally:
-            for thread in bring_up.join(JOIN_TIMEOUT_S):
-                self.journal.record("trouble", detail=f"{thread}: a probe or after_ready does not return; give its own calls a time-out")
+            for thread in start_up.join(JOIN_TIMEOUT_S):
+                self.journal.record("trouble", detail=f"{thread} does not end")
 
     def _give_up(self, error: BaseException) -> None:
         self.keep = True
-        if self._crew is not None:
+        if self._members is not None:
             self.journal.record("run_failed", error=f"{type(error).__name__}: {error}")
             error.add_note(f"the folder of the run is kept: {self.folder}")
         self.stop()
@@ -231,12 +233,12 @@ class Run:
     # --- what is reported from other threads ---
 
     def _report(self, lifecycle: Lifecycle, error: StackError) -> None:
-        news = self._news
+        events = self._events
         if lifecycle.state is State.CRASHED:
             self._crashes.append(error)
-            self._call_on_crash(self.crew.handles[lifecycle.service.name])
-        if news is not None:
-            news.put((lifecycle.service.name, error))
+            self._call_on_crash(self.members[lifecycle.service.name].handle)
+        if events is not None:
+            events.put(StartEvent(lifecycle.service.name, error))
 
     def _call_on_crash(self, handle: Handle) -> None:
         try:
@@ -252,28 +254,28 @@ class Run:
         error = ServiceDied(f"{how}; start the run again")
         self._crashes.append(error)
         self.journal.record("trouble", detail=str(error))
-        if self._news is not None:
-            self._news.put(("", error))
+        if self._events is not None:
+            self._events.put(StartEvent("", error))
 
     # --- one more ---
 
     @contextmanager
-    def add(self, service: "Service", **changes: Any) -> Iterator[Handle]:
+    def add(self, service: Service, **changes: Any) -> Iterator[Handle]:
         """Start one more service, or one otherwise configured, on the live run; stop and forget it at the end of the block.
 
         Where its name is taken it gets the next free one (`filewriter-2`). Raises as `start`.
         """
         self.check()
         service = service.configured(**changes)
-        service = service.configured(name=self.crew.free_name(service.name))
+        service = service.configured(name=self.members.free_name(service.name))
         with self._starting() as interrupt:
             try:
-                self._bring_up((service,))
+                self._start_up((service,))
             except BaseException:
                 self._remove(service.name)
                 raise
         try:
-            if interrupt.pressed:  # after the last piece of news was read
+            if interrupt.pressed:  # after the last event was read
                 raise KeyboardInterrupt
             yield self[service.name]
         finally:
@@ -281,10 +283,10 @@ class Run:
 
     def _remove(self, name: str) -> None:
         interrupted = False
-        if name in self.crew.lifecycles:
+        if name in self.members:
             self.faults.end_all("the service leaves the run", name)
-            interrupted = self._down({name: self.crew.lifecycles[name]})
-        self.crew.leave(name)
+            interrupted = self._stop({name: self.members[name]})
+        self.members.remove(name)
         self.faults.reopen(name)
         if interrupted:
             raise KeyboardInterrupt
@@ -304,21 +306,21 @@ class Run:
         """
         interrupted = False
         with interrupts.held() as interrupt, self._owned.pop_all():
-            crew, self._running = self._running, None
-            if crew is not None:
+            members, self._running = self._running, None
+            if members is not None:
                 self.faults.end_all("the run is over")
                 self.journal.record("run_stopping")
-                interrupted = self._down(crew.lifecycles)
+                interrupted = self._stop({name: members[name] for name in members})
                 self.journal.record("run_stopped")
         if interrupted or interrupt.pressed:
             raise KeyboardInterrupt
 
-    def _down(self, lifecycles: Mapping[str, Lifecycle], at_most_s: float = inf) -> bool:
-        news: SimpleQueue[str] = SimpleQueue()
-        with interrupts.held(lambda: news.put(HURRY)) as interrupt:
-            for name in lifecycles:
-                self._close(self.crew.handles[name])
-            for name in bring_down(lifecycles, news, at_most_s):
+    def _stop(self, members: Mapping[str, Member], at_most_s: float = inf) -> bool:
+        events: SimpleQueue[StopEvent] = SimpleQueue()
+        with interrupts.held(lambda: events.put(KILL_NOW)) as interrupt:
+            for member in members.values():
+                self._close(member.handle)
+            for name in stop_all(members, events, at_most_s):
                 self.journal.record("trouble", name, detail="did not end in time; the guard kills it at its own end")
         return interrupt.pressed
 

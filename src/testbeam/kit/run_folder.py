@@ -1,12 +1,15 @@
-"""Which folder a run lives in, that no other run is in it, and whether it stays."""
+"""Folder of a run: locked for as long as the run lives, laid out in logs, configuration files and services' own folders."""
 
 import fcntl
 import logging
 import os
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from testbeam.errors import StackError
+from testbeam.kit import environment
 
 LOG = logging.getLogger(__name__)
 
@@ -39,3 +42,41 @@ def _temporary() -> Path:
     import tempfile  # late: a fifth of the kit's whole import time, for those who give a folder
 
     return Path(tempfile.mkdtemp(prefix="testbeam-"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The folders of one run, and what its services see of the caller."""
+
+    folder: Path
+    run_id: str
+    kept: Mapping[str, str] = field(default_factory=environment.scrubbed)  # of the caller's environment, once for all services
+
+    def make(self) -> None:
+        """Create the folders.
+
+        Raises:
+            StackError: one can't be made.
+        """
+        try:
+            for folder in (self.folder, self.log_dir, self.config_dir):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StackError(
+                f"run folder {self.folder}: {error.strerror} ({error.filename}); give a folder that can be written: run(folder=…)"
+            ) from None
+
+    @property
+    def log_dir(self) -> Path:
+        """Return where every service's log goes."""
+        return self.folder / "log"
+
+    @property
+    def config_dir(self) -> Path:
+        """Return where configuration files go."""
+        return self.folder / "config-files"
+
+    @property
+    def journal_path(self) -> Path:
+        """Return where the events of the run go."""
+        return self.folder / "events.jsonl"

@@ -1,28 +1,86 @@
-"""What a stack consists of: frozen declarations, apart from any run of them."""
+"""Frozen declaration of a service: its command line, ports, endpoints, needs and readiness probe, apart from any run of it."""
 
+import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
 
 from testbeam.errors import StackError
 from testbeam.kit import graph, template
-from testbeam.kit.handle import Handle
-from testbeam.kit.seen import Seen
 
-if TYPE_CHECKING:
-    from testbeam.kit.journal import Subscriber
-    from testbeam.kit.run import Run
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_RESERVED = frozenset({"log", "config-files", "port"})
+BUILT_IN = ("dir", "run_dir", "log_dir", "config_dir", "python", "name", "run_id", "address")
 
-__all__ = ["Port", "Probe", "Seen", "Service", "Stack"]
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """The answer of a probe: whether the service is ready, and what was seen, in words for an error message."""
+
+    ready: bool
+    detail: str
+
+
+class ServiceView(Protocol):
+    """What a probe, or `after_ready`, may ask of a service; every handle has it, and `kit.protocols.HandleLike` is more of it."""
+
+    @property
+    def name(self) -> str:
+        """Return the name within the run."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Return what the role has declared for its own use."""
+
+    @property
+    def address(self) -> str:
+        """Return the service's loopback address."""
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Return the numbers of its ports, by name."""
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """Return where it can be reached."""
+
+    @property
+    def folder(self) -> Path:
+        """Return its own folder."""
+
+    @property
+    def log_path(self) -> Path:
+        """Return where its log goes."""
+
+    @property
+    def log_start(self) -> int:
+        """Return the size of the log at this start, in bytes."""
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """Return what probes remember between two attempts; emptied at each start."""
+
+    @property
+    def pid(self) -> int | None:
+        """Return the process id; None before it is spawned, or where it runs elsewhere."""
+
+    def is_running(self) -> bool:
+        """Return whether the process is there; always True for a service that runs elsewhere."""
+
+    def fill(self, text: str) -> str:
+        """Return a template with this service's values."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment that it runs in."""
 
 
 class Probe(Protocol):
     """Asks a service, in its own protocol, whether it can be used."""
 
-    def check(self, service: Handle) -> Seen:
-        """Look once, within about 1 s; an exception counts as "not ready" and is the last thing seen."""
+    def check(self, service: ServiceView) -> ProbeResult:
+        """Ask once, within about 1 s; an exception counts as "not ready" and is the last thing seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +125,15 @@ class Service:
     prepare: tuple[tuple[str, ...], ...] = ()  # run to their end, on the user's terminal, before anything is started
     at_end: tuple[tuple[str, ...], ...] = ()  # run by the guard at its own end, however that comes: removes what is no process of ours
     eager: bool = False  # spawned at once, and waits by itself for what it needs
-    after_ready: Callable[[Handle], None] | None = None  # run once the probe has passed, before READY
-    handle: type[Handle] = Handle
+    after_ready: Callable[[Any], None] | None = None  # run once the probe has passed, before READY
+    handle: type[ServiceView] | None = None  # a subclass of kit.handle.Handle; None for that itself
     options: Mapping[str, Any] = field(default_factory=dict)  # values of the role, for its probe, handle and after_ready
     external: bool = False  # runs already and is not ours: no command, only endpoints and a probe
     separate_stdout: bool = False  # stdout in <name>.stdout.log; else both streams, in order, in <name>.log
     configure: Callable[["Service", Mapping[str, Any]], "Service"] | None = None  # how the role takes ini=…, startup_command=…
 
     def __post_init__(self) -> None:
-        graph.check_service(self)
+        check_service(self)
 
     def configured(self, **changes: Any) -> "Service":
         """Return this service otherwise configured: fields by their names, further words as the role understands them.
@@ -95,34 +153,74 @@ class Service:
         return self.configure(service, further)
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class Stack:
-    """Services that belong together; `needs` gives the order. One declaration serves tests, prompt and command line.
+def check_service(service: Service) -> None:
+    """Raise StackError for what is wrong within one service, whatever stack it is in."""
+    name = service.name
+    if not _NAME.fullmatch(name) or name in _RESERVED:
+        raise StackError(
+            f"service name {name!r} can't be used; give letters, digits, '-' and '_', other than {', '.join(sorted(_RESERVED))}"
+        )
+    if service.external == bool(service.command):
+        way_out = (
+            "an external service runs already: leave command out"
+            if service.external
+            else "give command=(…), or external=True if it runs already"
+        )
+        raise StackError(f"service {name!r} has {'a' if service.command else 'an empty'} command; {way_out}")
+    if not all(isinstance(word, str) for argv in (service.command, *service.prepare, *service.at_end) for word in argv):
+        raise StackError(f"service {name!r}: every word of a command must be text; got {service.command!r}")
+    ports = [port.name for port in service.ports]
+    if len(set(ports)) < len(ports):
+        raise StackError(f"service {name!r} declares a port twice: {', '.join(ports)}; give each its own name")
+    for port in service.ports:
+        if port.forwards_to and (port.forwards_to == port.name or (port.forwards_to not in ports and ":" not in port.forwards_to)):
+            raise StackError(f"service {name!r} port {port.name!r} forwards to {port.forwards_to!r}; give another port of it, or HOST:PORT")
+    for path in service.files:
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise StackError(f"service {name!r} file {path!r} lies outside the run's folder; give a path relative to it")
 
-    Raises:
-        StackError: a name is doubled, a need is unknown or goes in a circle, or a template asks for what is not there.
-    """
 
-    services: tuple[Service, ...]
+def check_stack(services: Iterable[Service]) -> None:
+    """Raise StackError for names, needs and templates that don't fit together."""
+    by_name: dict[str, Service] = {}
+    for service in services:
+        if service.name in by_name:
+            raise StackError(f"two services are called {service.name!r}; give one another name: service.configured(name=…)")
+        by_name[service.name] = service
+    for service in by_name.values():
+        check_needs(service, by_name)
+    graph.start_order({name: service.needs for name, service in by_name.items()}).prepare()
+    for service in by_name.values():
+        check_templates(service, by_name)
 
-    def __init__(self, *services: Service) -> None:
-        object.__setattr__(self, "services", services)
-        graph.check_stack(services)
 
-    def run(
-        self,
-        folder: Path | str | None = None,
-        *,
-        keep: bool = False,
-        on_event: "Subscriber | None" = None,
-        on_crash: Callable[[Handle], None] | None = None,
-    ) -> "Run":
-        """Return a run of this stack: a context manager that starts every service on entry and stops all on exit.
+def check_needs(service: Service, by_name: Mapping[str, Service]) -> None:
+    """Raise StackError for the first need that nobody is called by."""
+    for need in service.needs:
+        if need not in by_name:
+            raise StackError(
+                f"service {service.name!r} needs {need!r}, which is not in the stack; {template.near(need, set(by_name) - {service.name})}"
+            )
 
-        folder: where logs, files and the services' own folders go; default a temporary one, which is removed at the
-        end unless `keep` is set or the run failed. on_event: called with each journal event, on_crash: with the handle
-        of a service that ended unexpectedly after it was ready; both from a thread of the kit.
-        """
-        from testbeam.kit.run import Run  # late: declaring a stack costs no machinery
 
-        return Run(self, folder=folder, keep=keep, on_event=on_event, on_crash=on_crash)
+def check_templates(service: Service, by_name: Mapping[str, Service]) -> None:
+    """Raise StackError for the first template that asks for what will not be there."""
+    own = (*BUILT_IN, *(f"port.{port.name}" for port in service.ports))
+    others = tuple(f"{need}.{endpoint}" for need in service.needs for endpoint in by_name[need].endpoints)
+    for where, text in _templates(service):
+        for name in template.names(text):
+            other, dot, endpoint = name.partition(".")
+            if dot and other in by_name and other not in service.needs and endpoint in by_name[other].endpoints:
+                problem = f"${{{name}}} is the endpoint of a service that it does not need; add needs=({other!r},)"
+                raise StackError(f"service {service.name!r} {where}: {problem}")
+        template.check(text, (*own, *others), f"service {service.name!r} {where}")
+
+
+def _templates(service: Service) -> Iterable[tuple[str, str]]:
+    yield from (("command", word) for word in service.command)
+    yield from (("prepare", word) for argv in service.prepare for word in argv)
+    yield from (("at_end", word) for argv in service.at_end for word in argv)
+    yield from ((f"env {name}", value) for name, value in service.env.items())
+    yield from ((f"file {path}", part) for path, text in service.files.items() for part in (path, text))
+    yield from ((f"endpoint {name}", value) for name, value in service.endpoints.items())
+    yield from ((f"port {port.name}", port.forwards_to) for port in service.ports)

@@ -20,7 +20,7 @@ from testbeam.errors import ServiceDied, TestbeamError
 
 if TYPE_CHECKING:
     from testbeam.kit.handle import Handle
-    from testbeam.pytest_plugin.keys import AnyRun
+    from testbeam.kit.protocols import RunLike
 
 _DELIVERY_S = 2.0  # a signal to one's own main thread arrives within a millisecond
 _NUDGE = signal.SIGURG  # ignored where nobody has asked for it: one that comes late does no harm
@@ -32,7 +32,7 @@ class CrashWatch:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._run: AnyRun | None = None  # of the test that is running and can be interrupted
+        self._run: RunLike | None = None  # of the test that is running and can be interrupted
         self._sent = False
         self.told = False  # some test has failed of it
 
@@ -45,7 +45,7 @@ class CrashWatch:
             signal.pthread_kill(_main_thread_id(), signal.SIGINT)
         threading.Thread(target=self._nudge, args=(handle.run,), name="testbeam-nudge", daemon=True).start()
 
-    def _nudge(self, run: "AnyRun") -> None:
+    def _nudge(self, run: "RunLike") -> None:
         while True:
             time.sleep(_NUDGE_S)
             with self._lock:
@@ -54,7 +54,7 @@ class CrashWatch:
                 signal.pthread_kill(_main_thread_id(), _NUDGE)
 
     @contextmanager
-    def armed(self, run: "AnyRun") -> Iterator[None]:
+    def armed(self, run: "RunLike") -> Iterator[None]:
         """Fail the block as soon as a service ends, and in any case at its end.
 
         Raises:
@@ -74,7 +74,7 @@ class CrashWatch:
             self._fail(run, interrupt.__traceback__)
         self._check(run)
 
-    def _arm(self, run: "AnyRun | None") -> None:
+    def _arm(self, run: "RunLike | None") -> None:
         with self._lock:
             self._run, self._sent = run, False
 
@@ -87,14 +87,14 @@ class CrashWatch:
         while awaited and time.monotonic() < end_s:
             time.sleep(0.001)
 
-    def _check(self, run: "AnyRun") -> None:
+    def _check(self, run: "RunLike") -> None:
         try:
             run.check()
         except TestbeamError:
             self.told = True
             raise
 
-    def _fail(self, run: "AnyRun", trace: TracebackType | None) -> NoReturn:
+    def _fail(self, run: "RunLike", trace: TracebackType | None) -> NoReturn:
         """Raise what happened, at the place where the test was."""
         try:
             self._check(run)

@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from testbeam.kit.journal import Event
-    from testbeam.pytest_plugin.keys import AnyRun
+    from testbeam.kit.protocols import RunLike
 
 _DEFAULT = "runtime/failures"
-_SHOWN = {"spawned", "ready", "paused", "resumed", "stopping", "stopped", "exited", "failed", "crashed", "fault"}
 _MOST = 30  # changes of one service: a session may have restarted it for each test
 
 
@@ -27,7 +26,7 @@ class Explained:
     properties: tuple[tuple[str, str], ...] = ()
 
 
-def explain(run: "AnyRun", item: pytest.Item, report: pytest.TestReport) -> Explained:
+def explain(run: "RunLike", item: pytest.Item, report: pytest.TestReport) -> Explained:
     """Write the bundle of a test's failed phase; return where it is, or why there is none."""
     from testbeam.report.failure.bundle import bundle  # late: only a failure needs it
 
@@ -46,25 +45,16 @@ def explain(run: "AnyRun", item: pytest.Item, report: pytest.TestReport) -> Expl
 
 def timeline(events: "Iterable[Event]", services: "Iterable[str]", begin: "Event", end: "Event") -> str:
     """Return what became of each service, a line each, in seconds since the test began."""
-    changes: dict[str, list[str]] = {name: [] for name in services}
-    for event in events:
-        if event.kind in _SHOWN and event.service in changes:
-            changes[event.service].append(f"{_what(event)} {_since(begin, event)}")
-    lines = [f"{name}: {', '.join(_last(found)) or 'nothing'}" for name, found in changes.items()]
-    return "\n".join([f"seconds since the test began; it failed at {_since(begin, end)}", *lines])
+    from testbeam.kit.journal_views import changes, since  # late: only a failure needs it
+
+    found = changes(events, services, begin.at_ns)
+    lines = [f"{name}: {', '.join(_last(of_service)) or 'nothing'}" for name, of_service in found.items()]
+    return "\n".join([f"seconds since the test began; it failed at {since(begin.at_ns, end)}", *lines])
 
 
 def _folder(config: pytest.Config) -> Path:
     given = config.getoption(BUNDLES)
     return Path(given).absolute() if given else config.rootpath / _DEFAULT
-
-
-def _what(event: "Event") -> str:
-    return f"{event.data['fault']} {event.data['phase']}" if event.kind == "fault" else event.kind
-
-
-def _since(begin: "Event", event: "Event") -> str:
-    return f"{(event.at_ns - begin.at_ns) / 1e9:+.3f}"
 
 
 def _last(changes: list[str]) -> list[str]:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from testbeam.pytest_plugin.keys import BEGIN, EXCLUSIVE, RUN, SHARED_RUN, AnyRun
+from testbeam.pytest_plugin.keys import BEGIN, EXCLUSIVE, RUN, SHARED_RUN
 
 if TYPE_CHECKING:
     from testbeam.clients.pvs import PvHandle, PvProtocol
     from testbeam.clients.topics import TopicHandle
-    from testbeam.kit.spec import Stack
+    from testbeam.kit.protocols import RunLike
+    from testbeam.kit.stack import Stack
 
 
 class NewTopic(Protocol):
@@ -48,7 +49,7 @@ def stack(pytestconfig: pytest.Config) -> "Stack":
 
 
 @pytest.fixture(scope="session")
-def shared_run(stack: "Stack", pytestconfig: pytest.Config) -> Iterator[AnyRun]:
+def shared_run(stack: "Stack", pytestconfig: pytest.Config) -> "Iterator[RunLike]":
     """Start the stack once a session, for all workers of pytest-xdist; what fixtures wider than a test build on.
 
     With --testbeam-attach join the one that is up.
@@ -61,7 +62,7 @@ def shared_run(stack: "Stack", pytestconfig: pytest.Config) -> Iterator[AnyRun]:
 
 
 @pytest.fixture
-def run(request: pytest.FixtureRequest) -> Iterator[AnyRun]:
+def run(request: pytest.FixtureRequest) -> "Iterator[RunLike]":
     """Give the running stack; its services are `run["broker"]`, `run["ioc"]` and so on.
 
     It is shared by all tests, but one that is marked `testbeam_exclusive` gets its own, to break as it likes.
@@ -83,13 +84,13 @@ def name(request: pytest.FixtureRequest) -> NewName:
 
 
 @pytest.fixture
-def topic(run: AnyRun, name: NewName) -> NewTopic:
+def topic(run: "RunLike", name: NewName) -> NewTopic:
     """Return what makes topics of this test's own, so that tests can share a broker."""
     return topics_of(run, name)
 
 
 @pytest.fixture
-def pv(run: AnyRun) -> FindPv:
+def pv(run: "RunLike") -> FindPv:
     """Return what finds a PV by its name, whichever IOC of the stack has it."""
     return pvs_of(run)
 
@@ -101,7 +102,7 @@ def own_prefix(word: str) -> str:
     return f"{re.sub(r'[^a-zA-Z0-9]+', '-', word)[:60]}-{uuid4().hex[:8]}"
 
 
-def topics_of(run: AnyRun, named: NewName) -> NewTopic:
+def topics_of(run: "RunLike", named: NewName) -> NewTopic:
     """Return what makes topics on the broker of a run, with names that `named` makes."""
 
     def new(name: str, partitions: int = 1) -> "TopicHandle":
@@ -113,7 +114,7 @@ def topics_of(run: AnyRun, named: NewName) -> NewTopic:
     return new
 
 
-def pvs_of(run: AnyRun) -> FindPv:
+def pvs_of(run: "RunLike") -> FindPv:
     """Return what finds PVs among the IOCs of a run; a name that no IOC lists is asked of the first one, which then says so."""
 
     def find(name: str, protocol: "PvProtocol" = "pva") -> "PvHandle":
@@ -130,7 +131,7 @@ def pvs_of(run: AnyRun) -> FindPv:
     return find
 
 
-def _begin(item: pytest.Item, running: AnyRun) -> AnyRun:
+def _begin(item: pytest.Item, running: "RunLike") -> "RunLike":
     """Note whose run it is, and where its time begins; a run that lost a service before passes no test."""
     running.check()
     item.stash[RUN] = running

@@ -1,20 +1,17 @@
 """What the plugin remembers of a session and of a test, by key; pytest's own stash holds it."""
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from testbeam.hosting.attached import AttachedRun
     from testbeam.kit.journal import Event
-    from testbeam.kit.run import Run
+    from testbeam.kit.protocols import RunLike
     from testbeam.pytest_plugin.crashes import CrashWatch
 
-AnyRun: TypeAlias = "Run | AttachedRun"
-
 CRASHES: "pytest.StashKey[CrashWatch]" = pytest.StashKey()  # of the session
-SHARED_RUN: "pytest.StashKey[AnyRun]" = pytest.StashKey()  # of the session
-RUN: "pytest.StashKey[AnyRun]" = pytest.StashKey()  # of a test
+SHARED_RUN: "pytest.StashKey[RunLike]" = pytest.StashKey()  # of the session
+RUN: "pytest.StashKey[RunLike]" = pytest.StashKey()  # of a test
 BEGIN: "pytest.StashKey[Event]" = pytest.StashKey()  # of a test: the mark at which its time begins
 SESSION: pytest.StashKey[str] = pytest.StashKey()  # of xdist's controller: the name by which workers share one stack
 
@@ -25,7 +22,7 @@ EXCLUSIVE = "testbeam_exclusive"
 WORKER_INPUT = "testbeam_session"
 
 
-def run_of(item: pytest.Item) -> "AnyRun | None":
+def run_of(item: pytest.Item) -> "RunLike | None":
     """Return the run that a test uses, once it has it."""
     found = item.stash.get(RUN, None)
     if found is None and "shared_run" in getattr(item, "fixturenames", ()):

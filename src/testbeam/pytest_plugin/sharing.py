@@ -15,24 +15,25 @@ from testbeam.hosting import registry
 from testbeam.hosting.attached import AttachedRun, with_fingerprint
 from testbeam.hosting.detaching import detach
 from testbeam.hosting.ending import end
-from testbeam.hosting.holding import Label
+from testbeam.hosting.hosted import StackInfo
 from testbeam.hosting.registry import Entry
 from testbeam.hosting.run_control import error_of, refusal
 from testbeam.kit import debugger
 from testbeam.kit.journal import Subscriber
+from testbeam.kit.protocols import RunLike
 from testbeam.kit.state import State
-from testbeam.pytest_plugin.keys import ATTACH, CRASHES, WAIT, WORKER_INPUT, AnyRun
+from testbeam.pytest_plugin.keys import ATTACH, CRASHES, WAIT, WORKER_INPUT
 from testbeam.stacks.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from testbeam.kit.handle import Handle
-    from testbeam.kit.spec import Stack
+    from testbeam.kit.stack import Stack
 
 OnCrash = Callable[["Handle"], None]
 
 
 @contextmanager
-def shared(stack: "Stack", config: pytest.Config) -> Iterator[AnyRun]:
+def shared(stack: "Stack", config: pytest.Config) -> Iterator[RunLike]:
     """Give the stack that all tests of a session share.
 
     Raises:
@@ -73,7 +74,7 @@ def _teller(held: "Stack", config: pytest.Config) -> Subscriber | None:
 
 
 @contextmanager
-def own(stack: "Stack", config: pytest.Config) -> Iterator[AnyRun]:
+def own(stack: "Stack", config: pytest.Config) -> Iterator[RunLike]:
     """Start a stack in this process, and stop it at the end; its folder stays if something ended unasked."""
     held = _held(stack, config)
     run = held.run(on_crash=config.stash[CRASHES].crashed, on_event=_teller(held, config))
@@ -126,7 +127,7 @@ def _of_session(stack: "Stack", session: dict[str, str]) -> Entry:
         found = [entry for entry in registry.entries() if (entry.session, entry.fingerprint) == (key, known)]
         if found:
             return found[-1]
-        label = Label(name="pytest", fingerprint=known, session=key)
+        label = StackInfo(name="pytest", fingerprint=known, session=key)
         try:
             return detach(stack, label, watched=(int(session["pid"]), session["started_at"]))
         except TestbeamError as error:

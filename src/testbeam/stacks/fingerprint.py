@@ -14,7 +14,8 @@ from typing import Any
 
 from testbeam._version import __version__
 from testbeam.errors import StackError
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 
 _LEFT_OUT = ("prepare",)
 _PLAIN = (str, bool, bytes, type(None))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import broker
 from testbeam.stacks.roles.event_source.declaration import event_source
 from testbeam.stacks.roles.filewriter.declaration import filewriter

@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeAlias
 
 from testbeam.errors import SettingsError, StackError
 from testbeam.kit import template
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.stacks.replacements import any_role, paths
 from testbeam.stacks.roles import registry
 

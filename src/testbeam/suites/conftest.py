@@ -10,7 +10,7 @@ import pytest
 from testbeam.suites.subject import EXPECTED_FAILURES, Subject, build_at, known_builds, subject_of
 
 if TYPE_CHECKING:
-    from testbeam.pytest_plugin.keys import AnyRun
+    from testbeam.kit.protocols import RunLike
 
 _SUBJECT = "--suite-subject"
 _BUILD = "--suite-build"
@@ -39,7 +39,7 @@ def _logs(request: pytest.FixtureRequest) -> Iterator[None]:
     if not folder:
         yield
         return
-    run: AnyRun = request.getfixturevalue("shared_run")
+    run: RunLike = request.getfixturevalue("shared_run")
     yield
     shutil.copytree(run.folder / "log", Path(folder) / "log", dirs_exist_ok=True)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from testbeam.errors import SettingsError
 
 if TYPE_CHECKING:
-    from testbeam.kit.spec import Stack
+    from testbeam.kit.stack import Stack
     from testbeam.stacks.replacing import Replacement
 
 EXPECTED_FAILURES = "expected_failures.toml"  # beside the tests of a suite; format: docs/how-to/verify-a-role.md

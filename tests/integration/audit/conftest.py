@@ -10,7 +10,7 @@ import pytest
 from testbeam.audit.result import AuditResult
 from testbeam.audit.run import Leeway, audit, find_job
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer
 from testbeam.errors import NotReady
 from testbeam.kafka_distribution.cache import user_cache
 from testbeam.kit.handle import Handle
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, MetadataAnswers, broker
 from testbeam.transport.kafka.client import Kafka, create_topics
 

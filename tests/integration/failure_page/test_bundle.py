@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from testbeam.kit.probes.log_line import LogLine
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.report.failure.bundle import bundle
 from testbeam.report.failure.stack_dumps import dump
 from tests.integration.hosting.holding import until

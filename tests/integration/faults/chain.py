@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from testbeam.clients.topics import TopicHandle
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.stacks.roles.event_source.declaration import event_source
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter

@@ -7,7 +7,7 @@ import pytest
 
 from testbeam.clients.waiting import wait_for_condition
 from testbeam.errors import JobFailed, JobRefused, WaitTimeout
-from testbeam.kit.faults.history import fault_spans
+from testbeam.kit.journal_views import fault_intervals
 from testbeam.kit.state import State
 from testbeam.model.forwarding import Protocol, StreamSpec
 from testbeam.model.samples import Events, LogValue
@@ -187,6 +187,6 @@ def test_a_file_writer_whose_clock_is_behind_starts_its_jobs_in_the_past(chain: 
 def test_the_run_is_unharmed_and_its_journal_tells_of_every_fault(chain: Chain) -> None:
     chain.run.check()
     assert chain.run.faults.active == ()
-    spans = fault_spans(chain.run.journal.events)
+    spans = fault_intervals(chain.run.journal.events)
     assert {span.fault for span in spans} <= {"paused", "killed", "link", "disk_full", "slow_consumer", "clock_shifted"}
     assert all(span.end_s is not None and span.why == "its block is over" for span in spans)

@@ -16,7 +16,8 @@ from testbeam.errors import ServiceDied, StackError
 from testbeam.kit.faults.fault import Fault
 from testbeam.kit.faults.link import Direction
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Port, Service, Stack
+from testbeam.kit.spec import Port, Service
+from testbeam.kit.stack import Stack
 from tests.integration.faults.breakable import asked, client, echo, faults_of, received, took_s
 from tests.integration.kit.runners import until
 from tests.integration.kit.small_services import sleeper

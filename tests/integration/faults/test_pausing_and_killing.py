@@ -6,8 +6,9 @@ import time
 import pytest
 
 from testbeam.errors import NotReady, StackError
-from testbeam.kit.spec import Service, Stack
-from testbeam.kit.standstill import kernel_state
+from testbeam.kit.probing import kernel_state
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.kit.state import State
 from tests.integration.faults.breakable import asked, client, echo, faults_of, state_of
 from tests.integration.kit.runners import poisoned, until
@@ -143,10 +144,10 @@ def test_a_service_that_does_not_come_back_is_told_of_by_the_end_of_the_block() 
 
 class _Settled:
     def check(self, service: object) -> object:
-        from testbeam.kit.seen import Seen
+        from testbeam.kit.spec import ProbeResult
 
         file = service.folder / "gone"  # type: ignore[attr-defined]
-        return Seen(ready=file.exists() and file.read_text().strip() == str(service.pid), detail="")  # type: ignore[attr-defined]
+        return ProbeResult(ready=file.exists() and file.read_text().strip() == str(service.pid), detail="")  # type: ignore[attr-defined]
 
 
 def test_a_run_that_ends_while_a_service_is_killed_does_not_start_it_again() -> None:

@@ -13,8 +13,9 @@ from testbeam.errors import SettingsError, StackError
 from testbeam.kit.faults.machine import FaultMachine, break_at_random
 from testbeam.kit.faults.play import SEED, RandomFaults
 from testbeam.kit.faults.schedule import Between, Choice
+from testbeam.kit.handle import Handle
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.kit.state import State
 from testbeam.nexus import compose
 from testbeam.nexus.demo_instrument import DETECTOR_SOURCE
@@ -153,7 +154,7 @@ class Asking(FaultMachine):
         self.done.append("ask")
         if not any(choice.fault in {"killed", "paused"} for choice, _ in self.faults):
             for name in ("echo", "other"):
-                with client(self.running[name]) as one:
+                with client(self.running.service(name, Handle)) as one:
                     assert asked(one, b"hello") == b"hello"
 
     @invariant()

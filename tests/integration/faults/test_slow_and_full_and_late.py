@@ -11,7 +11,8 @@ import pytest
 from testbeam.errors import StackError
 from testbeam.kit.handle import Handle
 from testbeam.kit.probes.file import FileExists
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.kit.state import State
 from tests.integration.faults.breakable import client, clock, counted, counter, state_of, writer
 from tests.integration.kit.runners import until
@@ -155,7 +156,7 @@ def test_a_runner_that_is_killed_leaves_neither_stopped_services_nor_its_proxy(t
     program = """
 import sys, time
 from pathlib import Path
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from tests.integration.faults.breakable import counter, echo
 with Stack(counter(), echo()).run(sys.argv[1]) as run:
     run["counter"].paused().begin()

@@ -4,7 +4,8 @@ from typing import cast
 import pytest
 
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics

@@ -12,7 +12,7 @@ import pytest
 from testbeam.clients.file_writer import FileWriterClient, JobState
 from testbeam.errors import JobFailed
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.nexus import compose
 from testbeam.services.filewriter.service import FileWriter
 from testbeam.services.filewriter.settings import FileWriterSettings

@@ -6,7 +6,7 @@ import pytest
 from testbeam.clients.forwarder import ForwarderClient
 from testbeam.clients.topics import Tail, TopicHandle
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.stacks.roles.forwarder.declaration import forwarder
 from testbeam.stacks.roles.ioc.declaration import ioc

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from testbeam.hosting import registry
-from testbeam.hosting.holding import Holder, Label, held
-from testbeam.kit.spec import Service, Stack
+from testbeam.hosting.hosted import HostedRun, StackInfo, hosted
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.stacks.fingerprint import fingerprint
 from tests.integration.hosting.holding import Hold
 
@@ -37,11 +38,11 @@ def hold() -> Iterator[Hold]:
     """Return what starts a stack in this process and lets others join it."""
     with ExitStack() as owned:
 
-        def start(*services: Service) -> Holder:
+        def start(*services: Service) -> HostedRun:
             stack = Stack(*services)
             run = stack.run()
             run.start()
             owned.callback(run.stop)
-            return owned.enter_context(held(run, Label(name="small", fingerprint=fingerprint(stack))))
+            return owned.enter_context(hosted(run, StackInfo(name="small", fingerprint=fingerprint(stack))))
 
         yield start

@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from testbeam.hosting.holding import Holder
+from testbeam.hosting.hosted import HostedRun
 from testbeam.kit.spec import Service
 
 
 class Hold(Protocol):
-    def __call__(self, *services: Service) -> Holder: ...
+    def __call__(self, *services: Service) -> HostedRun: ...
 
 
 def until(fact: Callable[[], object], within_s: float) -> None:

@@ -13,8 +13,8 @@ from testbeam.errors import ServiceDied, StackError, WireError
 from testbeam.hosting import registry
 from testbeam.hosting.attached import AttachedRun, attach, with_fingerprint
 from testbeam.hosting.channel import Channel, short_path
-from testbeam.hosting.portable import encode_service
 from testbeam.hosting.registry import Entry
+from testbeam.hosting.service_json import encode_service
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event
 from testbeam.kit.probes.file import FileExists

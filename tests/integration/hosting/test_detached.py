@@ -11,16 +11,16 @@ from testbeam.hosting import processes, registry
 from testbeam.hosting.attached import AttachedRun
 from testbeam.hosting.detaching import detach
 from testbeam.hosting.ending import end
-from testbeam.hosting.holding import Label
+from testbeam.hosting.hosted import StackInfo
 from testbeam.hosting.registry import Entry
 from testbeam.kit.probes.file import FileExists
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.kit.state import State
 from testbeam.stacks.fingerprint import fingerprint
 from tests.integration.hosting.holding import until
 from tests.integration.kit.small_services import is_alive, listener, pids_of, sleeper, stubborn
 
-LABEL = Label(name="small", fingerprint="f")
+LABEL = StackInfo(name="small", fingerprint="f")
 
 
 def pids(entry: Entry) -> list[int]:
@@ -133,13 +133,13 @@ def test_a_stack_ends_within_a_second_of_the_process_that_it_belongs_to() -> Non
 
 STARTER = """
 import sys
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.hosting.detaching import detach
-from testbeam.hosting.holding import Label
+from testbeam.hosting.hosted import StackInfo
 from tests.integration.kit.small_services import listener
 def tell(event):
     print(event.kind, event.data.get("pid", ""), flush=True)
-detach(Stack(listener("slow", after_s=60)), Label(name="slow", fingerprint="f"), on_event=tell)
+detach(Stack(listener("slow", after_s=60)), StackInfo(name="slow", fingerprint="f"), on_event=tell)
 """
 
 
@@ -159,7 +159,7 @@ def test_whoever_gives_up_the_start_of_a_detached_stack_leaves_nothing(number: s
 
 def test_the_same_declaration_has_the_same_fingerprint_in_the_holder() -> None:
     stack = Stack(listener("one"))
-    entry = detach(stack, Label(name="small", fingerprint=fingerprint(stack)))
+    entry = detach(stack, StackInfo(name="small", fingerprint=fingerprint(stack)))
     run = AttachedRun(entry)
 
     assert fingerprint(run.stack) == entry.fingerprint
@@ -170,7 +170,7 @@ def test_the_same_declaration_has_the_same_fingerprint_in_the_holder() -> None:
 
 def test_several_stacks_live_side_by_side() -> None:
     def start(name: str) -> Entry:
-        return detach(Stack(listener("one")), Label(name=name, fingerprint="f"))
+        return detach(Stack(listener("one")), StackInfo(name=name, fingerprint="f"))
 
     entries = [start(name) for name in "abcd"]
 

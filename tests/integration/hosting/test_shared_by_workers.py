@@ -9,7 +9,7 @@ import pytest
 
 from testbeam.errors import ServiceDied
 from testbeam.hosting import processes, registry
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.pytest_plugin.crashes import CrashWatch
 from testbeam.pytest_plugin.keys import CRASHES, WORKER_INPUT
 from testbeam.pytest_plugin.sharing import end_session, shared

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from testbeam.hosting import registry
-from testbeam.kit.standstill import kernel_state
+from testbeam.kit.probing import kernel_state
 from tests.integration.hosting.holding import until
 from tests.integration.kit.small_services import is_alive
 

@@ -9,7 +9,7 @@ import pytest
 
 from testbeam.kit.environment import scrubbed
 from testbeam.kit.ports import lease
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.ioc.declaration import IocHandle, ioc
 
 StartIoc: TypeAlias = Callable[..., subprocess.Popen[str]]

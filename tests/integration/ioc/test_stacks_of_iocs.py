@@ -5,7 +5,7 @@ import pytest
 
 from testbeam.errors import TransportError
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.ioc.declaration import IocHandle, ioc
 
 

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from testbeam.kit import guard
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from tests.integration.kit.small_services import listener, open_descriptors, sleeper, stubborn
 
 STACK = Stack(listener("server", own_address=True), sleeper("client", "server"), stubborn("stubborn", stop_timeout_s=0.05))

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from tests.integration.kit.small_services import listener, sleeper, stubborn
 
 KINDS = {

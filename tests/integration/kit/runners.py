@@ -18,7 +18,7 @@ from testbeam.errors import ServiceDied
 from testbeam.kit import guard
 from testbeam.kit.journal import read
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from tests.integration.kit.small_services import is_alive, pids_of
 
 ROOT = Path(__file__).parents[3]

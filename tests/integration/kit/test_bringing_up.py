@@ -1,7 +1,9 @@
 import os
 import socket
+import threading
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -10,27 +12,28 @@ from testbeam.errors import NotReady, PortTaken, ServiceDied, StackError
 from testbeam.kit import journal
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event
+from testbeam.kit.journal_views import first_starts
 from testbeam.kit.probes.listening import PortListens
-from testbeam.kit.seen import Seen
-from testbeam.kit.spec import Port, Service, Stack
-from testbeam.kit.timeline import spans
+from testbeam.kit.protocols import HandleLike
+from testbeam.kit.spec import Port, ProbeResult, Service, ServiceView
+from testbeam.kit.stack import Stack
 from tests.integration.kit.small_services import is_alive, listener, python, sleeper, stubborn
 
 
 class Never:
     """A probe that is not satisfied, and counts how often it was asked."""
 
-    def check(self, service: Handle) -> Seen:
+    def check(self, service: ServiceView) -> ProbeResult:
         service.memory["asked"] = service.memory.get("asked", 0) + 1
-        return Seen(ready=False, detail="asked in vain")
+        return ProbeResult(ready=False, detail="asked in vain")
 
 
 class Blocked:
     """A probe that takes longer than it may."""
 
-    def check(self, service: Handle) -> Seen:
-        service._lifecycle.process.wait_gone(2)  # type: ignore[union-attr]
-        return Seen(ready=False, detail="too late")
+    def check(self, _service: ServiceView) -> ProbeResult:
+        threading.Event().wait(2)
+        return ProbeResult(ready=False, detail="too late")
 
 
 def session_nice(pid: int) -> str:
@@ -57,21 +60,21 @@ def failed_start(stack: Stack, events: list[Event]) -> tuple[StackError, float]:
 
 def test_services_that_need_nothing_of_each_other_start_at_the_same_time() -> None:
     with Stack(listener("one", after_s=0.2), listener("two", after_s=0.2)).run() as run:
-        times = {span.service: span for span in spans(run.journal.events)}
+        times = {span.service: span for span in first_starts(run.journal.events)}
 
     assert max(times[name].spawned_s or 9 for name in times) < min(times[name].ready_s or 0 for name in times)
 
 
 def test_a_service_is_spawned_only_when_all_that_it_needs_is_ready() -> None:
     with Stack(listener("last", "first", "second"), listener("first", after_s=0.1), listener("second")).run() as run:
-        times = {span.service: span for span in spans(run.journal.events)}
+        times = {span.service: span for span in first_starts(run.journal.events)}
 
     assert (times["last"].spawned_s or 0) > max(times["first"].ready_s or 9, times["second"].ready_s or 9)
 
 
 def test_an_eager_service_is_spawned_at_once_and_ready_after_what_it_needs() -> None:
     with Stack(listener("slow", after_s=0.3), listener("eager", "slow", eager=True)).run() as run:
-        times = {span.service: span for span in spans(run.journal.events)}
+        times = {span.service: span for span in first_starts(run.journal.events)}
 
     assert (times["eager"].spawned_s or 9) < (times["slow"].ready_s or 0) < (times["eager"].ready_s or 0)
 
@@ -79,10 +82,10 @@ def test_an_eager_service_is_spawned_at_once_and_ready_after_what_it_needs() -> 
 @pytest.mark.skipif(not can_yield(), reason="this kernel shares processors between processes, not sessions")
 def test_an_eager_service_gives_way_until_what_it_needs_is_ready() -> None:
     class SeesTheOther:
-        def check(self, service: Handle) -> Seen:
-            pid = service.run["eager"].pid
+        def check(self, service: ServiceView) -> ProbeResult:
+            pid = cast("HandleLike", service).run["eager"].pid
             service.memory["nice"] = session_nice(pid) if pid else ""
-            return Seen(ready=service.memory["nice"] == "nice 19", detail=str(service.memory))
+            return ProbeResult(ready=service.memory["nice"] == "nice 19", detail=str(service.memory))
 
     with Stack(sleeper("slow").configured(ready=SeesTheOther()), sleeper("eager", "slow", eager=True)).run() as run:
         wait_for_condition(lambda: session_nice(run["eager"].pid or 0) == "nice 0", within_s=5)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from testbeam.kit.journal import read
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.kit.state import State
 from tests.integration.kit.runners import Runner, until, until_gone
 from tests.integration.kit.small_services import is_alive, listener, sleeper, stubborn

@@ -18,9 +18,10 @@ import pytest
 from testbeam.errors import StackError
 from testbeam.kit.debugger import announcer, held
 from testbeam.kit.probes.log_line import LogLine
+from testbeam.kit.probing import kernel_state
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Service, Stack
-from testbeam.kit.standstill import kernel_state
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 
 NATIVE = Service("native", command=("/bin/sh", "-c", "echo up; exec sleep 1000"), ready=LogLine("up"), ready_timeout_s=0.5)
 AFTER = Service("after", command=("sleep", "1000"), needs=("native",), ready_timeout_s=0.5)

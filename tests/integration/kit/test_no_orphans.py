@@ -9,7 +9,7 @@ from testbeam.errors import ServiceDied
 from testbeam.kit import guard
 from testbeam.kit.handle import Handle
 from testbeam.kit.probes.file import FileExists
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.kit.state import State
 from tests.integration.kit.runners import Runner, poisoned, until, until_gone
 from tests.integration.kit.small_services import is_alive, listener, pids_of, python, sleeper, stubborn

@@ -8,11 +8,12 @@ import pytest
 
 from testbeam.errors import ServiceDied, StackError
 from testbeam.kit.handle import Handle
-from testbeam.kit.journal import log_slice
+from testbeam.kit.logs import log_slice
 from testbeam.kit.probes.listening import PortListens
 from testbeam.kit.probes.log_line import LogLine
-from testbeam.kit.spec import Port, Service, Stack
-from testbeam.kit.standstill import kernel_state
+from testbeam.kit.probing import kernel_state
+from testbeam.kit.spec import Port, Service
+from testbeam.kit.stack import Stack
 from testbeam.kit.state import State
 from tests.integration.kit.runners import poisoned, until
 from tests.integration.kit.small_services import PYTHON, is_alive, listener, pids_of, python, sleeper

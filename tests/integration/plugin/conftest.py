@@ -11,7 +11,8 @@ from testbeam.hosting import registry
 
 CONFTEST = """
 import pytest
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 
 @pytest.fixture(scope="session")
 def stack():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from testbeam.kit.standstill import kernel_state
+from testbeam.kit.probing import kernel_state
 from tests.integration.kit.runners import until
 
 pytest_plugins = ["pytester"]

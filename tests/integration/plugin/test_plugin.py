@@ -11,9 +11,10 @@ import pytest
 from testbeam.hosting import registry
 from testbeam.hosting.detaching import detach
 from testbeam.hosting.ending import end
-from testbeam.hosting.holding import Label
+from testbeam.hosting.hosted import StackInfo
 from testbeam.kit.guard import marked
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.stacks.fingerprint import fingerprint
 from tests.integration.kit.small_services import is_alive
 from tests.integration.plugin.conftest import CONFTEST
@@ -329,7 +330,8 @@ def test_a_stack_that_does_not_come_up_is_tried_once_for_all_workers(project: py
         """
 import pytest
 from testbeam.kit.probes.file import FileExists
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 @pytest.fixture(scope="session")
 def stack():
     bad = ("sh", "-c", f"echo started >> {__file__}.starts; exit 3")
@@ -349,7 +351,8 @@ def test_a_stack_that_can_not_be_told_to_another_process_is_an_error_with_its_re
     project.makeconftest(
         """
 import pytest
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 @pytest.fixture(scope="session")
 def stack():
     return Stack(Service("one", command=("sleep", "9"), after_ready=lambda handle: None))
@@ -369,7 +372,8 @@ def test_a_handle_that_is_declared_in_a_conftest_works_in_every_worker(project: 
         """
 import pytest
 from testbeam.kit.handle import Handle
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 class OwnHandle(Handle):
     def greet(self): return f"hello from {self.name}"
 @pytest.fixture(scope="session")
@@ -384,7 +388,7 @@ def stack():
 
 
 def test_attaching_uses_the_running_stack_and_leaves_it_up(project: pytest.Pytester) -> None:
-    entry = detach(STACK, Label(name="mine", fingerprint=fingerprint(STACK)))
+    entry = detach(STACK, StackInfo(name="mine", fingerprint=fingerprint(STACK)))
     project.makepyfile(PIDS + "def test_a(run): note(run, 'run')\ndef test_b(run): note(run, 'run')")
 
     for options in (("--testbeam-attach",), ("--testbeam-attach", "-n", "2")):
@@ -406,7 +410,7 @@ def test_attaching_without_such_a_stack_says_how_to_start_one(project: pytest.Py
 
 
 def test_attaching_to_a_broken_stack_says_what_is_broken(project: pytest.Pytester) -> None:
-    entry = detach(STACK, Label(name="mine", fingerprint=fingerprint(STACK)))
+    entry = detach(STACK, StackInfo(name="mine", fingerprint=fingerprint(STACK)))
     project.makepyfile("import os, signal, time\ndef test_a(run):\n    os.kill(run['two'].pid, signal.SIGKILL)\n    time.sleep(100)")
     project.runpytest_subprocess("--testbeam-attach").assert_outcomes(failed=1)
 

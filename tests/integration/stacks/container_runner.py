@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 
 from testbeam.kit.containers import engine
-from testbeam.kit.containers.container import Container, in_container
-from testbeam.kit.spec import Stack
+from testbeam.kit.containers.container import in_container
+from testbeam.kit.containers.engine_commands import Container
+from testbeam.kit.stack import Stack
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])

@@ -10,7 +10,8 @@ import pytest
 from testbeam.errors import NotReady, ServiceDied
 from testbeam.kit.handle import Handle
 from testbeam.kit.probes.process import ProcessAlive
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.model.forwarding import StreamSpec
 from testbeam.nexus import compose
 from testbeam.stacks.probes.topic_grows import TopicGrows
@@ -73,7 +74,7 @@ def test_a_build_folder_of_the_file_writer_writes_the_stack_s_files(shared: Serv
     stack = replaced(Stack(shared, writer), "filewriter", local_build=build)
 
     with stack.run() as run:
-        assert "idle" in run["filewriter"]._lifecycle.last_seen.detail
+        assert "idle" in run["filewriter"].last_seen
         write_a_file(run["filewriter"])
         assert (run["filewriter"].folder / "answer.nxs").exists()
 

@@ -13,11 +13,13 @@ import pytest
 from testbeam.doctor import containers as doctor
 from testbeam.errors import ServiceDied, StackError
 from testbeam.kit.containers import engine as engines
-from testbeam.kit.containers import leftovers, words
-from testbeam.kit.containers.container import Container, in_container, run_argv
+from testbeam.kit.containers import engine_commands, leftovers
+from testbeam.kit.containers.container import in_container, run_argv
+from testbeam.kit.containers.engine_commands import Container
 from testbeam.kit.containers.handle import ContainerHandle
 from testbeam.kit.probes.listening import PortListens
-from testbeam.kit.spec import Port, Service, Stack
+from testbeam.kit.spec import Port, Service
+from testbeam.kit.stack import Stack
 from testbeam.kit.state import State
 from tests.integration.kit.runners import ROOT, until, until_gone
 from tests.integration.kit.small_services import is_alive
@@ -47,7 +49,7 @@ def test_it_is_ready_through_its_published_port_and_ends_with_the_run(engine: En
     with Stack(listening(engine)).run() as run:
         (row,) = engine.containers()
         assert row["id"] == f"testbeam-{run.id}-box"
-        assert row["labels"] == {"testbeam.run": run.id, "testbeam.service": "box", "testbeam.owner": words.owner()}
+        assert row["labels"] == {"testbeam.run": run.id, "testbeam.service": "box", "testbeam.owner": engine_commands.owner()}
         pid = row["pid"]
 
     assert not is_alive(pid)
@@ -167,8 +169,13 @@ def test_docker_s_own_command_line_understands_every_word() -> None:
     lines = [
         run_argv(full, (), ("serve",)),
         run_argv(Container(image="redis:7", options=("-p", "127.0.0.1:9:9")), ()),
-        *(words.stop("docker", "n", 9), words.kill("docker", "n"), words.pause("docker", "n"), words.unpause("docker", "n")),
-        *(words.remove("docker", "n"), words.list_ours("docker", "0@h"), engines.image_argv("docker", "i")),
+        engine_commands.stop("docker", "n", 9),
+        engine_commands.kill("docker", "n"),
+        engine_commands.pause("docker", "n"),
+        engine_commands.unpause("docker", "n"),
+        engine_commands.remove("docker", "n"),
+        engine_commands.list_ours("docker", "0@h"),
+        engines.image_argv("docker", "i"),
     ]
     for line in lines:
         plain = [word.replace("${run_id}", "r").replace("${name}", "n") for word in line]

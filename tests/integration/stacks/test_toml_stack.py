@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from testbeam.kit.containers.container import Container, in_container
+from testbeam.kit.containers.container import in_container
+from testbeam.kit.containers.engine_commands import Container
 from testbeam.stacks.toml.file import declared, load
 from tests.integration.kit.runners import until
 from tests.integration.stacks.conftest import Engine

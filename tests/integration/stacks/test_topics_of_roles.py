@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.stacks.roles.filewriter.declaration import filewriter
 

@@ -3,12 +3,14 @@
 import pytest
 
 from testbeam.errors import StackError
-from testbeam.kit.containers import words
-from testbeam.kit.containers.container import Container, in_container, run_argv
+from testbeam.kit.containers import engine_commands
+from testbeam.kit.containers.container import in_container, run_argv
+from testbeam.kit.containers.engine_commands import Container
 from testbeam.kit.containers.handle import ContainerHandle
 from testbeam.kit.containers.leftovers import Leftover, parse
 from testbeam.kit.probes.listening import PortListens
-from testbeam.kit.spec import Port, Service, Stack
+from testbeam.kit.spec import Port, Service
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.container import ContainerBrokerHandle, of_container, variable, variables
 from testbeam.stacks.roles.broker.declaration import MetadataAnswers, TopicSpec
 
@@ -52,13 +54,13 @@ def test_everything_that_can_be_said() -> None:
 
 @pytest.mark.parametrize("engine", ["docker", "podman"])
 def test_the_engine_is_told_by_these_words(engine: str) -> None:
-    assert words.stop(engine, "n", 9.6) == (engine, "stop", "-t", "10", "n")
-    assert words.kill(engine, "n") == (engine, "kill", "--signal", "KILL", "n")
-    assert words.pause(engine, "n") == (engine, "pause", "n")
-    assert words.unpause(engine, "n") == (engine, "unpause", "n")
-    assert words.remove(engine, "n", "m") == (engine, "rm", "--force", "n", "m")
-    assert words.pull(engine, "i") == (engine, "pull", "i")
-    assert words.list_ours(engine, "0@h") == (
+    assert engine_commands.stop(engine, "n", 9.6) == (engine, "stop", "-t", "10", "n")
+    assert engine_commands.kill(engine, "n") == (engine, "kill", "--signal", "KILL", "n")
+    assert engine_commands.pause(engine, "n") == (engine, "pause", "n")
+    assert engine_commands.unpause(engine, "n") == (engine, "unpause", "n")
+    assert engine_commands.remove(engine, "n", "m") == (engine, "rm", "--force", "n", "m")
+    assert engine_commands.pull(engine, "i") == (engine, "pull", "i")
+    assert engine_commands.list_ours(engine, "0@h") == (
         *(engine, "ps", "--all", "--filter", "label=testbeam.owner=0@h", "--format"),
         '{{.ID}} {{.Label "testbeam.run"}} {{.Label "testbeam.service"}}',
     )

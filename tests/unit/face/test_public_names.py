@@ -14,9 +14,9 @@ SOURCE = ROOT / "src" / "testbeam"
 NAMES = {
     "testbeam": """
         AuditError BrokerHandle ConversionError Declaration FetchError FileWriterHandle ForwarderHandle Handle IocHandle JobFailed
-        JobRefused NexusError NotReady Port PortTaken Probe ProtocolError PvMissing RecordingError Replacement Role Run Seen Service
-        ServiceDied SettingsError Stack StackError TestbeamError TopicMissing TopicSpec Topics TransportError WaitTimeout WireError
-        broker event_source filewriter forwarder ioc load reference replaced
+        JobRefused NexusError NotReady Port PortTaken Probe ProbeResult ProtocolError PvMissing RecordingError Replacement Role Run
+        Service ServiceDied ServiceView SettingsError Stack StackError TestbeamError TopicMissing TopicSpec Topics TransportError
+        WaitTimeout WireError broker event_source filewriter forwarder ioc load reference replaced
     """,
     "testbeam.clients": """
         FileWriterClient ForwarderClient ForwarderStatus Job JobState Kafka Mark Protocol PvHandle Record StreamSpec Tail TopicHandle

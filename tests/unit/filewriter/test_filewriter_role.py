@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from testbeam.errors import StackError
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import broker
 from testbeam.stacks.roles.filewriter.declaration import filewriter
 

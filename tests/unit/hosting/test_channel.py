@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import StackError, WireError
-from testbeam.hosting.channel import Channel, HolderGone
+from testbeam.hosting.channel import Channel, HostGone
 from testbeam.hosting.run_control import Answer, Lines, decode_request, encode_answer, refusal
 
 
@@ -66,7 +66,7 @@ def test_an_answer_that_comes_after_the_time_out_is_not_read_as_that_to_the_next
     holder: FakeHolder, word: str, data: dict[str, object]
 ) -> None:
     with Channel(holder.path, answer_s=0.05) as channel:
-        with pytest.raises(HolderGone, match="timed out"):
+        with pytest.raises(HostGone, match="timed out"):
             channel.ask(word, **data)
         channel._socket.settimeout(10)
         holder.may_answer.set()
@@ -78,7 +78,7 @@ def test_an_answer_that_comes_after_the_time_out_is_not_read_as_that_to_the_next
 def test_a_wait_that_is_interrupted_again_and_again_leaves_the_answers_in_order(holder: FakeHolder) -> None:
     with Channel(holder.path, answer_s=0.05) as channel:
         for _ in range(3):
-            with pytest.raises(HolderGone):
+            with pytest.raises(HostGone):
                 channel.ask("add", declaration={})
         channel._socket.settimeout(10)
         holder.may_answer.set()

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from testbeam.errors import StackError
-from testbeam.hosting.portable import decode_service, encode_service
+from testbeam.hosting.service_json import decode_service, encode_service
 from testbeam.kit.handle import Handle
 from testbeam.kit.probes.file import FileExists
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.stacks.fingerprint import fingerprint
 from testbeam.stacks.reference import light_chain
 

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from testbeam.kit.journal import Event, Journal, log_slice, read
-from testbeam.kit.timeline import Span, spans
+from testbeam.kit.journal import Event, Journal, read
+from testbeam.kit.journal_views import FirstStart, first_starts
+from testbeam.kit.logs import log_slice
 
 
 def make(path: Path) -> Journal:
@@ -114,7 +115,7 @@ def test_the_timeline_has_each_services_first_start() -> None:
         at(800, "spawned", "broker"),
     ]
 
-    assert spans(events) == (
-        Span(service="broker", spawned_s=0.01, ready_s=0.5, ended_s=0.7, last_seen="refused"),
-        Span(service="writer", spawned_s=0.6),
+    assert first_starts(events) == (
+        FirstStart(service="broker", spawned_s=0.01, ready_s=0.5, ended_s=0.7, last_seen="refused"),
+        FirstStart(service="writer", spawned_s=0.6),
     )

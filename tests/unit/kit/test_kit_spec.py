@@ -3,8 +3,9 @@ import pickle
 import pytest
 
 from testbeam.errors import StackError
-from testbeam.kit.handle import Handle
-from testbeam.kit.spec import Port, Service, Stack
+from testbeam.kit.handle import Handle, handle_class
+from testbeam.kit.spec import Port, Service
+from testbeam.kit.stack import Stack
 
 
 def service(name: str, *needs: str, **fields: object) -> Service:
@@ -123,5 +124,10 @@ def test_a_service_gives_a_plain_handle_unless_its_role_has_one() -> None:
     class Own(Handle):
         pass
 
-    assert service("a").handle is Handle
-    assert service("a", handle=Own).handle is Own
+    assert handle_class(service("a")) is Handle
+    assert handle_class(service("a", handle=Own)) is Own
+
+
+def test_a_handle_of_another_make_is_refused() -> None:
+    with pytest.raises(StackError, match=r"service 'a': handle=dict is no subclass of testbeam\.kit\.handle\.Handle"):
+        handle_class(service("a", handle=dict))

@@ -1,4 +1,4 @@
-"""What a service's state machine makes of starts, stops and news that come at the worst moment."""
+"""The state machine of a service under starts, stops and events that come at the worst moment."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from testbeam.errors import NotReady, ServiceDied, StackError
+from testbeam.kit.guard_client import CommandLine, Listener, Process
 from testbeam.kit.journal import Journal
 from testbeam.kit.lifecycle import Context, Lifecycle
-from testbeam.kit.process import CommandLine, Listener, Process
-from testbeam.kit.seen import Seen
-from testbeam.kit.spec import Service
+from testbeam.kit.spec import ProbeResult, Service
 from testbeam.kit.state import State
 
 
@@ -49,18 +48,26 @@ class Bench:
     """One lifecycle on a fake guard, and what it reports."""
 
     def __init__(self, folder: Path) -> None:
-        self.look: Callable[[], Seen] = lambda: Seen(ready=False, detail="not yet")
+        self.look: Callable[[], ProbeResult] = lambda: ProbeResult(ready=False, detail="not yet")
         self.reported: list[StackError] = []
         self.guard = FakeGuard()
         self.journal = Journal(folder / "events.jsonl")
         self._folder = folder
         self.handle: Any = SimpleNamespace()
+        self.clock_ns: Callable[[], int] = lambda: 5
 
-    def lifecycle(self, **fields: Any) -> Lifecycle:
+    def lifecycle(self, *, kill_s: float = 15.0, **fields: Any) -> Lifecycle:
         probe: Any = SimpleNamespace(check=lambda _: self.look())
         service = Service("one", command=() if fields.get("external") else ("one",), ready=probe, **fields)
         guard: Any = self.guard
-        context = Context(guard=guard, journal=self.journal, started_ns=0, report=lambda _, error: self.reported.append(error))
+        context = Context(
+            guard=guard,
+            journal=self.journal,
+            started_ns=0,
+            report=lambda _, error: self.reported.append(error),
+            clock_ns=lambda: self.clock_ns(),
+            kill_s=kill_s,
+        )
         return Lifecycle(service, self._place(), context)
 
     def _place(self) -> Any:
@@ -70,7 +77,7 @@ class Bench:
         )
 
     def make_ready(self, lifecycle: Lifecycle) -> None:
-        self.look = lambda: Seen(ready=True, detail="up")
+        self.look = lambda: ProbeResult(ready=True, detail="up")
         lifecycle.become_ready(self.handle)
 
     def waiting(self, lifecycle: Lifecycle) -> Callable[[], Exception]:
@@ -78,9 +85,9 @@ class Bench:
         errors: list[Exception] = []
         looked = threading.Event()
 
-        def look() -> Seen:
+        def look() -> ProbeResult:
             looked.set()
-            return Seen(ready=False, detail="not yet")
+            return ProbeResult(ready=False, detail="not yet")
 
         def wait() -> None:
             try:
@@ -154,9 +161,8 @@ def test_a_service_that_runs_is_not_killed_by_a_start(bench: Bench) -> None:
     assert lifecycle.state is State.READY
 
 
-def test_what_cannot_be_killed_keeps_the_next_start_from_beginning(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("testbeam.kit.lifecycle._KILL_S", 0.01)
-    lifecycle = bench.lifecycle(ready_timeout_s=0.01)
+def test_what_cannot_be_killed_keeps_the_next_start_from_beginning(bench: Bench) -> None:
+    lifecycle = bench.lifecycle(ready_timeout_s=0.01, kill_s=0.01)
     too_late(bench, lifecycle)
     bench.guard.clings = True
 
@@ -169,18 +175,20 @@ def test_what_cannot_be_killed_keeps_the_next_start_from_beginning(bench: Bench,
 def test_news_of_an_earlier_process_does_not_touch_the_one_that_runs(bench: Bench) -> None:
     lifecycle = bench.lifecycle()
     lifecycle.spawn()
-    vars(lifecycle).update(process=None, state=State.STOPPED)  # as if it had been lost sight of
-    stale = bench.guard.processes[0]
+    bench.make_ready(lifecycle)
+    first = bench.guard.processes[0]
+    bench.guard.ended(first)
     lifecycle.spawn()
     bench.make_ready(lifecycle)
     gone: list[str] = []
-    lifecycle._on_gone = gone.append
+    bench.guard.clings = True
+    lifecycle.begin_stop(gone.append)
 
-    bench.guard.gone(stale)
+    bench.guard.gone(first)
+    assert (lifecycle.state, lifecycle.process, gone) == (State.STOPPING, bench.guard.processes[1], [])
 
-    assert (lifecycle.state, lifecycle.error) == (State.READY, None)
-    assert lifecycle.process is bench.guard.processes[1]
-    assert (bench.reported, gone) == ([], [])
+    bench.guard.gone(bench.guard.processes[1])
+    assert gone == ["one"]
 
 
 def test_a_start_that_somebody_else_stops_ends_with_its_process(bench: Bench) -> None:
@@ -233,16 +241,17 @@ def test_a_service_that_is_being_stopped_does_not_become_ready(bench: Bench) -> 
     assert lifecycle.state is State.STOPPING
 
 
-def test_an_end_at_the_very_deadline_is_told_as_the_cause(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_at_the_very_deadline_is_told_as_the_cause(bench: Bench) -> None:
     lifecycle = bench.lifecycle(ready_timeout_s=0.01)
     lifecycle.spawn()
-    words = lifecycle._too_late
 
-    def ends_meanwhile(waited: Any) -> NotReady:
+    def ends_meanwhile() -> int:
+        """Have it end while the error of the missed deadline is made, which looks at the clock."""
+        bench.clock_ns = lambda: 5
         bench.guard.ended(bench.guard.processes[0])
-        return words(waited)
+        return 5
 
-    monkeypatch.setattr(lifecycle, "_too_late", ends_meanwhile)
+    bench.clock_ns = ends_meanwhile
 
     with pytest.raises(ServiceDied, match="was ended by SIGTERM"):
         lifecycle.become_ready(bench.handle)

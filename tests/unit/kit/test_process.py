@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from testbeam.kit.process import CommandLine, News, Process, why_not_spawned
+from testbeam.kit.guard_client import CommandLine, News, Process, why_not_spawned
 
 
 def heard(*messages: dict[str, Any]) -> tuple[Process, list[str]]:

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from testbeam.kit.failure import describe
-from testbeam.kit.tail import LINE_LENGTH, tail
+from testbeam.kit.logs import LINE_LENGTH, tail
 
 
 def test_the_last_lines_are_returned_without_empty_ones(tmp_path: Path) -> None:

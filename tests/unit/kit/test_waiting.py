@@ -2,8 +2,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from testbeam.kit.seen import Seen
-from testbeam.kit.waiting import LONGEST_PAUSE_S, wait_until
+from testbeam.kit.probing import LONGEST_PAUSE_S, wait_until
+from testbeam.kit.spec import ProbeResult
 
 
 @dataclass
@@ -23,16 +23,16 @@ class Time:
         return self.now_s >= self.cut_at_s
 
 
-def not_yet() -> Seen:
-    return Seen(ready=False, detail="refused")
+def not_yet() -> ProbeResult:
+    return ProbeResult(ready=False, detail="refused")
 
 
 def test_a_condition_that_holds_is_not_waited_for() -> None:
     time = Time()
 
-    waited = wait_until(lambda: Seen(ready=True, detail="ok"), timeout_s=0, pause=time.pause, clock=time.clock)
+    waited = wait_until(lambda: ProbeResult(ready=True, detail="ok"), timeout_s=0, pause=time.pause, clock=time.clock)
 
-    assert (waited.seen.detail, waited.looks, time.pauses) == ("ok", 1, [])
+    assert (waited.seen.detail, waited.attempts, time.pauses) == ("ok", 1, [])
 
 
 def test_the_pauses_grow_from_5_to_100_ms_and_end_at_the_deadline() -> None:
@@ -51,7 +51,7 @@ def test_the_pauses_grow_from_5_to_100_ms_and_end_at_the_deadline() -> None:
 def test_the_last_look_is_at_the_deadline() -> None:
     time = Time()
 
-    waited = wait_until(lambda: Seen(ready=time.now_s >= 1, detail=""), timeout_s=1, pause=time.pause, clock=time.clock)
+    waited = wait_until(lambda: ProbeResult(ready=time.now_s >= 1, detail=""), timeout_s=1, pause=time.pause, clock=time.clock)
 
     assert waited.seen.ready
 
@@ -68,20 +68,20 @@ def test_a_wait_that_has_become_vain_ends_at_once() -> None:
 def test_an_exception_is_not_ready_and_is_seen_in_its_own_words() -> None:
     time = Time()
 
-    def look() -> Seen:
+    def look() -> ProbeResult:
         raise ConnectionError("no broker at 127.0.0.1:9092")
 
     waited = wait_until(look, timeout_s=0.01, pause=time.pause, clock=time.clock)
 
-    assert waited.seen == Seen(ready=False, detail="ConnectionError: no broker at 127.0.0.1:9092")
+    assert waited.seen == ProbeResult(ready=False, detail="ConnectionError: no broker at 127.0.0.1:9092")
 
 
 def test_only_what_is_new_is_told() -> None:
     time = Time()
     told: list[str] = []
 
-    def look() -> Seen:
-        return Seen(ready=time.now_s > 0.5, detail="up" if time.now_s > 0.2 else "refused")
+    def look() -> ProbeResult:
+        return ProbeResult(ready=time.now_s > 0.5, detail="up" if time.now_s > 0.2 else "refused")
 
     wait_until(look, timeout_s=1, pause=time.pause, clock=time.clock, on_change=lambda seen: told.append(f"{seen.detail} {seen.ready}"))
 

@@ -1,19 +1,20 @@
 import inspect
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from testbeam.errors import StackError
 from testbeam.kit.faults.clock import ClockShifted
 from testbeam.kit.faults.disk import DiskFull, heeds_no_signal
+from testbeam.kit.faults.methods import FaultMethods
 from testbeam.kit.faults.pause import Paused
 from testbeam.kit.faults.proxy.conditions import Conditions
 from testbeam.kit.faults.registry import NAMES
 from testbeam.kit.faults.slow import SlowConsumer
-from testbeam.kit.faults.words import FaultWords
 from testbeam.kit.handle import Handle
 
 NOBODY = cast(Handle, None)  # a value that can't be used is refused before anybody is asked
+METHODS: Any = FaultMethods()
 
 
 @pytest.mark.parametrize(
@@ -27,9 +28,9 @@ NOBODY = cast(Handle, None)  # a value that can't be used is refused before anyb
         (lambda: SlowConsumer(NOBODY, 0.5, 0.001), "period_s=0.001 is too short"),
         (lambda: ClockShifted(NOBODY, 1e12), "at most a century"),
         (lambda: ClockShifted(NOBODY, float("nan")), "at most a century"),
-        (lambda: FaultWords().fault("pause"), "there is no fault 'pause'; did you mean paused"),
-        (lambda: FaultWords().fault("paused", longest=5), "fault 'paused' has no option 'longest'; did you mean longest_s"),
-        (lambda: FaultWords().fault("restarted", handle=5), "fault 'restarted' has no option 'handle'"),
+        (lambda: METHODS.fault("pause"), "there is no fault 'pause'; did you mean paused"),
+        (lambda: METHODS.fault("paused", longest=5), "fault 'paused' has no option 'longest'; did you mean longest_s"),
+        (lambda: METHODS.fault("restarted", handle=5), "fault 'restarted' has no option 'handle'"),
     ],
 )
 def test_what_can_not_be_meant_is_refused_before_anything_is_broken(make: object, problem: str) -> None:
@@ -42,7 +43,7 @@ def test_every_fault_by_name_is_a_word_of_a_handle() -> None:
 
 
 def test_the_words_of_a_link_are_its_conditions() -> None:
-    words = inspect.signature(FaultWords.link).parameters
+    words = inspect.signature(FaultMethods.link).parameters
 
     assert set(words) - {"self", "direction", "port"} == set(Conditions.__slots__)
     assert all(words[name].default == getattr(Conditions(), name) for name in Conditions.__slots__)

@@ -10,7 +10,8 @@ from testbeam.errors import StackError
 from testbeam.kit.probes.all_of import all_of
 from testbeam.kit.probes.file import FileExists
 from testbeam.kit.probes.log_line import LogLine
-from testbeam.kit.spec import Port, Service, Stack
+from testbeam.kit.spec import Port, Service
+from testbeam.kit.stack import Stack
 from testbeam.stacks.fingerprint import fingerprint
 from testbeam.stacks.reference import light_chain
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import SettingsError, StackError
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.stacks.probes.ca_answers import CaAnswers
 from testbeam.stacks.probes.idle_status import IdleStatus
 from testbeam.stacks.probes.topic_grows import TopicGrows

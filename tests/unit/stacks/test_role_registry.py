@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import StackError
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.handle import handle_class
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.stacks.replacing import replaced
 from testbeam.stacks.roles import registry
 from testbeam.stacks.roles.broker.declaration import TopicSpec, broker, topics_of
@@ -19,6 +21,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from testbeam.errors import StackError
 from testbeam.kit.handle import Handle
+from testbeam.kit.handle import handle_class
 from testbeam.kit.spec import Service
 from testbeam.stacks.roles.role import Role
 
@@ -107,7 +110,7 @@ def test_another_package_brings_a_role_with_its_topics(offer: Callable[..., None
 
     assert "chopper" in registry.names()
     chopper = of(stack, "c1")
-    assert (chopper.role, chopper.handle.__name__) == ("chopper", "ChopperHandle")
+    assert (chopper.role, handle_class(chopper).__name__) == ("chopper", "ChopperHandle")
     assert chopper.command == ("chopper", "28.0", "loki_chopper_speed")
     assert topics_of(of(stack, "broker"), stack.services) == (TopicSpec("loki_chopper_speed"),)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from testbeam.kit.containers.container import Container
+from testbeam.kit.containers.engine_commands import Container
 from testbeam.kit.spec import Port
 from testbeam.stacks.replacing import KINDS
 from testbeam.stacks.roles import registry

@@ -11,7 +11,8 @@ from testbeam.kit.probes.http import HttpAnswers
 from testbeam.kit.probes.listening import PortListens
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.probes.process import ProcessAlive
-from testbeam.kit.spec import Port, Probe, Service, Stack
+from testbeam.kit.spec import Port, Probe, Service
+from testbeam.kit.stack import Stack
 from testbeam.stacks.probes.ca_answers import CaAnswers
 from testbeam.stacks.probes.heartbeat import Heartbeat
 from testbeam.stacks.probes.topic_grows import TopicGrows

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import SettingsError
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.suites.subject import KnownBuild, Subject, build_at, known_builds, subject_of
 
 FILE = """

@@ -1,16 +1,14 @@
 """Which names a prompt has: the very ones that tests use, so that what is tried there can be saved as a test."""
 
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from testbeam.clients import waiting
 from testbeam.nexus import compose
 from testbeam.pytest_plugin.fixtures import own_prefix, pvs_of, topics_of
 
 if TYPE_CHECKING:
-    from testbeam.hosting.attached import AttachedRun
-    from testbeam.kit.run import Run
-    from testbeam.kit.spec import Stack
+    from testbeam.kit.protocols import Declared, RunLike
 
 FIXTURES = ("run", "stack", "topic", "name", "pv")
 IMPORTED = {
@@ -20,7 +18,7 @@ IMPORTED = {
 FAULTS = "faults"
 
 
-def namespace(run: "Run | AttachedRun", stack: "Stack") -> dict[str, Any]:
+def namespace(run: "RunLike", stack: "Declared") -> dict[str, Any]:
     """Return every name of a prompt with its value; services by their names, with `_` for what a name can't have."""
     prefix = own_prefix("shell")
 
@@ -31,7 +29,7 @@ def namespace(run: "Run | AttachedRun", stack: "Stack") -> dict[str, Any]:
     modules = {module.__name__: module for module in (waiting, compose)}
     imported = {word: getattr(modules[module], word) for word, module in IMPORTED.items()}
     services = {word: run[service] for word, service in service_names(list(run)).items() if word not in {*given, *imported}}
-    return {**imported, FAULTS: cast("Any", run).faults, **services, **given}
+    return {**imported, FAULTS: run.faults, **services, **given}
 
 
 def service_names(services: list[str]) -> dict[str, str]:

@@ -1,15 +1,11 @@
 """What a user holds in hand of a service in a container: what reaches into it goes through the engine."""
 
-import subprocess
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from testbeam.errors import StackError
-from testbeam.kit.containers import words
+from testbeam.kit.containers import engine_commands
+from testbeam.kit.containers.engine_commands import Container
 from testbeam.kit.handle import Handle
-
-if TYPE_CHECKING:
-    from testbeam.kit.containers.container import Container
 
 _ENGINE_S = 15.0
 _CLIENT_S = 5.0  # the engine's client removes the container before it ends
@@ -21,26 +17,28 @@ class InContainer(Handle):
     @property
     def container_name(self) -> str:
         """Return what the engine calls the container."""
-        return self.fill(words.NAME)
+        return self.fill(engine_commands.NAME)
 
     def pause(self) -> None:
         """Freeze every process of the container until `resume`."""
-        self._tell(words.pause(self._engine, self.container_name))
+        self._tell(engine_commands.pause(self._engine, self.container_name))
         super().pause()
 
     def resume(self) -> None:
         """Let a paused container go on."""
         super().resume()
-        self._tell(words.unpause(self._engine, self.container_name))
+        self._tell(engine_commands.unpause(self._engine, self.container_name))
 
     def stop(self) -> None:
         """Ask the container to end, have it killed when its time is over, and wait until it is gone."""
-        self._end(words.stop(self._engine, self.container_name, self.service.stop_timeout_s), self.service.stop_timeout_s + _ENGINE_S)
+        self._end(
+            engine_commands.stop(self._engine, self.container_name, self.service.stop_timeout_s), self.service.stop_timeout_s + _ENGINE_S
+        )
         super().stop()
 
     def kill(self) -> None:
         """Kill the container at once; that is no crash."""
-        self._end(words.kill(self._engine, self.container_name), _ENGINE_S)
+        self._end(engine_commands.kill(self._engine, self.container_name), _ENGINE_S)
         super().kill()
 
     @property
@@ -58,13 +56,9 @@ class InContainer(Handle):
 
     def _tell(self, argv: tuple[str, ...], timeout_s: float = _ENGINE_S) -> None:
         try:
-            done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s, check=False, errors="replace"
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise StackError(f"service {self.name!r}: {error}; see whether the engine still answers: {self._engine} version") from None
-        if done.returncode != 0:
-            raise StackError(f"service {self.name!r}: {' '.join(argv)} ended with code {done.returncode}: {done.stderr.strip()}")
+            engine_commands.run(argv, timeout_s)
+        except StackError as error:
+            raise StackError(f"service {self.name!r}: {error}") from None
 
 
 class ContainerHandle(InContainer):

@@ -1,11 +1,9 @@
 """Which containers of runs that are over are still there."""
 
-import subprocess
 from dataclasses import dataclass
 
-from testbeam.errors import StackError
 from testbeam.kit import guard
-from testbeam.kit.containers import words
+from testbeam.kit.containers import engine_commands
 
 _ENGINE_S = 10.0
 
@@ -31,7 +29,7 @@ def find(engine: str) -> tuple[Leftover, ...]:
     Raises:
         StackError: the engine does not list them.
     """
-    listed = parse(_ask(words.list_ours(engine, words.owner())))
+    listed = parse(engine_commands.run(engine_commands.list_ours(engine, engine_commands.owner()), _ENGINE_S))
     return tuple(one for one in listed if not guard.marked(one.run_id))
 
 
@@ -42,16 +40,4 @@ def remove(engine: str, leftovers: tuple[Leftover, ...]) -> None:
         StackError: the engine does not do it.
     """
     if leftovers:
-        _ask(words.remove(engine, *(one.container for one in leftovers)))
-
-
-def _ask(argv: tuple[str, ...]) -> str:
-    try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_ENGINE_S, check=False, errors="replace"
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise StackError(f"{' '.join(argv)} failed: {error}") from None
-    if done.returncode != 0:
-        raise StackError(f"{' '.join(argv)} ended with code {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
+        engine_commands.run(engine_commands.remove(engine, *(one.container for one in leftovers)), _ENGINE_S)

@@ -6,14 +6,12 @@ Only programs that read the file named by TESTBEAM_CLOCK_FILE heed it, as ours d
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from testbeam.errors import StackError
 from testbeam.kit import guard
 from testbeam.kit.faults.fault import Fault
-
-if TYPE_CHECKING:
-    from testbeam.kit.handle import Handle
+from testbeam.kit.protocols import HandleLike
 
 CLOCK_FILE = "TESTBEAM_CLOCK_FILE"
 LONGEST_S = 100 * 365.25 * 86400
@@ -24,7 +22,7 @@ class ClockShifted(Fault):
 
     kind = "clock_shifted"
 
-    def __init__(self, handle: "Handle", shift_s: float) -> None:
+    def __init__(self, handle: HandleLike, shift_s: float) -> None:
         if not abs(shift_s) <= LONGEST_S:
             raise StackError(f"clock_shifted: {shift_s:g} s is beyond what a clock can show; give at most a century")
         super().__init__(handle, shift_s=shift_s)
@@ -58,7 +56,7 @@ class ClockShifted(Fault):
         return any(str(path) in mapped(each) for each in (pid, *guard.descendants(pid)))
 
     def _write(self, own_s: float) -> None:
-        shift_ns = round((own_s + sum(other.shift_s for other in self.board.others(self))) * 1e9)
+        shift_ns = round((own_s + sum(other.shift_s for other in self.faults.others(self))) * 1e9)
         path = self._path
         assert path is not None
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -9,14 +9,12 @@ import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from testbeam.errors import StackError
 from testbeam.kit import guard
 from testbeam.kit.faults.fault import Fault
-
-if TYPE_CHECKING:
-    from testbeam.kit.handle import Handle
+from testbeam.kit.protocols import HandleLike
 
 _WRITABLE = 0o3  # O_WRONLY or O_RDWR among the flags of an open file
 
@@ -32,7 +30,7 @@ class DiskFull(Fault):
     kind = "disk_full"
     of_process = True
 
-    def __init__(self, handle: "Handle", after_bytes: int = 0, limit_bytes: int | None = None) -> None:
+    def __init__(self, handle: HandleLike, after_bytes: int = 0, limit_bytes: int | None = None) -> None:
         if after_bytes < 0 or (limit_bytes or 0) < 0:
             raise StackError(f"disk_full: {min(after_bytes, limit_bytes or 0)} bytes are negative; give the number of bytes that still fit")
         if limit_bytes is not None and after_bytes:
@@ -54,16 +52,16 @@ class DiskFull(Fault):
         pid = self.running().pid or 0
         sizes = [size for path, size in files_written(pid) if path not in {self.handle.log_path, self.handle.stdout_path}]
         self.limit_bytes = max(sizes, default=0) + self._after_bytes if self._given_bytes is None else self._given_bytes
-        self.board.memory.setdefault((self.handle.name, f"{self.kind} {pid}"), resource.prlimit(pid, resource.RLIMIT_FSIZE))
-        self._apply(pid, min([self.limit_bytes, *(other.limit_bytes for other in self.board.others(self))]))
+        self.faults.memory.setdefault((self.handle.name, f"{self.kind} {pid}"), resource.prlimit(pid, resource.RLIMIT_FSIZE))
+        self._apply(pid, min([self.limit_bytes, *(other.limit_bytes for other in self.faults.others(self))]))
 
     def end_it(self, *, for_good: bool) -> dict[str, Any]:  # noqa: ARG002 - there is room while it stops, too
         """Raise the limit to what it was, or to the lowest of those that last."""
         if not self.handle.is_running() or self.handle.pid is None:
             return {"limit_bytes": self.limit_bytes}
-        before = self.board.memory.get((self.handle.name, f"{self.kind} {self.handle.pid}"))
+        before = self.faults.memory.get((self.handle.name, f"{self.kind} {self.handle.pid}"))
         if before is not None:
-            self._apply(self.handle.pid, min((other.limit_bytes for other in self.board.others(self)), default=before[0]))
+            self._apply(self.handle.pid, min((other.limit_bytes for other in self.faults.others(self)), default=before[0]))
         return {"limit_bytes": self.limit_bytes}
 
     def _apply(self, pid: int, soft: int) -> None:

@@ -16,7 +16,7 @@ class Killed(Fault):
 
     def check(self) -> None:
         """Refuse a service that has no process to kill."""
-        if not self.board.others(self):
+        if not self.faults.others(self):
             self.running()
 
     def begin_it(self) -> None:
@@ -26,7 +26,7 @@ class Killed(Fault):
 
     def end_it(self, *, for_good: bool) -> dict[str, Any]:
         """Start it again, unless it is to stay down a little longer or somebody has started it meanwhile."""
-        if for_good or self.board.others(self) or self.handle.state not in _DOWN:
+        if for_good or self.faults.others(self) or self.handle.state not in _DOWN:
             return {}
         self.handle.start()
         return {"pid": self.handle.pid}

@@ -5,15 +5,13 @@ Source: docs/reference/contracts/kit.md, "Faults without privileges"; the words 
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from testbeam.errors import StackError
 from testbeam.kit import template
 from testbeam.kit.faults.fault import Fault
 from testbeam.kit.faults.proxy.conditions import CLEAR, Conditions
-
-if TYPE_CHECKING:
-    from testbeam.kit.handle import Handle
+from testbeam.kit.protocols import HandleLike
 
 Direction = Literal["both", "upstream", "downstream"]
 DIRECTIONS = ("both", "upstream", "downstream")
@@ -27,7 +25,7 @@ class LinkFault(Fault):
 
     kind = "link"
 
-    def __init__(self, handle: "Handle", conditions: Conditions, *, direction: Direction = "both", port: str = "") -> None:
+    def __init__(self, handle: HandleLike, conditions: Conditions, *, direction: Direction = "both", port: str = "") -> None:
         check_conditions(conditions, direction)
         words = {item.name: value for item in fields(conditions) if (value := getattr(conditions, item.name)) != item.default}
         super().__init__(handle, **words, direction=direction, **({"port": port} if port else {}))
@@ -35,7 +33,6 @@ class LinkFault(Fault):
         self._direction = direction
         self._port = port
         self._before: dict[str, dict[str, int]] = {}
-        self.last_counts: dict[str, int] = {}
 
     def check(self) -> None:
         """Refuse a service, or port, that clients reach directly."""
@@ -62,11 +59,11 @@ class LinkFault(Fault):
         """
         if not self.is_active:
             raise self.refuse("is not under this fault now", "change it within its block")
-        self.board.change(self, words)
+        self.handle.run.faults.change(self, words)
 
     def counts(self) -> dict[str, int]:
         """Return what happened on the links since the beginning, by words such as accepted, reset and swallowed_bytes."""
-        return self.board.counts(self) if self.is_active else self.last_counts
+        return self.handle.run.faults.counts(self) if self.is_active else self.last_counts
 
     def change_it(self, words: Mapping[str, Any]) -> None:
         """Change the conditions where the proxy is."""
@@ -78,11 +75,11 @@ class LinkFault(Fault):
 
     def counts_now(self) -> dict[str, int]:
         """Ask the proxy for the counts."""
-        return self._since({name: self.handle.run.links.counts(name) for name in self._before})
+        return self._since({name: self.faults.links.counts(name) for name in self._before})
 
     def end_it(self, *, for_good: bool) -> dict[str, Any]:  # noqa: ARG002 - the proxy ends after the services
         """Tell the proxy, and the journal what became of connections."""
-        self.last_counts = self._since({name: self.handle.run.links.clear(name, self.number) for name in self._before})
+        self.last_counts = self._since({name: self.faults.links.clear(name, self.number) for name in self._before})
         return {"counts": self.last_counts}
 
     def _names(self) -> list[str]:
@@ -92,7 +89,7 @@ class LinkFault(Fault):
     def _shape(self, name: str, conditions: Conditions) -> dict[str, int]:
         up = conditions if self._direction != "downstream" else CLEAR
         down = conditions if self._direction != "upstream" else CLEAR
-        return self.handle.run.links.shape(name, self.number, asdict(up), asdict(down))
+        return self.faults.links.shape(name, self.number, asdict(up), asdict(down))
 
     def _since(self, now: dict[str, dict[str, int]]) -> dict[str, int]:
         words = {word for counts in now.values() for word in counts if word != "connected"}

@@ -14,7 +14,7 @@ from typing import Any
 
 from testbeam.errors import StackError
 from testbeam.kit.environment import RUN_ID
-from testbeam.kit.tail import tail
+from testbeam.kit.logs import tail
 
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[2]); from testbeam.kit.faults.proxy.program import main; main(int(sys.argv[1]))"
 _ANSWER_S = 10.0

@@ -5,7 +5,7 @@
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import seed as seeded
@@ -15,9 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from testbeam.kit.faults.fault import Fault
 from testbeam.kit.faults.registry import OF_PROCESS
 from testbeam.kit.faults.schedule import Between, Choice
-
-if TYPE_CHECKING:
-    from testbeam.kit.run import Run
+from testbeam.kit.protocols import RunLike
 
 _STARTING = {"killed", "restarted"}
 _CUTTING = ("black_hole", "stalled", "reset", "down")
@@ -31,7 +29,7 @@ class FaultMachine(RuleBasedStateMachine):
     At the end of every example all faults are ended; then `settled` is called.
     """
 
-    running: ClassVar["Run"]
+    running: ClassVar[RunLike]
     choices: ClassVar[Sequence[Choice]] = ()
 
     def __init__(self) -> None:

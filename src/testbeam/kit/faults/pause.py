@@ -4,16 +4,14 @@ A stopped process keeps its connections, and its kernel goes on accepting new on
 """
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from testbeam.errors import StackError
-from testbeam.kit import standstill
+from testbeam.kit import probing
 from testbeam.kit.faults.fault import Fault
+from testbeam.kit.probing import wait_until
+from testbeam.kit.protocols import HandleLike
 from testbeam.kit.state import State
-from testbeam.kit.waiting import wait_until
-
-if TYPE_CHECKING:
-    from testbeam.kit.handle import Handle
 
 LONGEST_S = 60.0
 
@@ -24,7 +22,7 @@ class Paused(Fault):
     kind = "paused"
     of_process = True
 
-    def __init__(self, handle: "Handle", longest_s: float = LONGEST_S) -> None:
+    def __init__(self, handle: HandleLike, longest_s: float = LONGEST_S) -> None:
         if longest_s <= 0:
             raise StackError(f"paused: {longest_s:g} s is no time to be paused for; give a positive number of seconds")
         super().__init__(handle, longest_s=longest_s)
@@ -40,23 +38,23 @@ class Paused(Fault):
     def begin_it(self) -> None:
         """Stop it, and wait until the kernel has."""
         if self.handle.state is State.READY:
-            with self.board.signals(self.handle.name):
+            with self.faults.signals(self.handle.name):
                 self.handle.pause()
-            self.board.memory[(self.handle.name, self.kind)] = self.running()
+            self.faults.memory[(self.handle.name, self.kind)] = self.running()
             self._wait(stopped=True)
         self.work(self._watch)
 
     def end_it(self, *, for_good: bool) -> dict[str, Any]:
         """Let it go on, unless another pause lasts or somebody has stopped or restarted it meanwhile."""
         self._over.set()
-        if self.board.others(self):
+        if self.faults.others(self):
             return {}
-        process = self.board.memory.pop((self.handle.name, self.kind), None)
+        process = self.faults.memory.pop((self.handle.name, self.kind), None)
         if process is None or process is not self.handle.process or self.handle.state is not State.PAUSED:
             return {}
-        with self.board.signals(self.handle.name):
+        with self.faults.signals(self.handle.name):
             self.handle.resume()
-        if not for_good and not any(fault.kind == "slow_consumer" for fault in self.board.active):
+        if not for_good and not any(fault.kind == "slow_consumer" for fault in self.faults.active):
             self._wait(stopped=False)
         return {}
 
@@ -70,6 +68,6 @@ class Paused(Fault):
 
     def _wait(self, *, stopped: bool) -> None:
         pid = self.running().pid or 0
-        waited = wait_until(lambda: standstill.look(pid, stopped=stopped), timeout_s=standstill.OBEYED_S, pause=threading.Event().wait)
+        waited = wait_until(lambda: probing.stands_still(pid, stopped=stopped), timeout_s=probing.OBEYED_S, pause=threading.Event().wait)
         if not waited.seen.ready:
             raise self.refuse(f"does not {'stop' if stopped else 'go on'}: {waited.seen.detail}", f"see /proc/{pid}/stack")

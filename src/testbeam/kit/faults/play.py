@@ -7,18 +7,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import Any
 
 from testbeam.errors import SettingsError
 from testbeam.kit.faults.fault import Fault
 from testbeam.kit.faults.schedule import Choice, Schedule, Step, random_schedule
-
-if TYPE_CHECKING:
-    from testbeam.kit.run import Run
+from testbeam.kit.protocols import RunLike
 
 SEED = "TESTBEAM_FAULT_SEED"
 
-Check = Callable[["Run"], object]
+Check = Callable[[Any], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,7 @@ class RandomFaults:
         """Return the schedule of a seed."""
         return random_schedule(seed, self.choices, count=self.count, every_s=self.every_s)
 
-    def play(self, run: "Run", seed: int | None = None, *, check: Check | None = None) -> Schedule:
+    def play(self, run: RunLike, seed: int | None = None, *, check: Check | None = None) -> Schedule:
         """Break the stack by chance; return the schedule. Without a seed it is TESTBEAM_FAULT_SEED's, or a new one.
 
         Raises as `play`; the error's notes say the seed and how to repeat it.
@@ -49,12 +47,12 @@ class RandomFaults:
             raise
         return schedule
 
-    def replay(self, run: "Run", seed: int, *, check: Check | None = None) -> Schedule:
+    def replay(self, run: RunLike, seed: int, *, check: Check | None = None) -> Schedule:
         """Do exactly what `play` did with this seed: the same faults, in the same order."""
         return self.play(run, seed, check=check)
 
 
-def play(run: "Run", schedule: Schedule, *, check: Check | None = None) -> None:
+def play(run: RunLike, schedule: Schedule, *, check: Check | None = None) -> None:
     """Begin and end each fault when its time has come; all are ended at the end, however that comes.
 
     Each service has its own thread for its steps: one that takes long (a killed file-writer starts again, and needs a broker that is
@@ -83,7 +81,7 @@ def play(run: "Run", schedule: Schedule, *, check: Check | None = None) -> None:
 class Lane:
     """Takes the steps of one service, in their order, in a thread of its own."""
 
-    def __init__(self, run: "Run", service: str) -> None:
+    def __init__(self, run: RunLike, service: str) -> None:
         self.error: BaseException | None = None
         self._run = run
         self._active: dict[int, Fault] = {}
@@ -128,7 +126,7 @@ class Lane:
 
 
 @contextmanager
-def _lanes(run: "Run", schedule: Schedule) -> Iterator[dict[str, Lane]]:
+def _lanes(run: RunLike, schedule: Schedule) -> Iterator[dict[str, Lane]]:
     lanes = {name: Lane(run, name) for name in sorted({one.service for one in schedule.faults})}
     try:
         yield lanes
@@ -137,7 +135,7 @@ def _lanes(run: "Run", schedule: Schedule) -> Iterator[dict[str, Lane]]:
             lane.finish(at_once=True)
 
 
-def _look(run: "Run", lanes: dict[str, Lane], check: Check | None) -> None:
+def _look(run: RunLike, lanes: dict[str, Lane], check: Check | None) -> None:
     for lane in lanes.values():
         if lane.error is not None:
             raise lane.error

@@ -1,8 +1,8 @@
-"""Which faults there are, by name: for schedules, and for programs that name a fault in words."""
+"""Registry of faults by name: for schedules, and for programs that name a fault in words."""
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from testbeam.errors import StackError
 from testbeam.kit import template
@@ -13,17 +13,14 @@ from testbeam.kit.faults.kill import Killed, Restarted
 from testbeam.kit.faults.link import LinkFault
 from testbeam.kit.faults.pause import Paused
 from testbeam.kit.faults.slow import SlowConsumer
-from testbeam.kit.faults.words import FaultWords
-
-if TYPE_CHECKING:
-    from testbeam.kit.handle import Handle
+from testbeam.kit.protocols import HandleLike
 
 KINDS: tuple[type[Fault], ...] = (Paused, Killed, Restarted, LinkFault, DiskFull, SlowConsumer, ClockShifted)
 OF_PROCESS = frozenset(kind.kind for kind in KINDS if kind.of_process)
 NAMES = tuple(kind.kind for kind in KINDS)
 
 
-def make(handle: "Handle", kind: str, options: Mapping[str, Any]) -> Fault:
+def make(handle: HandleLike, kind: str, options: Mapping[str, Any]) -> Fault:
     """Return a fault that is not begun yet.
 
     Raises:
@@ -33,7 +30,7 @@ def make(handle: "Handle", kind: str, options: Mapping[str, Any]) -> Fault:
     if kind == Restarted.kind:
         return Restarted(handle, **_checked(kind, Restarted, options))
     word: Callable[..., Fault] = getattr(handle, kind)
-    return word(**_checked(kind, getattr(FaultWords, kind), options))
+    return word(**_checked(kind, getattr(type(handle), kind), options))
 
 
 def check_name(kind: str) -> None:

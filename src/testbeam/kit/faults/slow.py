@@ -1,14 +1,12 @@
 """A service that falls behind: it runs for a share of the time only, by SIGSTOP and SIGCONT in turn."""
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from testbeam.errors import StackError
 from testbeam.kit.faults.fault import Fault
+from testbeam.kit.protocols import HandleLike
 from testbeam.kit.state import State
-
-if TYPE_CHECKING:
-    from testbeam.kit.handle import Handle
 
 _STOP, _CONTINUE = 19, 18
 
@@ -22,7 +20,7 @@ class SlowConsumer(Fault):
     kind = "slow_consumer"
     of_process = True
 
-    def __init__(self, handle: "Handle", share: float = 0.1, period_s: float = 0.1) -> None:
+    def __init__(self, handle: HandleLike, share: float = 0.1, period_s: float = 0.1) -> None:
         if not 0 < share < 1:
             raise StackError(f"slow_consumer: share={share:g} can't be used; give the share of the time that it runs, above 0 and below 1")
         if period_s < 0.01:
@@ -48,7 +46,7 @@ class SlowConsumer(Fault):
     def _take_turns(self) -> None:
         is_over = False
         while not is_over:
-            counts = self.share <= min((other.share for other in self.board.others(self)), default=1.0)
+            counts = self.share <= min((other.share for other in self.faults.others(self)), default=1.0)
             if counts:
                 self._send(_STOP)
             is_over = self._over.wait(self._period_s * (1 - self.share))
@@ -57,7 +55,7 @@ class SlowConsumer(Fault):
             is_over = is_over or self._over.wait(self._period_s * self.share)
 
     def _send(self, number: int) -> None:
-        with self.board.signals(self.handle.name):
+        with self.faults.signals(self.handle.name):
             process = self.handle.process
             if process is not None and process.is_running() and self.handle.state is not State.PAUSED:
-                process.send(number)
+                self.handle.send_signal(number)

@@ -1,8 +1,6 @@
 """Are several conditions met at once?"""
 
-from testbeam.kit.handle import Handle
-from testbeam.kit.seen import Seen
-from testbeam.kit.spec import Probe
+from testbeam.kit.spec import Probe, ProbeResult, ServiceView
 
 
 class AllOf:
@@ -20,7 +18,7 @@ class AllOf:
     def __repr__(self) -> str:
         return f"all_of({', '.join(map(repr, self.probes))})"
 
-    def check(self, service: Handle) -> Seen:
+    def check(self, service: ServiceView) -> ProbeResult:
         """Ask each until one is not ready."""
         details = []
         for probe in self.probes:
@@ -28,7 +26,7 @@ class AllOf:
             if not seen.ready:
                 return seen
             details.append(seen.detail)
-        return Seen(ready=True, detail="; ".join(details))
+        return ProbeResult(ready=True, detail="; ".join(details))
 
 
 def all_of(*probes: Probe) -> AllOf:

@@ -3,8 +3,7 @@
 import subprocess
 from dataclasses import dataclass
 
-from testbeam.kit.handle import Handle
-from testbeam.kit.seen import Seen
+from testbeam.kit.spec import ProbeResult, ServiceView
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +13,7 @@ class CommandSucceeds:
     argv: tuple[str, ...]
     timeout_s: float = 1.0
 
-    def check(self, service: Handle) -> Seen:
+    def check(self, service: ServiceView) -> ProbeResult:
         """Run it once; it carries the run's mark, so it dies with the run."""
         argv = [service.fill(word) for word in self.argv]
         try:
@@ -28,8 +27,8 @@ class CommandSucceeds:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Seen(ready=False, detail=f"{' '.join(argv)} took longer than {self.timeout_s:g} s")
+            return ProbeResult(ready=False, detail=f"{' '.join(argv)} took longer than {self.timeout_s:g} s")
         said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-        return Seen(
+        return ProbeResult(
             ready=done.returncode == 0, detail=f"{' '.join(argv)} ended with code {done.returncode}{': ' + said[-1] if said else ''}"
         )

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbeam.kit.handle import Handle
-from testbeam.kit.seen import Seen
+from testbeam.kit.spec import ProbeResult, ServiceView
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +12,8 @@ class FileExists:
 
     path: str
 
-    def check(self, service: Handle) -> Seen:
+    def check(self, service: ServiceView) -> ProbeResult:
         """Look once."""
         path = service.folder / Path(service.fill(self.path))
         there = path.exists()
-        return Seen(ready=there, detail=f"{path} is {'there' if there else 'not there'}")
+        return ProbeResult(ready=there, detail=f"{path} is {'there' if there else 'not there'}")

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from testbeam.kit.handle import Handle
-from testbeam.kit.seen import Seen
+from testbeam.kit.spec import ProbeResult, ServiceView
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +13,7 @@ class HttpAnswers:
     status: int = 200
     timeout_s: float = 1.0
 
-    def check(self, service: Handle) -> Seen:
+    def check(self, service: ServiceView) -> ProbeResult:
         """Ask once."""
         import urllib.error  # late: few services speak HTTP, and the modules cost 30 ms
         import urllib.request
@@ -26,4 +25,4 @@ class HttpAnswers:
                 status = answer.status
         except urllib.error.HTTPError as error:
             status = error.code
-        return Seen(ready=status == self.status, detail=f"{url} answers {status}")
+        return ProbeResult(ready=status == self.status, detail=f"{url} answers {status}")

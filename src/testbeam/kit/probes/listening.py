@@ -4,8 +4,7 @@ import os
 import socket
 from dataclasses import dataclass
 
-from testbeam.kit.handle import Handle
-from testbeam.kit.seen import Seen
+from testbeam.kit.spec import ProbeResult, ServiceView
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +17,17 @@ class PortListens:
     port: str
     timeout_s: float = 0.5
 
-    def check(self, service: Handle) -> Seen:
+    def check(self, service: ServiceView) -> ProbeResult:
         """Connect once."""
         host, number = self._where(service)
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
             client.settimeout(self.timeout_s)
             number_of_error = client.connect_ex((host, number))
-        return Seen(ready=number_of_error == 0, detail=f"{host}:{number}: {os.strerror(number_of_error) if number_of_error else 'accepts'}")
+        return ProbeResult(
+            ready=number_of_error == 0, detail=f"{host}:{number}: {os.strerror(number_of_error) if number_of_error else 'accepts'}"
+        )
 
-    def _where(self, service: Handle) -> tuple[str, int]:
+    def _where(self, service: ServiceView) -> tuple[str, int]:
         if self.port in service.ports:
             return service.address, service.ports[self.port]
         host, _, number = service.endpoints.get(self.port, service.fill(self.port)).rpartition(":")

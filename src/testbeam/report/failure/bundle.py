@@ -6,7 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from testbeam.kit.journal import Event
-from testbeam.report.failure.gather import RunLike, gather
+from testbeam.kit.protocols import RunLike
+from testbeam.report.failure.gather import gather
 from testbeam.report.failure.page import page
 
 _NOT_IN_NAMES = re.compile(r"[^\w.\-\[\]]+", re.ASCII)

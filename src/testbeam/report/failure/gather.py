@@ -1,39 +1,19 @@
 """What is known of the time in which a test failed: events, logs, stacks, transcripts and settings, each cut to that time."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
-from testbeam.kit.evidence import Evidence
-from testbeam.kit.handle import Handle
-from testbeam.kit.journal import Event, log_slice, stdout_of
+from testbeam.kit.journal import Event
+from testbeam.kit.logs import log_slice, stdout_of
+from testbeam.kit.protocols import Evidence, HandleLike, RunLike
 from testbeam.kit.state import State
+from testbeam.model.time import NS_PER_S
 from testbeam.report.failure.stack_dumps import dump
 
 _LONGEST_LOG = 200_000  # bytes
 _HUNG = {State.STARTING, State.READY, State.PAUSED, State.STOPPING}
-
-
-class JournalLike(Protocol):
-    """The journal of a run, here or attached to."""
-
-    @property
-    def events(self) -> list[Event]:
-        """Return all events so far."""
-
-
-class RunLike(Protocol):
-    """What is asked of a run, here or attached to."""
-
-    @property
-    def journal(self) -> JournalLike:
-        """Return its journal."""
-
-    @property
-    def handles(self) -> Mapping[str, Handle]:
-        """Return the handle of every service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +48,7 @@ class Facts:
     @property
     def seconds(self) -> float:
         """Return how long the test took."""
-        return (self.end.at_ns - self.begin.at_ns) / 1e9
+        return (self.end.at_ns - self.begin.at_ns) / NS_PER_S
 
     def during(self) -> Iterator[Event]:
         """Yield the events of the test's own time."""
@@ -83,7 +63,7 @@ def gather(run: RunLike, *, test: str, error: str, begin: Event, end: Event) -> 
     return Facts(test=test, error=error, begin=begin, end=end, events=tuple(run.journal.events), services=services)
 
 
-def _service(handle: Handle, begin: Event, end: Event) -> ServiceFacts:
+def _service(handle: HandleLike, begin: Event, end: Event) -> ServiceFacts:
     service = handle.service
     return ServiceFacts(
         name=handle.name,
@@ -101,19 +81,19 @@ def _service(handle: Handle, begin: Event, end: Event) -> ServiceFacts:
     )
 
 
-def _stdout(handle: Handle, begin: Event, end: Event) -> str:
+def _stdout(handle: HandleLike, begin: Event, end: Event) -> str:
     if handle.stdout_path == handle.log_path:
         return ""
     return log_slice(begin, end, stdout_of(handle.name), handle.stdout_path, _LONGEST_LOG)
 
 
-def _settings(handle: Handle) -> str:
+def _settings(handle: HandleLike) -> str:
     parts = [f"# {name}\n{handle.fill(text)}" for name, text in handle.service.files.items()]
     own = {name: handle.fill(value) for name, value in handle.service.env.items()}
     return "\n".join([*parts, *([f"# environment\n{json.dumps(own, indent=1)}"] if own else [])])
 
 
-def _evidence(handle: Handle, begin: Event) -> Iterable[Evidence]:
+def _evidence(handle: HandleLike, begin: Event) -> Iterable[Evidence]:
     try:
         return handle.evidence(begin)
     except Exception as error:  # a role's code, asked while its service may be dead

@@ -3,23 +3,15 @@
 from collections.abc import Iterator
 
 from testbeam.kit.journal import Event
+from testbeam.kit.journal_views import state_intervals
+from testbeam.model.time import NS_PER_S
 from testbeam.report.charts.spans import Span, spans
 from testbeam.report.failure.gather import Facts, ServiceFacts
 from testbeam.report.page import Page, Section, folded, log, render, table
 
-_STATES = {
-    "spawned": "STARTING",
-    "ready": "READY",
-    "paused": "PAUSED",
-    "resumed": "READY",
-    "stopping": "STOPPING",
-    "stopped": "",
-    "exited": "",
-    "failed": "",
-    "crashed": "",
-}
 _QUIET = {"seen", "mark"}
 _DEAD = {"CRASHED", "FAILED"}
+_SAID = {"crashed", "failed"}
 
 
 def page(facts: Facts) -> str:
@@ -53,30 +45,22 @@ def timeline(facts: Facts) -> str:
     if not facts.events:
         return "<p>No events.</p>"
     zero_ns = facts.events[0].at_ns
-    marks = [((event.at_ns - zero_ns) / 1e9, what) for event, what in ((facts.begin, "test begins"), (facts.end, "test failed"))]
+    marks = [((event.at_ns - zero_ns) / NS_PER_S, what) for event, what in ((facts.begin, "test begins"), (facts.end, "test failed"))]
     return spans(list(_bars(facts, zero_ns)), marks=marks)
 
 
 def _bars(facts: Facts, zero_ns: int) -> Iterator[Span]:
-    end_s = (facts.end.at_ns - zero_ns) / 1e9
-    for service in facts.services:
-        state, since_s = "", 0.0
-        for event in facts.events:
-            if event.service != service.name or event.kind not in _STATES:
-                continue
-            at_s = (event.at_ns - zero_ns) / 1e9
-            if state:
-                yield Span(row=service.name, state=state, start_s=since_s, end_s=at_s)
-            if event.kind in ("crashed", "failed"):
-                yield Span(row=service.name, state=event.kind.upper(), start_s=at_s, end_s=max(end_s, at_s), note=event.kind)
-            state, since_s = _STATES[event.kind], at_s
-        if state:
-            yield Span(row=service.name, state=state, start_s=since_s, end_s=end_s)
+    end_s, names = (facts.end.at_ns - zero_ns) / NS_PER_S, {service.name for service in facts.services}
+    for one in state_intervals(facts.events):
+        if one.service in names:
+            until_s = max(end_s, one.start_s) if one.end_s is None else one.end_s
+            note = one.state if one.state in _SAID else ""
+            yield Span(row=one.service, state=one.state.upper(), start_s=one.start_s, end_s=until_s, note=note)
 
 
 def _happened(facts: Facts) -> str:
     rows = [
-        (f"{(e.at_ns - facts.begin.at_ns) / 1e9:+.3f} s", e.service or "run", e.kind, _words(e))
+        (f"{(e.at_ns - facts.begin.at_ns) / NS_PER_S:+.3f} s", e.service or "run", e.kind, _words(e))
         for e in facts.during()
         if e.kind not in _QUIET
     ]

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from testbeam.kit.handle import Handle
+from testbeam.kit.protocols import HandleLike
 
 _WITHIN_S = 5.0
 _LONGEST = 60_000
 
 
-def dump(handle: Handle) -> str:
+def dump(handle: HandleLike) -> str:
     """Return the stacks of a service's process, or why there are none; takes a few seconds at the most."""
     pid = handle.pid
     if pid is None or not handle.is_running():

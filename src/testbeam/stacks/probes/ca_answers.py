@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from testbeam.errors import PvMissing
-from testbeam.kit.handle import Handle
-from testbeam.kit.seen import Seen
+from testbeam.kit.spec import ProbeResult, ServiceView
 from testbeam.model.deadline import Deadline
 from testbeam.transport.ca.client import CaClient
 from testbeam.transport.epics_environment import CA_PORT
@@ -23,7 +22,7 @@ class CaAnswers:
 
     pv: str = ""
 
-    def check(self, service: Handle) -> Seen:
+    def check(self, service: ServiceView) -> ProbeResult:
         """Look once, over a connection of its own."""
         host, _, port = service.endpoints.get("ca", f"{service.address}:{CA_PORT}").rpartition(":")
         deadline, pv = Deadline(_LOOK_S), service.fill(self.pv)
@@ -31,5 +30,5 @@ class CaAnswers:
             with CaClient(host, int(port)) as client:
                 reading = client.channel(pv or _ANY_NAME, deadline.left_s).get(deadline.left_s)
         except PvMissing as error:
-            return Seen(ready=not pv, detail=str(error) if pv else f"the CA server at {host}:{port} answers")
-        return Seen(ready=True, detail=f"{pv} answers over CA with {reading.value!r:.60}")
+            return ProbeResult(ready=not pv, detail=str(error) if pv else f"the CA server at {host}:{port} answers")
+        return ProbeResult(ready=True, detail=f"{pv} answers over CA with {reading.value!r:.60}")

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 from testbeam.errors import WireError
 from testbeam.kit.guard import descendants
-from testbeam.kit.handle import Handle
-from testbeam.kit.seen import Seen
+from testbeam.kit.spec import ProbeResult, ServiceView
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -30,7 +29,7 @@ class Heartbeat:
     brokers: str
     of_anyone: bool = False
 
-    def check(self, service: Handle) -> Seen:
+    def check(self, service: ServiceView) -> ProbeResult:
         """Look once at what is new."""
         of_anyone = self.of_anyone or service.pid is None
         reader, seen = self._reader(service, from_end=of_anyone), 0
@@ -39,11 +38,11 @@ class Heartbeat:
             status = _status(message)
             if status is not None and (of_anyone or _is_of(service.pid, status)):
                 reader.close()
-                return Seen(ready=True, detail=f"{status.service_id} says {status.status_json[:200]}")
+                return ProbeResult(ready=True, detail=f"{status.service_id} says {status.status_json[:200]}")
         whose = "a status" if of_anyone else f"a status of process {service.pid} or one below it"
-        return Seen(ready=False, detail=f"{seen} new messages on {self.topic!r}, none of them {whose}")
+        return ProbeResult(ready=False, detail=f"{seen} new messages on {self.topic!r}, none of them {whose}")
 
-    def _reader(self, service: Handle, *, from_end: bool) -> "Reader":
+    def _reader(self, service: ServiceView, *, from_end: bool) -> "Reader":
         from testbeam.transport.kafka.client import Kafka  # late: the client library is 70 ms of a start that may not need it
 
         memory = service.memory

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbeam.kit.handle import Handle
-from testbeam.kit.seen import Seen
+from testbeam.kit.spec import ProbeResult, ServiceView
 from testbeam.stacks.probes.heartbeat import Heartbeat
 
 
@@ -17,7 +16,7 @@ class IdleStatus:
 
     told_by: str = ""
 
-    def check(self, service: Handle) -> Seen:
+    def check(self, service: ServiceView) -> ProbeResult:
         """Look once."""
         if self.told_by:
             return _see_file(Path(service.fill(self.told_by)), service.pid)
@@ -25,10 +24,10 @@ class IdleStatus:
         return Heartbeat(topic=service.options["status_topic"], brokers=service.options["brokers"], of_anyone=of_anyone).check(service)
 
 
-def _see_file(path: Path, pid: int | None) -> Seen:
+def _see_file(path: Path, pid: int | None) -> ProbeResult:
     told = path.read_text() if path.exists() else ""
     if told != str(pid):
-        return Seen(
+        return ProbeResult(
             ready=False, detail=f"Kafka has not acknowledged a status yet ({path} is {'of an earlier start' if told else 'not there'})"
         )
-    return Seen(ready=True, detail="Kafka has its idle status")
+    return ProbeResult(ready=True, detail="Kafka has its idle status")

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from testbeam.kit.handle import Handle
-from testbeam.kit.seen import Seen
+from testbeam.kit.spec import ProbeResult, ServiceView
 
 _LOOK_S = 0.8
 
@@ -15,11 +14,11 @@ class TopicGrows:
     topic: str
     brokers: str
 
-    def check(self, service: Handle) -> Seen:
+    def check(self, service: ServiceView) -> ProbeResult:
         """Look once at the ends of all partitions."""
         from testbeam.transport.kafka.client import Kafka  # late: the client library is 70 ms of a start that may not need it
 
         with Kafka(bootstrap=service.fill(self.brokers)).reader() as reader:
             now = sum(high for _, high in reader.watermarks(self.topic, _LOOK_S).values())
         first = service.memory.setdefault(f"topic_grows {self.topic}", now)
-        return Seen(ready=now > first, detail=f"{now - first} new messages on {self.topic!r}")
+        return ProbeResult(ready=now > first, detail=f"{now - first} new messages on {self.topic!r}")

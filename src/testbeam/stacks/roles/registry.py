@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import StackError, TestbeamError
 from testbeam.kit import template
+from testbeam.kit.handle import handle_class
 from testbeam.kit.spec import Service
 from testbeam.stacks.roles.role import Role
 
@@ -63,8 +64,9 @@ def make(role: Role, name: str, *positional: Any, **arguments: Any) -> Service:
         raise _fault_of(role, f"failed: {type(error).__name__}: {error}") from error
     if not isinstance(returned, Service):
         raise _fault_of(role, f"returned {type(returned).__name__}, not a testbeam.Service")
-    if not issubclass(returned.handle, role.handle):
-        raise _fault_of(role, f"returned a service whose handle is {returned.handle.__name__}, not {role.handle.__name__}")
+    handle = handle_class(returned)
+    if not issubclass(handle, role.handle):
+        raise _fault_of(role, f"returned a service whose handle is {handle.__name__}, not {role.handle.__name__}")
     listed = [getattr(topic, "name", topic) for topic in returned.options.get("topics", ())]
     for parameter in role.topics:
         if arguments.get(parameter) and arguments[parameter] not in listed:

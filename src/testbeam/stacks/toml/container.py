@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from testbeam.kit.containers import engine
-from testbeam.kit.containers.container import Container, in_container
+from testbeam.kit.containers.container import in_container
+from testbeam.kit.containers.engine_commands import Container
 from testbeam.kit.spec import Service
 from testbeam.stacks.toml.fitting import fit, kind, made
 from testbeam.stacks.toml.key import Key, Wrong, at

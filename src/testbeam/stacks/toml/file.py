@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbeam.errors import StackError
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.fingerprint import fingerprint
 
 FILE_NAME = "testbeam.toml"

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from testbeam.errors import StackError
-from testbeam.kit import graph, template
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit import graph, spec, template
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 from testbeam.stacks.replacing import KINDS, replaced
 from testbeam.stacks.toml import parts
 from testbeam.stacks.toml.container import container_service
@@ -119,15 +120,15 @@ def _checked(services: list[Service]) -> Stack:
     by_name = {service.name: service for service in services}
     for service in services:
         with at(("services", service.name, "needs")):
-            graph.check_needs(service, by_name)
+            spec.check_needs(service, by_name)
     try:
-        graph.start_order(services).prepare()
+        graph.start_order({service.name: service.needs for service in services}).prepare()
     except StackError as error:
         first = re.search(r"circle: (\S+)", str(error))
         raise Wrong(("services", *((first[1], "needs") if first else ())), str(error)) from None
     for service in services:
         with at(("services", service.name)):
-            graph.check_templates(service, by_name)
+            spec.check_templates(service, by_name)
     with at(("services",)):
         return Stack(*services)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import broker
 from testbeam.suites.subject import Subject
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 from rich.console import Console
 
 from testbeam.audit.run import Leeway, audit, find_job
 from testbeam.console import timeline
 from testbeam.kit import interrupts
-from testbeam.kit import timeline as kit_timeline
+from testbeam.kit.journal_views import first_starts
 from testbeam.kit.run import Run
 from testbeam.stacks.reference import TIME_AFTER_STOP_S, light_chain
 from testbeam.stacks.roles.broker.declaration import BrokerHandle
@@ -91,7 +91,7 @@ class Session:
         self._run.check()
 
     def _judged(self, file: Path) -> Outcome:
-        broker = cast(BrokerHandle, self._run["broker"])
+        broker = self._run.service("broker", BrokerHandle)
         job = find_job(broker.kafka, [self.plan.topics.pool], job_id=self.plan.job_id)
         result = audit(broker.kafka, job, file, Leeway(after_s=TIME_AFTER_STOP_S))
         self.say("audited from Kafka alone")
@@ -110,7 +110,7 @@ class Session:
 
 
 def _services(run: Run) -> tuple[ServiceLine, ...]:
-    spans = {span.service: span for span in kit_timeline.spans(run.journal.events)}
+    spans = {span.service: span for span in first_starts(run.journal.events)}
     return tuple(
         ServiceLine(name=name, spawned_s=spans[name].spawned_s or 0.0, ready_s=spans[name].ready_s or 0.0, detail=spans[name].last_seen)
         for name in run

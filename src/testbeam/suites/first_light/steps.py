@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from testbeam.clients.topics import TopicHandle
 from testbeam.clients.waiting import wait_for_condition
@@ -29,7 +28,7 @@ class Steps:
     def take(self) -> Path:
         """Go through the whole run and return the closed file."""
         self._forward()
-        writer = cast(FileWriterHandle, self.run["filewriter"])
+        writer = self.run.service("filewriter", FileWriterHandle)
         first_pulse = self._topic(self.plan.topics.detector).count()
         start_ms, stop_ms = self.plan.window_ms(time.time_ns() // 1_000_000)
         job = writer.client.start(
@@ -49,7 +48,7 @@ class Steps:
 
     def _forward(self) -> None:
         streams = self.plan.streams()
-        client = cast(ForwarderHandle, self.run["forwarder"]).client
+        client = self.run.service("forwarder", ForwarderHandle).client
         client.add(*streams)
         client.wait_for_streams(streams, within_s=10)
         motion = self._topic(self.plan.topics.motion)
@@ -59,7 +58,7 @@ class Steps:
 
     def _sweep(self, first_pulse: int) -> None:
         """Put a pair of set points, VOLT over PVA and TEMP over CA, each time a share of the pulses has passed."""
-        ioc, pulses = cast(IocHandle, self.run["ioc"]), self._topic(self.plan.topics.detector)
+        ioc, pulses = self.run.service("ioc", IocHandle), self._topic(self.plan.topics.detector)
         volt = ioc.pv(f"{self.plan.pv_prefix}VOLT")
         temp = ioc.pv(f"{self.plan.pv_prefix}TEMP", protocol="ca")
         mode, cycles = ioc.pv(f"{self.plan.pv_prefix}MODE"), ioc.pv(f"{self.plan.pv_prefix}CYCLES", protocol="ca")
@@ -77,4 +76,4 @@ class Steps:
         self.say(f"{self.plan.steps} set points swept through both alarm limits, over PVA and CA")
 
     def _topic(self, name: str) -> TopicHandle:
-        return cast(BrokerHandle, self.run["broker"]).topic(name)
+        return self.run.service("broker", BrokerHandle).topic(name)

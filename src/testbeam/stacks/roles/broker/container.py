@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from testbeam.kafka_distribution.options import LaunchOptions
 from testbeam.kafka_distribution.properties import server_properties
 from testbeam.kit.containers import engine
-from testbeam.kit.containers.container import Container, in_container
+from testbeam.kit.containers.container import in_container
+from testbeam.kit.containers.engine_commands import Container
 from testbeam.kit.containers.handle import InContainer
 from testbeam.kit.spec import Service
 from testbeam.stacks.roles.broker import declaration as broker

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from testbeam.errors import StackError, TestbeamError
 from testbeam.kafka_distribution.in_place import everything_in_place
 from testbeam.kafka_distribution.options import LaunchOptions
-from testbeam.kit.evidence import Evidence
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event, wall_ms
-from testbeam.kit.spec import Port, Seen, Service
+from testbeam.kit.protocols import Evidence
+from testbeam.kit.spec import Port, ProbeResult, Service, ServiceView
 from testbeam.transport.kafka.plain import ask_metadata, make_usable
 from testbeam.wire.kafka.requests import TopicSpec
 
@@ -71,14 +71,15 @@ class BrokerHandle(Handle):
         _create(self, _specs(topics))
 
     def measure(self, topic: "TopicHandle | str", for_s: float = 10.0, **how: Any) -> "Measurement":
-        """Watch what comes on a topic for so long; see `clients.measure.measure`, also for what else there is to say.
+        """Return rate, latency and lag of a topic, and what every service uses meanwhile; see `kafkatools.measure.measure` for `how`.
 
         Raises:
             TopicMissing: the topic is not on the broker.
         """
         from testbeam.kafkatools.measuring import measure  # late: it brings numpy
 
-        return measure(self.kafka, topic if isinstance(topic, str) else topic.name, for_s, **how)
+        processes = {name: handle.pid for name, handle in self.run.handles.items() if handle.pid is not None}
+        return measure(self.kafka, topic if isinstance(topic, str) else topic.name, for_s, **{"processes": processes, **how})
 
     def evidence(self, begin: Event) -> Sequence[Evidence]:
         """Return, of each topic that was asked for, its offsets and what came on it since `begin`."""
@@ -121,7 +122,7 @@ class MetadataAnswers:
     look_s: float = 0.5
     pause_s: float = 0.005
 
-    def check(self, service: Handle) -> Seen:
+    def check(self, service: ServiceView) -> ProbeResult:
         """Ask until there is an answer, the service has ended, or the look is over."""
         end_s = monotonic() + self.look_s
         while True:
@@ -257,7 +258,7 @@ def _create(handle: Handle, topics: tuple[TopicSpec, ...], *, warm: bool = False
         make_usable(handle.endpoints["kafka"], topics, warm=warm)
 
 
-def _ask(bootstrap: str) -> Seen:
+def _ask(bootstrap: str) -> ProbeResult:
     trouble = ""
     for address in bootstrap.split(","):
         try:
@@ -266,6 +267,6 @@ def _ask(bootstrap: str) -> Seen:
             trouble = f"{address}: {type(error).__name__}: {error}"
             continue
         if found.brokers:
-            return Seen(ready=True, detail=f"{address} answers for {len(found.brokers)} broker(s) and {len(found.topics)} topics")
+            return ProbeResult(ready=True, detail=f"{address} answers for {len(found.brokers)} broker(s) and {len(found.topics)} topics")
         trouble = f"{address} answers, but knows no broker yet"
-    return Seen(ready=False, detail=trouble)
+    return ProbeResult(ready=False, detail=trouble)

@@ -7,10 +7,10 @@ from typing import Any
 
 from testbeam.clients.pvs import PvClient, PvHandle, PvProtocol, open_client
 from testbeam.errors import PvMissing, TestbeamError
-from testbeam.kit.evidence import Evidence
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event
-from testbeam.kit.spec import Seen, Service
+from testbeam.kit.protocols import Evidence
+from testbeam.kit.spec import ProbeResult, Service, ServiceView
 from testbeam.model.deadline import Deadline
 from testbeam.transport import epics_libraries
 from testbeam.transport.ca.client import CaClient
@@ -69,20 +69,20 @@ class PvAnswers:
 
     pv: str = ""
 
-    def check(self, service: Handle) -> Seen:
+    def check(self, service: ServiceView) -> ProbeResult:
         """Look once, over a connection of its own."""
         deadline = Deadline(_PROBE_S)
         pv = self.pv or _first_record(service.folder / RECORDS_FILE)
         if not pv:
-            return Seen(ready=False, detail="EPICS base is still initialising: no record is announced")
+            return ProbeResult(ready=False, detail="EPICS base is still initialising: no record is announced")
         try:
             with CaClient(service.address) as client:
                 reading = client.channel(pv, deadline.left_s).get(deadline.left_s)
         except PvMissing as error:
-            return Seen(ready=False, detail=str(error))
+            return ProbeResult(ready=False, detail=str(error))
         if not pva_port.greets(service.address, deadline):
-            return Seen(ready=False, detail=f"what listens at {service.address}:{PVA_PORT} does not speak PVA")
-        return Seen(ready=True, detail=f"{pv} answers over CA with {reading.value!r:.60}, and PVA greets")
+            return ProbeResult(ready=False, detail=f"what listens at {service.address}:{PVA_PORT} does not speak PVA")
+        return ProbeResult(ready=True, detail=f"{pv} answers over CA with {reading.value!r:.60}, and PVA greets")
 
 
 def ioc(

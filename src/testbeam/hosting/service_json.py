@@ -1,4 +1,4 @@
-"""How the declaration of a service goes to another process of the same user: as JSON, with code given by its importable name.
+"""JSON form of a service's declaration, in which it goes to another process of the same user; code is given by its importable name.
 
 Nothing is pickled: what arrives can name functions and classes of installed modules, and hold plain values, no more.
 """

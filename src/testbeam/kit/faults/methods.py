@@ -1,6 +1,8 @@
-"""In which words a user breaks a service: what every handle has besides its own."""
+"""Fault methods of every handle: `paused`, `killed`, `link`, `disk_full`, `slow_consumer`, `clock_shifted`."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+
+from testbeam.kit.protocols import HandleLike
 
 if TYPE_CHECKING:
     from testbeam.kit.faults.clock import ClockShifted
@@ -10,29 +12,28 @@ if TYPE_CHECKING:
     from testbeam.kit.faults.link import Direction, LinkFault
     from testbeam.kit.faults.pause import Paused
     from testbeam.kit.faults.slow import SlowConsumer
-    from testbeam.kit.handle import Handle
 
 
-class FaultWords:
+class FaultMethods:
     """Faults of a service. Each is a context manager, undone at the end of its block whatever happens; at a prompt, `begin` and `end` it.
 
     What can't be done is refused with a StackError when the block begins. Every fault is in the journal.
     """
 
-    def paused(self, longest_s: float = 60.0) -> "Paused":
+    def paused(self: HandleLike, longest_s: float = 60.0) -> "Paused":
         """Stop the service's processes (SIGSTOP) for the block, or for `longest_s` if that is shorter."""
         from testbeam.kit.faults.pause import Paused  # late: most runs break nothing
 
-        return Paused(self._handle, longest_s)
+        return Paused(self, longest_s)
 
-    def killed(self) -> "Killed":
+    def killed(self: HandleLike) -> "Killed":
         """Kill the service (SIGKILL); at the end of the block start it on the same ports and folder, and wait until it is ready."""
         from testbeam.kit.faults.kill import Killed
 
-        return Killed(self._handle)
+        return Killed(self)
 
     def link(
-        self,
+        self: HandleLike,
         *,
         latency_ms: float = 0.0,
         jitter_ms: float = 0.0,
@@ -74,30 +75,30 @@ class FaultWords:
             down=down,
             seed=seed,
         )
-        return LinkFault(self._handle, conditions, direction=direction, port=port)
+        return LinkFault(self, conditions, direction=direction, port=port)
 
-    def disk_full(self, after_bytes: int = 0, limit_bytes: int | None = None) -> "DiskFull":
+    def disk_full(self: HandleLike, after_bytes: int = 0, limit_bytes: int | None = None) -> "DiskFull":
         """Let no file of the service grow more than `after_bytes` beyond the largest it has open: writes fail with EFBIG.
 
         With `limit_bytes` no write may go beyond that size, even into what a file has already; 0 has every write fail.
         """
         from testbeam.kit.faults.disk import DiskFull
 
-        return DiskFull(self._handle, after_bytes, limit_bytes)
+        return DiskFull(self, after_bytes, limit_bytes)
 
-    def slow_consumer(self, share: float = 0.1, period_s: float = 0.1) -> "SlowConsumer":
+    def slow_consumer(self: HandleLike, share: float = 0.1, period_s: float = 0.1) -> "SlowConsumer":
         """Let the service run for that share of each period only, so that it falls behind."""
         from testbeam.kit.faults.slow import SlowConsumer
 
-        return SlowConsumer(self._handle, share, period_s)
+        return SlowConsumer(self, share, period_s)
 
-    def clock_shifted(self, shift_s: float) -> "ClockShifted":
+    def clock_shifted(self: HandleLike, shift_s: float) -> "ClockShifted":
         """Move the wall clock of the service ahead, or back if negative; only for programs with an injected clock, as ours."""
         from testbeam.kit.faults.clock import ClockShifted
 
-        return ClockShifted(self._handle, shift_s)
+        return ClockShifted(self, shift_s)
 
-    def fault(self, kind: str, **options: Any) -> "Fault":
+    def fault(self: HandleLike, kind: str, **options: Any) -> "Fault":
         """Return a fault by the name of its word above, or "restarted", as schedules and other programs name them.
 
         Raises:
@@ -105,8 +106,4 @@ class FaultWords:
         """
         from testbeam.kit.faults.registry import make
 
-        return make(self._handle, kind, options)
-
-    @property
-    def _handle(self) -> "Handle":
-        return cast("Handle", self)
+        return make(self, kind, options)

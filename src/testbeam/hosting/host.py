@@ -1,7 +1,7 @@
-"""The process that holds a stack when nobody waits for it: `python -m testbeam.hosting.holder`, told by its standard input.
+"""Host process of a detached stack: `python -m testbeam.hosting.host`, told what to start by its standard input.
 
 Standard input is a socket. The starter writes one line, the Order; it reads the journal's events as lines until the stack is ready or
-could not be started, and then hangs up. Until then the end of the starter is the end of the holder.
+could not be started, and then hangs up. Until then the end of the starter is the end of the host.
 """
 
 import json
@@ -18,23 +18,23 @@ from pathlib import Path
 from typing import Any
 
 from testbeam.hosting import processes, registry
-from testbeam.hosting.holding import Label, held
-from testbeam.hosting.portable import decode_service
+from testbeam.hosting.client_session import event
+from testbeam.hosting.hosted import StackInfo, hosted
 from testbeam.hosting.registry import Entry
 from testbeam.hosting.run_control import refusal
-from testbeam.hosting.visit import event
+from testbeam.hosting.service_json import decode_service
 from testbeam.kit import interrupts
 from testbeam.kit.journal import Event
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.runtime import exit_codes
 
-_HURRY_S = 0.2  # after this long, an end that nobody can wait for any more becomes a kill
+_KILL_NOW_S = 0.2  # after this long, an end that nobody can wait for any more becomes a kill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to hold: services as `portable` tells them, where, under which label, and the process whose end ends it (pid 0: none)."""
+    """What to host: services as `service_json` writes them, where, under which label, and the process whose end ends it (pid 0: none)."""
 
     services: Sequence[Mapping[str, Any]]
     label: Mapping[str, str]
@@ -58,38 +58,38 @@ class Starter:
 
     def __init__(self) -> None:
         self.socket = socket.socket(fileno=os.dup(0))
-        self.fed_up = False
+        self.done = False
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
     def order(self) -> Order:
-        """Return what is to be held."""
+        """Return what is to be hosted."""
         with self.socket.makefile("rb") as lines:
             return Order.from_line(lines.readline())
 
     def tell(self, kind: str, value: Any) -> None:
-        """Say one thing; whoever has hung up hears nothing."""
+        """Say one thing; no-op when disconnected."""
         with suppress(OSError):
             self.socket.sendall(json.dumps({kind: value}, default=str).encode() + b"\n")
 
     def heard(self, one: Event) -> None:
         """Pass on an event of the journal."""
-        if not self.fed_up:
+        if not self.done:
             self.tell("event", event(one))
 
     def say_ready(self, entry: Entry) -> None:
         """Say that the stack is ready; from here on the starter may go."""
-        self.fed_up = True  # first: it may go at once
+        self.done = True  # first: it may go at once
         self.tell("ready", asdict(entry))
 
     def hang_up(self) -> None:
         """Say no more."""
-        self.fed_up = True
+        self.done = True
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
 
 class Watch:
-    """Ends the holder when its starter goes before the stack is ready, or when the process that it belongs to goes."""
+    """Ends the host when its starter goes before the stack is ready, or when the process that it belongs to goes."""
 
     def __init__(self, starter: Starter, order: Order) -> None:
         self.end: Callable[[], None] = _interrupt  # what the main thread understands while it starts the stack
@@ -97,7 +97,7 @@ class Watch:
         self._owner_fd = processes.open_end(order.watched_pid, order.watched_started_at) if order.watched_pid else None
         self.owner_gone = bool(order.watched_pid) and self._owner_fd is None
         self._closed_fd, self._close_fd = os.pipe2(os.O_CLOEXEC)
-        self._thread = threading.Thread(target=self._watch, name="testbeam-holder-watch", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="testbeam-host-watch", daemon=True)
         self._thread.start()
 
     def _watch(self) -> None:
@@ -108,7 +108,7 @@ class Watch:
             if self._closed_fd in ready:
                 return
             self.owner_gone = self._owner_fd in ready
-            if starter_fd in ready and not self._starter.fed_up:
+            if starter_fd in ready and not self._starter.done:
                 break  # it died, or Ctrl-C was pressed there
             fds.discard(starter_fd)
         self.end()
@@ -123,7 +123,7 @@ class Watch:
 
 
 def main() -> int:
-    """Start the stack, say so, and hold it until it is told to end."""
+    """Start the stack, say so, and host it until it is told to end."""
     os.chdir("/")  # a folder that somebody may want to remove is no place to stay in
     _settle_signals()
     starter = Starter()
@@ -131,7 +131,7 @@ def main() -> int:
     sys.path[:] = [*sys.path, *(one for one in order.path if one not in sys.path)]
     watch = Watch(starter, order)
     try:
-        _hold(order, starter, watch)
+        _host(order, starter, watch)
     except KeyboardInterrupt:
         return exit_codes.FAILED
     except Exception as error:
@@ -147,26 +147,26 @@ def main() -> int:
     return exit_codes.OK
 
 
-def _hold(order: Order, starter: Starter, watch: Watch) -> None:
+def _host(order: Order, starter: Starter, watch: Watch) -> None:
     run = Stack(*map(decode_service, order.services)).run(order.folder or None, on_event=starter.heard)
     run.start()
     try:
-        with held(run, Label(**order.label)) as holder:
-            watch.end = holder.told_to_end.set
-            starter.say_ready(holder.entry)
+        with hosted(run, StackInfo(**order.label)) as hosted_run:
+            watch.end = hosted_run.told_to_end.set
+            starter.say_ready(hosted_run.entry)
             with suppress(KeyboardInterrupt):  # SIGTERM: an orderly end
-                interrupts.wait(holder.told_to_end)
+                interrupts.wait(hosted_run.told_to_end)
     finally:
-        _stop(run, hurry=watch.owner_gone)
+        _stop(run, kill_soon=watch.owner_gone)
 
 
-def _stop(run: Run, *, hurry: bool) -> None:
-    """Stop the run; in a hurry, when nobody is there any more who could wait, what is left after a moment is killed."""
-    run.keep = run.keep or bool(run.crashed)  # somebody will want to know why
-    if not hurry:
+def _stop(run: Run, *, kill_soon: bool) -> None:
+    """Stop the run; with kill_soon, when its owner is gone, what is left after a moment is killed."""
+    run.keep = run.keep or bool(run.crashed)  # its logs tell why
+    if not kill_soon:
         run.stop()
         return
-    alarm = threading.Timer(_HURRY_S, _interrupt)
+    alarm = threading.Timer(_KILL_NOW_S, _interrupt)
     with suppress(KeyboardInterrupt):
         alarm.start()
         run.stop()

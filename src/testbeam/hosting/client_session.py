@@ -1,4 +1,4 @@
-"""What one visitor of a running stack may ask for; what only it wanted is undone when it leaves, even by SIGKILL."""
+"""Session of one client of a hosted run: serves its requests; its faults and added services are undone on disconnect, even by SIGKILL."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -6,10 +6,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from testbeam.errors import StackError
-from testbeam.hosting.portable import decode_service, encode_service
 from testbeam.hosting.run_control import Request
+from testbeam.hosting.service_json import decode_service, encode_service
 from testbeam.kit.faults.fault import Fault
-from testbeam.kit.faults.link import LinkFault
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event
 from testbeam.kit.run import Run
@@ -17,8 +16,8 @@ from testbeam.kit.run import Run
 Added = dict[str, AbstractContextManager[Handle]]
 
 
-class Visit:
-    """One connection's requests. `adding` keeps two visitors from changing the crew of the run at once."""
+class ClientSession:
+    """One connection's requests. `adding` keeps two clients from adding services to the run at once."""
 
     def __init__(self, run: Run, adding: threading.Lock, end: Callable[[], None]) -> None:
         self._run = run
@@ -36,6 +35,7 @@ class Visit:
             "kill": lambda service: run[service].kill(),
             "pause": lambda service: run[service].pause(),
             "resume": lambda service: run[service].resume(),
+            "send_signal": lambda service, number: run[service].send_signal(number),
             "expect_exit": self._expect_exit,
             "wait_exit": lambda service, timeout_s: run[service].wait_exit(timeout_s),
             "fill": lambda service, text: run[service].fill(text),
@@ -44,8 +44,8 @@ class Visit:
             "remove": self._remove,
             "fault_begin": self._begin_fault,
             "fault_end": self._end_fault,
-            "fault_change": lambda number, options: self._link_fault(number).change(**options),
-            "fault_counts": lambda number: self._link_fault(number).counts(),
+            "fault_change": lambda number, options: run.faults.change(self._fault(number), options),
+            "fault_counts": lambda number: run.faults.counts(self._fault(number)),
             "mark": lambda label, data: event(run.mark(label, **data)),
             "record": lambda kind, service, data: event(run.journal.record(kind, service, **data)),
             "crashes": lambda since: [[type(error).__name__, str(error)] for error in run.crashed[since:]],
@@ -58,7 +58,7 @@ class Visit:
         return self._words[request.word](**request.data)
 
     def leave(self) -> None:
-        """Undo what only this visitor wanted: the faults that it began, the exits that it expected, the services that it added."""
+        """Undo what only this client wanted: the faults that it began, the exits that it expected, the services that it added."""
         for number in reversed(tuple(self._faults)):
             self._undo(self._faults[number].handle.name, lambda number=number: self._end_fault(number, "who began it has left"))  # type: ignore[misc]
         for service in self._expected:
@@ -67,12 +67,12 @@ class Visit:
         for name in reversed(tuple(self._added)):
             self._undo(name, lambda name=name: self._remove(name))  # type: ignore[misc]
 
-    def _undo(self, service: str, deed: Callable[[], object]) -> None:
+    def _undo(self, service: str, action: Callable[[], object]) -> None:
         try:
-            deed()
-        except Exception as error:  # the visitor is gone: the journal is who can be told
+            action()
+        except Exception as error:  # the client is gone: only the journal can be told
             self._run.journal.record(
-                "trouble", service, detail=f"could not be undone for a visitor that left: {type(error).__name__}: {error}"
+                "trouble", service, detail=f"could not be undone for a client that left: {type(error).__name__}: {error}"
             )
 
     def _begin_fault(self, service: str, kind: str, options: Mapping[str, Any]) -> int:
@@ -84,18 +84,12 @@ class Visit:
         fault = self._fault(number)
         del self._faults[number]
         fault.end(why)
-        return fault.last_counts if isinstance(fault, LinkFault) else {}
+        return fault.last_counts
 
     def _fault(self, number: int) -> Fault:
         if number not in self._faults:
-            raise StackError(f"fault {number} was not begun by this visitor; it began {', '.join(map(str, self._faults)) or 'none'}")
+            raise StackError(f"fault {number} was not begun by this client; it began {', '.join(map(str, self._faults)) or 'none'}")
         return self._faults[number]
-
-    def _link_fault(self, number: int) -> LinkFault:
-        fault = self._fault(number)
-        if not isinstance(fault, LinkFault):
-            raise StackError(f"{fault!r} is no fault of a link; it can't be changed and counts nothing")
-        return fault
 
     def _describe(self) -> dict[str, Any]:
         run = self._run
@@ -115,7 +109,7 @@ class Visit:
         if change not in (1, -1):
             raise StackError(f"expect_exit: change is {change}; give 1 or -1")
         if change < 0 and service not in self._expected:
-            raise StackError(f"expect_exit: this visitor expects no exit of {service!r}")
+            raise StackError(f"expect_exit: this client expects no exit of {service!r}")
         self._expect(service, change)
         if change > 0:
             self._expected.append(service)
@@ -123,7 +117,7 @@ class Visit:
             self._expected.remove(service)
 
     def _expect(self, service: str, change: int) -> None:
-        self._run.crew.lifecycles[service].expect_exit(change)
+        self._run[service].allow_exit(change)
 
     def _add(self, declaration: Mapping[str, Any]) -> dict[str, Any]:
         adding = self._run.add(decode_service(declaration))
@@ -135,7 +129,7 @@ class Visit:
     def _remove(self, service: str) -> None:
         adding = self._added.pop(service, None)
         if adding is None:
-            raise StackError(f"service {service!r} was not added by this visitor; it added {', '.join(self._added) or 'none'}")
+            raise StackError(f"service {service!r} was not added by this client; it added {', '.join(self._added) or 'none'}")
         with self._adding:
             adding.__exit__(None, None, None)
 
@@ -158,7 +152,7 @@ def describe(handle: Handle) -> dict[str, Any]:
     }
     try:
         return described | {"declaration": encode_service(handle.service)}
-    except StackError as error:  # whoever has the declaration can work with the service all the same
+    except StackError as error:  # a client that has the declaration can work with the service all the same
         return described | {"untold": str(error)}
 
 
@@ -172,5 +166,6 @@ def look(handle: Handle) -> dict[str, Any]:
         "running": handle.is_running(),
         "ready_s": handle.ready_s,
         "log_start": handle.log_start,
+        "last_seen": handle.last_seen,
         "error": None if error is None else [type(error).__name__, str(error)],
     }

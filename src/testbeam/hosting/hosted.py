@@ -1,4 +1,4 @@
-"""How a running stack is held: it is registered, others may steer it, and it ends when it is told to."""
+"""Hosting of a run that is ready: registered, steered by clients, and ended when one of them says so."""
 
 import os
 import threading
@@ -16,8 +16,8 @@ from testbeam.kit.run import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """What a stack is known by: its name, the fingerprint of its declaration, the file of it, and the holder's own log."""
+class StackInfo:
+    """What a stack is known by: its name, the fingerprint of its declaration, the file of it, and the host's own log."""
 
     name: str
     fingerprint: str
@@ -27,8 +27,8 @@ class Label:
 
 
 @dataclass(slots=True)
-class Holder:
-    """A registered run; `told_to_end` is set when somebody asks for its end."""
+class HostedRun:
+    """A registered run; `told_to_end` is set when a client asks for its end."""
 
     run: Run
     entry: Entry
@@ -36,7 +36,7 @@ class Holder:
 
 
 @contextmanager
-def held(run: Run, label: Label) -> Iterator[Holder]:
+def hosted(run: Run, label: StackInfo) -> Iterator[HostedRun]:
     """Register a run that is ready and let others steer it, for as long as the block lasts; the run itself goes on."""
     pid = os.getpid()
     told = threading.Event()
@@ -59,9 +59,9 @@ def held(run: Run, label: Label) -> Iterator[Holder]:
         )
         registry.register(entry)
         owned.callback(registry.forget, entry.id)
-        yield Holder(run, entry, told)
+        yield HostedRun(run, entry, told)
 
 
 def log_path() -> Path:
-    """Return a new file for what a detached holder itself has to say."""
+    """Return a new file for what a detached host itself has to say."""
     return registry.stacks_folder() / f"holder-{os.urandom(4).hex()}.log"

@@ -1,63 +1,26 @@
-"""Where a service lives within a run: folder, log, address, ports, and its templates filled in."""
+"""Members of a run: allocation (address, ports, folder, argv), lifecycle and handle of each service, by its name."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from testbeam.errors import StackError
-from testbeam.kit import environment, ports, template
-from testbeam.kit.process import CommandLine
-
-if TYPE_CHECKING:
-    from testbeam.kit.spec import Service
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """The folders of one run, and what its services see of the caller."""
-
-    folder: Path
-    run_id: str
-    kept: Mapping[str, str] = field(default_factory=environment.scrubbed)  # of the caller's environment, once for all services
-
-    def make(self) -> None:
-        """Create the folders.
-
-        Raises:
-            StackError: one can't be made.
-        """
-        try:
-            for folder in (self.folder, self.log_dir, self.config_dir):
-                folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StackError(
-                f"run folder {self.folder}: {error.strerror} ({error.filename}); give a folder that can be written: run(folder=…)"
-            ) from None
-
-    @property
-    def log_dir(self) -> Path:
-        """Return where every service's log goes."""
-        return self.folder / "log"
-
-    @property
-    def config_dir(self) -> Path:
-        """Return where configuration files go."""
-        return self.folder / "config-files"
-
-    @property
-    def journal_path(self) -> Path:
-        """Return where the events of the run go."""
-        return self.folder / "events.jsonl"
+from testbeam.kit import environment, graph, ports, template
+from testbeam.kit.faults.links import Links
+from testbeam.kit.guard_client import CommandLine
+from testbeam.kit.handle import Handle, handle_class
+from testbeam.kit.lifecycle import Context, Lifecycle
+from testbeam.kit.protocols import RunLike
+from testbeam.kit.run_folder import Layout
+from testbeam.kit.spec import Service, check_stack
 
 
-class Place:
+class Allocation:
     """What is reserved for one service for as long as it is part of a run."""
 
-    def __init__(self, service: "Service", layout: Layout) -> None:
+    def __init__(self, service: Service, layout: Layout) -> None:
         self.service = service
         self.layout = layout
         self.folder = layout.folder / service.name
@@ -107,7 +70,7 @@ class Place:
             "address": self.address,
         }
 
-    def connect(self, others: Mapping[str, "Place"]) -> None:
+    def connect(self, others: Mapping[str, "Allocation"]) -> None:
         """Fill in the endpoints, in the order of needs: an endpoint may be made of those of a service that is needed."""
         needed = {f"{need}.{name}": value for need in self.service.needs for name, value in others[need].endpoints.items()}
         self._values |= needed
@@ -176,3 +139,96 @@ class Place:
     def release(self) -> None:
         """Give address and ports back."""
         self._held.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One service of a run."""
+
+    service: Service
+    allocation: Allocation
+    lifecycle: Lifecycle
+    handle: Handle
+
+
+class Members:
+    """The services of one run by name; they may be added and removed while it lives."""
+
+    def __init__(self, run: RunLike, layout: Layout, context: Context, links: Links) -> None:
+        self._run = run
+        self._layout = layout
+        self._context = context
+        self._links = links
+        self._members: dict[str, Member] = {}
+
+    def __getitem__(self, name: str) -> Member:
+        return self._members[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._members))
+
+    @property
+    def all(self) -> tuple[Member, ...]:
+        """Return them in the order in which they were added."""
+        return tuple(self._members.values())
+
+    @property
+    def handles(self) -> dict[str, Handle]:
+        """Return the handle of every service, by name."""
+        return {name: member.handle for name, member in self._members.items()}
+
+    def add(self, services: tuple[Service, ...]) -> dict[str, Member]:
+        """Reserve what the services need, write their files, and return them as members.
+
+        Raises:
+            StackError: the declarations don't fit together, or something can't be had.
+        """
+        everyone = {each.name: each for each in (*(member.service for member in self.all), *services)}
+        check_stack((*(member.service for member in self.all), *services))
+        allocations = {name: member.allocation for name, member in self._members.items()}
+        new = {service.name: Allocation(service, self._layout) for service in services}
+        try:
+            for allocation in new.values():
+                allocation.reserve()
+            for name in graph.start_order({name: service.needs for name, service in everyone.items()}).static_order():
+                if name in new:
+                    self._members[name] = self._furnished(new[name], allocations | new)
+        except BaseException:
+            for name, allocation in new.items():
+                self._links.forget(f"{name}:")
+                allocation.release()
+                self._members.pop(name, None)
+            raise
+        return {service.name: self._members[service.name] for service in services}
+
+    def _furnished(self, allocation: Allocation, allocations: Mapping[str, Allocation]) -> Member:
+        service = allocation.service
+        allocation.connect(allocations)
+        allocation.write_files()
+        for port, target in allocation.relayed().items():
+            self._links.open(f"{service.name}:{port}", (allocation.address, allocation.ports[port]), target)
+        lifecycle = Lifecycle(service, allocation, self._context)
+        return Member(service=service, allocation=allocation, lifecycle=lifecycle, handle=handle_class(service)(self._run, lifecycle))
+
+    def remove(self, name: str) -> None:
+        """Forget a service and give its address and ports back."""
+        member = self._members.pop(name, None)
+        if member is not None:
+            self._links.forget(f"{name}:")
+            member.allocation.release()
+
+    def release_all(self) -> None:
+        """Give every address and port back."""
+        for member in self.all:
+            member.allocation.release()
+
+    def free_name(self, name: str) -> str:
+        """Return the name, or the next free one made of it (`filewriter-2`)."""
+        number, free = 1, name
+        while free in self._members:
+            number += 1
+            free = f"{name}-{number}"
+        return free
