@@ -20,6 +20,11 @@
     ├── AuditError         what should be in the file can't be computed
     ├── ProtocolError      a StreamDevice protocol can't be used; shows file, line and the place in it
     ├── ConversionError    a value can't be written in a StreamDevice format
+    ├── ControlError       instrument control can't do what a user or a script asks for
+    │   ├── SetupError     a setup can't be read or loaded; names file and line
+    │   ├── DeviceError    a device can't be made, read or moved, or did not come where it was sent
+    │   │   └── LimitError a target is outside a device's limits: nothing was moved
+    │   └── ScriptFailed   a script on the daemon ended by an error
     └── WaitTimeout        a condition did not come true in time; says what was last seen
 
 Every message names the thing, the place and the next step.
@@ -136,6 +141,26 @@ class ProtocolError(TestbeamError):
 
 class ConversionError(TestbeamError):
     """A value can't be written in a StreamDevice format."""
+
+
+class ControlError(TestbeamError):
+    """Instrument control can't do what a user or a script asks for."""
+
+
+class SetupError(ControlError):
+    """A setup can't be read or loaded; the message names file and line."""
+
+
+class DeviceError(ControlError):
+    """A device can't be made, read or moved, or did not come where it was sent."""
+
+
+class LimitError(DeviceError):
+    """A target is outside a device's limits; nothing was moved."""
+
+
+class ScriptFailed(ControlError):
+    """A script on the daemon ended by an error; the message is what the daemon said of it."""
 
 
 class WaitTimeout(TestbeamError, TimeoutError):

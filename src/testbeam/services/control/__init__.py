@@ -1,0 +1,1 @@
+"""Instrument control that speaks NICOS: cache, poller, collector and daemon, over setups, devices and commands."""

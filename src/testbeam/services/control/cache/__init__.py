@@ -1,0 +1,1 @@
+"""The cache: the newest value of every key, told to whoever subscribed."""

@@ -1,0 +1,1 @@
+"""Device classes: what setups name, under the names of the field."""

@@ -1,0 +1,109 @@
+"""Reader of Kafka topics for as long as a program lives: each topic's messages to whoever listens, through outages of the broker.
+
+Positions are pinned when `listen` returns: nothing sent later is missed. One thread reads and calls; what a callback raises is logged.
+After a failure, positions are kept, so that what was sent meanwhile comes late rather than never.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from testbeam.errors import TransportError
+from testbeam.transport.kafka import Kafka, Reader
+
+OnMessage = Callable[[Any], None]  # a confluent_kafka Message
+OnIdle = Callable[[], None]
+_WAIT_S = 0.05
+_RETRY_S = 0.5
+_log = logging.getLogger(__name__)
+
+
+class KafkaListener:
+    """One consumer of one cluster, without a group."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+        self._lock = threading.Lock()
+        self._callbacks: dict[str, list[OnMessage]] = {}
+        self._idle: list[OnIdle] = []
+        self._positions: dict[tuple[str, int], int] = {}
+        self._assigned: dict[tuple[str, int], int] = {}
+        self._reader: Reader | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="kafka-listener", daemon=True)
+
+    def listen(self, topics: Iterable[str], on_message: OnMessage, on_idle: OnIdle | None = None, within_s: float = 10.0) -> None:
+        """Give all that is sent to these topics from now on to `on_message`; `on_idle` is called when nothing waits to be read.
+
+        Raises:
+            TopicMissing: a topic is not there.
+            TransportError: the broker does not answer.
+        """
+        wanted = [topic for topic in dict.fromkeys(topics) if topic not in self._callbacks]
+        with self._kafka.reader() as reader:
+            ends = {(topic, p): high for topic in wanted for p, (_low, high) in reader.watermarks(topic, within_s).items()}
+        with self._lock:
+            self._positions |= ends
+            for topic in dict.fromkeys(topics):
+                self._callbacks.setdefault(topic, []).append(on_message)
+            if on_idle is not None:
+                self._idle.append(on_idle)
+        if not self._thread.is_alive() and not self._stop.is_set():
+            self._thread.start()
+
+    def forget(self, on_message: OnMessage, on_idle: OnIdle | None = None) -> None:
+        """Call these no more."""
+        with self._lock:
+            for callbacks in self._callbacks.values():
+                with suppress(ValueError):
+                    callbacks.remove(on_message)
+            if on_idle in self._idle:
+                self._idle.remove(on_idle)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._stop.set()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._read()
+            except TransportError as error:
+                _log.warning("reading from %s failed and is begun anew: %s", self._kafka.bootstrap, error)
+                self._drop_reader()
+                self._stop.wait(_RETRY_S)
+        self._drop_reader()
+
+    def _read(self) -> None:
+        with self._lock:
+            positions, callbacks = dict(self._positions), {topic: tuple(calls) for topic, calls in self._callbacks.items()}
+            idle = tuple(self._idle)
+        if self._reader is None:
+            self._reader, self._assigned = self._kafka.reader(auto_offset_reset="earliest"), {}
+        if positions.keys() != self._assigned.keys():
+            self._reader.assign(positions)
+            self._assigned = positions
+        messages = self._reader.read(1000, _WAIT_S)
+        for message in messages:
+            self._positions[message.topic(), message.partition()] = message.offset() + 1
+            _tell(callbacks, message)
+        if not messages:
+            for call in idle:
+                call()
+
+    def _drop_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+
+def _tell(callbacks: Mapping[str, tuple[OnMessage, ...]], message: Any) -> None:
+    for call in callbacks.get(message.topic(), ()):
+        try:
+            call(message)
+        except Exception:  # one listener's error must not end the others' reading
+            _log.exception("what listens to topic %r failed at offset %s", message.topic(), message.offset())

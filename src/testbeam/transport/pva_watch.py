@@ -1,0 +1,213 @@
+"""PVs watched, read and written by PV Access.
+
+p4p may lose the first wake-up of a subscription, so each is looked at once whether or not it woke. pvxs asks a name server that has
+refused it again only after 10 s, so what is missing is asked for through a new context once a server listens again.
+Source: docs/reference/contracts/performance.md, "EPICS clients".
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from testbeam.errors import TransportError
+from testbeam.transport import epics_libraries
+from testbeam.transport.monitors.name_servers import NameServers, addresses
+from testbeam.transport.p4p_import import without_setuptools
+from testbeam.transport.pv_watch import OnChange, PvSnapshot, Range
+from testbeam.transport.pva_values import assign, reading
+from testbeam.wire.pv_reading import PvValue, Scalar
+
+_LOOK_S = 0.1
+_PATIENCE_S = 0.5  # after which a server is asked anew: it may have come back without our context's knowing
+_PUT_REQUEST = "field()record[block={block},process=passive]"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Watched:
+    name: str
+    snapshot: PvSnapshot
+    callbacks: list[OnChange] = field(default_factory=list)
+    subscription: Any = None
+    context: Any = None
+
+
+class PvaWatch:
+    """A client of all PVA servers that the environment names."""
+
+    def __init__(self) -> None:
+        epics_libraries.folder("p4p")
+        with without_setuptools():
+            from p4p.client.raw import Context, Subscription  # late: 30 ms for programs that have no PV
+
+        self._context_class, self._subscription_class = Context, Subscription
+        self._request = Context.makeRequest("field()record[queueSize=16]")
+        self._lock = threading.RLock()
+        self._watched: dict[str, _Watched] = {}
+        self._ready: SimpleQueue[_Watched | None] = SimpleQueue()
+        self._servers = NameServers(addresses(os.environ.get("EPICS_PVA_NAME_SERVERS", "")))
+        self._retired: list[Any] = []
+        self._stop = threading.Event()
+        self._context = self._new_context()
+        self._thread = threading.Thread(target=self._run, name="pva-watch", daemon=True)
+        self._thread.start()
+
+    def watch(self, name: str, on_change: OnChange | None = None) -> None:
+        """Watch a PV; see `PvWatch`."""
+        with self._lock:
+            watched = self._watched.get(name)
+            if watched is None:
+                watched = self._watched[name] = _Watched(name, PvSnapshot(name=name))
+                self._subscribe(watched)
+            if on_change is not None:
+                watched.callbacks.append(on_change)
+                if watched.snapshot.reading is not None:
+                    on_change(watched.snapshot)
+
+    def snapshot(self, name: str) -> PvSnapshot:
+        """Return what is known; see `PvWatch`."""
+        watched = self._watched.get(name)
+        return PvSnapshot(name=name) if watched is None else watched.snapshot
+
+    def get(self, name: str, within_s: float) -> PvSnapshot:
+        """Ask for the value; see `PvWatch`."""
+        known = self._watched.get(name)
+        if known is not None and known.snapshot.reading is not None and not known.snapshot.connected:
+            raise TransportError(f"PV {name!r}: its connection is lost; see whether the IOC runs")
+        return _snapshot(name, self._ask(name, "read", within_s, lambda context, done: context.get(name, done)))
+
+    def put(self, name: str, value: PvValue | Sequence[Scalar], *, wait: bool = False, within_s: float = 5.0) -> None:
+        """Write; see `PvWatch`."""
+        request = _PUT_REQUEST.format(block="true" if wait else "false")
+        builder = partial(_assign, value)
+        self._ask(
+            name, "written", within_s, lambda context, done: context.put(name, done, builder=builder, request=request, get=True)
+        )
+
+    def close(self) -> None:
+        """End everything; see `PvWatch`."""
+        self._stop.set()
+        self._ready.put(None)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(2)
+        with self._lock:
+            for watched in self._watched.values():
+                watched.subscription.close()
+            for context in (self._context, *self._retired):
+                context.close()
+            self._servers.close()
+            self._watched.clear()
+
+    def _ask(self, name: str, doing: str, within_s: float, start: Callable[[Any, Callable[[Any], None]], Any]) -> Any:
+        """Return the result of one p4p operation, begun anew once where a server may have come back unseen."""
+        end_s, patience_s = time.monotonic() + within_s, _PATIENCE_S
+        while True:
+            results: SimpleQueue[Any] = SimpleQueue()
+            context, left_s = self._context, end_s - time.monotonic()
+            with closing(start(context, results.put)):
+                result = _first(results, min(left_s, patience_s))
+            patience_s = within_s
+            if result is None and time.monotonic() < end_s:
+                self._renew_if_back()
+            elif result is None:
+                raise TransportError(f"PV {name!r} was not {doing} within {within_s:.3g} s; is the IOC up, and has it a PV of this name?")
+            elif isinstance(result, Exception) and context is self._context:
+                raise TransportError(f"PV {name!r} can't be {doing}: {result}")
+            elif not isinstance(result, Exception):
+                return result
+
+    def _renew_if_back(self) -> None:
+        with self._lock:
+            self._servers.suspect()
+            self._look_for_missing(always=True)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            with suppress(Empty):
+                watched = self._ready.get(timeout=_LOOK_S)
+                if watched is not None:
+                    self._take(watched)
+                continue
+            with self._lock:
+                if not self._stop.is_set():
+                    self._look_for_missing()
+
+    def _take(self, watched: _Watched) -> None:
+        changed = False
+        while (update := watched.subscription.pop()) is not None:
+            changed = True
+            if isinstance(update, Exception):
+                watched.snapshot = replace(watched.snapshot, connected=False)
+                self._servers.suspect()
+            else:
+                watched.snapshot = _snapshot(watched.name, update)
+        if not changed:
+            return
+        for callback in tuple(watched.callbacks):
+            try:
+                callback(watched.snapshot)
+            except Exception:  # a device's own error must not end the watch of all others
+                _log.exception("what is called on a change of PV %r failed", watched.name)
+
+    def _subscribe(self, watched: _Watched) -> None:
+        watched.context = self._context
+        watched.subscription = self._subscription_class(
+            self._context._ctxt,  # noqa: SLF001 — the way around p4p's own work queue
+            watched.name,
+            None,
+            handler=partial(self._ready.put, watched),
+            pvRequest=self._request,
+        )
+        self._ready.put(watched)
+
+    def _look_for_missing(self, *, always: bool = False) -> None:
+        missing = [watched for watched in self._watched.values() if not watched.snapshot.connected]
+        if not (missing or always) or not self._servers.some_came_back(time.monotonic_ns()):
+            return
+        self._retired.append(self._context)
+        self._context = self._new_context()
+        for watched in missing:
+            watched.subscription.close()
+            self._subscribe(watched)
+        used = {id(watched.context) for watched in self._watched.values()}
+        for context in [context for context in self._retired if id(context) not in used]:
+            context.close()
+            self._retired.remove(context)
+
+    def _new_context(self) -> Any:
+        self._servers.ask(time.monotonic_ns())
+        return self._context_class("pva", nt=False, useenv=True)
+
+
+def _first(results: "SimpleQueue[Any]", within_s: float) -> Any:
+    with suppress(Empty):
+        return results.get(timeout=max(within_s, 0.001))
+    return None
+
+
+def _assign(value: PvValue | Sequence[Scalar], target: Any) -> None:
+    assign(target, value)
+
+
+def _snapshot(name: str, update: Any) -> PvSnapshot:
+    precision = update.get("display.precision", None)
+    return PvSnapshot(
+        name=name,
+        connected=True,
+        reading=reading(update),
+        display=_range(update, "display"),
+        control=_range(update, "control"),
+        precision=None if precision is None else int(precision),
+    )
+
+
+def _range(update: Any, which: str) -> Range | None:
+    low, high = update.get(f"{which}.limitLow", None), update.get(f"{which}.limitHigh", None)
+    return None if low is None or high is None else (float(low), float(high))

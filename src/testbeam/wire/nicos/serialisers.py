@@ -1,0 +1,136 @@
+"""Arguments, replies and events of the daemon protocol as bytes: JSON, or pickle for clients that know nothing else.
+
+Neither ever makes an object of what it reads: the unpickler has no globals, and the pickle that genuine NICOS hides in its JSON
+(`{"__pickle__": …}`) is refused. Writing is another matter: an exception is sent as the client expects it, a pickle of a built-in class.
+Source: docs/reference/contracts/control.md, "Daemon protocol".
+"""
+
+import builtins
+import io
+import json
+import pickle
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, NoReturn, Protocol
+
+from testbeam.errors import WireError
+
+MOST_BYTES = 256_000_000
+_HIDDEN = "__pickle__"
+
+
+class Serialiser(Protocol):
+    """Bytes from values, and values from bytes."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that the banner bears."""
+
+    def dump(self, value: Any) -> bytes:
+        """Return the bytes of a value."""
+
+    def load(self, data: bytes) -> Any:
+        """Return the value of bytes; raise WireError where they are none."""
+
+
+class JsonSerialiser:
+    """JSON; tuples arrive as lists."""
+
+    name = "json"
+
+    def __init__(self) -> None:
+        self._encode = json.JSONEncoder(default=_for_json).encode
+        self._decode = json.JSONDecoder(object_hook=_without_pickle).decode
+
+    def dump(self, value: Any) -> bytes:
+        """Return the bytes; what JSON has no word for goes as its text, an exception as the genuine client wants it."""
+        try:
+            return self._encode(value).encode()
+        except (TypeError, ValueError, RecursionError):
+            return self._encode(plain(value)).encode()
+
+    def load(self, data: bytes) -> Any:
+        """Return the value.
+
+        Raises:
+            WireError: it is no JSON, or has a pickle in it.
+        """
+        try:
+            return self._decode(data.decode())
+        except (ValueError, RecursionError) as error:
+            raise WireError("JSON", f"{data[:40]!r} can't be read: {error}") from None
+
+
+class PickleSerialiser:
+    """Pickle, protocol 2, read by an unpickler that knows no class at all."""
+
+    name = "classic"
+
+    def dump(self, value: Any) -> bytes:
+        """Return the bytes of a value made of built-in types only."""
+        return pickle.dumps(value if isinstance(value, BaseException) and _is_built_in(value) else plain(value), 2)
+
+    def load(self, data: bytes) -> Any:
+        """Return the value.
+
+        Raises:
+            WireError: it is no pickle, or names a class.
+        """
+        try:
+            return _Unpickler(io.BytesIO(data), encoding="latin-1").load()
+        except WireError:
+            raise
+        except Exception as error:  # an unpickler raises whatever comes of the bytes
+            raise WireError("pickle", f"{data[:40]!r} can't be read: {type(error).__name__}: {error}") from None
+
+
+SERIALISERS: Mapping[str, Serialiser] = {one.name: one for one in (JsonSerialiser(), PickleSerialiser())}
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """Return a value as built-in types: mappings as dicts, sequences as lists or tuples, all else as its text."""
+    if value is None or type(value) in (str, int, float, bool, bytes):
+        return value
+    if depth > 50:
+        return "…"
+    if isinstance(value, Mapping):
+        return {_key(key): plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(plain(item, depth + 1) for item in value)
+    if isinstance(value, list | set | frozenset):
+        return [plain(item, depth + 1) for item in value]
+    if isinstance(value, Enum):
+        return plain(value.value, depth + 1)
+    if isinstance(value, str | int | float):  # of a class of somebody's own
+        return next(kind(value) for kind in (str, int, float) if isinstance(value, kind))
+    as_list = getattr(value, "tolist", None)
+    return as_list() if callable(as_list) and type(value).__module__ == "numpy" else str(value)
+
+
+def _key(key: Any) -> Any:
+    return key if isinstance(key, str | int | float) or key is None else str(key)
+
+
+def _for_json(value: Any) -> Any:
+    if isinstance(value, BaseException):
+        error = value if _is_built_in(value) else RuntimeError(f"{type(value).__name__}: {value}")
+        return {_HIDDEN: pickle.dumps(error, 2).decode("latin-1")}
+    return value.decode("latin-1") if isinstance(value, bytes) else plain(value)
+
+
+def _is_built_in(error: BaseException) -> bool:
+    return getattr(builtins, type(error).__name__, None) is type(error) and all(isinstance(item, str | int) for item in error.args)
+
+
+def _without_pickle(value: dict[str, Any]) -> dict[str, Any]:
+    if _HIDDEN in value:
+        raise ValueError("a pickle is hidden in it; send plain values")
+    return value
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise WireError("pickle", f"names {module}.{name}; only plain values are read")
+
+    def persistent_load(self, pid: Any) -> NoReturn:
+        raise WireError("pickle", f"names the persistent object {pid!r:.40}; only plain values are read")
