@@ -10,6 +10,7 @@ import io
 import json
 import pickle
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NoReturn, Protocol
 
@@ -17,6 +18,14 @@ from testbeam.errors import WireError
 
 MOST_BYTES = 256_000_000
 _HIDDEN = "__pickle__"
+_TEXT = "__error__"
+
+
+@dataclass(frozen=True, slots=True)
+class SentError:
+    """An exception that the other side sent as a value."""
+
+    text: str
 
 
 class Serialiser(Protocol):
@@ -34,13 +43,16 @@ class Serialiser(Protocol):
 
 
 class JsonSerialiser:
-    """JSON; tuples arrive as lists."""
+    """JSON; tuples arrive as lists.
+
+    With `reads_errors`, for clients, an exception is read as a `SentError`, by the text beside its pickle.
+    """
 
     name = "json"
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads_errors: bool = False) -> None:
         self._encode = json.JSONEncoder(default=_for_json).encode
-        self._decode = json.JSONDecoder(object_hook=_without_pickle).decode
+        self._decode = json.JSONDecoder(object_hook=_error_or_plain if reads_errors else _without_pickle).decode
 
     def dump(self, value: Any) -> bytes:
         """Return the bytes; what JSON has no word for goes as its text, an exception as the genuine client wants it."""
@@ -84,9 +96,6 @@ class PickleSerialiser:
             raise WireError("pickle", f"{data[:40]!r} can't be read: {type(error).__name__}: {error}") from None
 
 
-SERIALISERS: Mapping[str, Serialiser] = {one.name: one for one in (JsonSerialiser(), PickleSerialiser())}
-
-
 def plain(value: Any, depth: int = 0) -> Any:
     """Return a value as built-in types: mappings as dicts, sequences as lists or tuples, all else as its text."""
     if value is None or type(value) in (str, int, float, bool, bytes):
@@ -114,7 +123,7 @@ def _key(key: Any) -> Any:
 def _for_json(value: Any) -> Any:
     if isinstance(value, BaseException):
         error = value if _is_built_in(value) else RuntimeError(f"{type(value).__name__}: {value}")
-        return {_HIDDEN: pickle.dumps(error, 2).decode("latin-1")}
+        return {_HIDDEN: pickle.dumps(error, 2).decode("latin-1"), _TEXT: f"{type(value).__name__}: {value}"}
     return value.decode("latin-1") if isinstance(value, bytes) else plain(value)
 
 
@@ -128,9 +137,19 @@ def _without_pickle(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _error_or_plain(value: dict[str, Any]) -> Any:
+    if _HIDDEN in value and isinstance(value.get(_TEXT), str):
+        return SentError(value[_TEXT])
+    return _without_pickle(value)
+
+
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> NoReturn:
         raise WireError("pickle", f"names {module}.{name}; only plain values are read")
 
     def persistent_load(self, pid: Any) -> NoReturn:
         raise WireError("pickle", f"names the persistent object {pid!r:.40}; only plain values are read")
+
+
+SERIALISERS: Mapping[str, Serialiser] = {one.name: one for one in (JsonSerialiser(), PickleSerialiser())}
+FOR_CLIENTS: Mapping[str, Serialiser] = {one.name: one for one in (JsonSerialiser(reads_errors=True), PickleSerialiser())}

@@ -20,7 +20,7 @@ _CALL = "cache_unpickle("
 
 def dump(value: Any) -> str:
     """Return the notation of a value; arrays and their scalars become lists and numbers, an enum its value, other objects their text."""
-    if value is None or isinstance(value, str | int | float | bytes | complex) and not isinstance(value, Enum):
+    if value is None or (isinstance(value, str | int | float | bytes | complex) and not isinstance(value, Enum)):
         return repr(value)
     if isinstance(value, Mapping):
         return "{" + "".join(f"{dump(key)}:{dump(item)}," for key, item in value.items()) + "}"
@@ -56,7 +56,7 @@ def load(text: str) -> Any:
         raise WireError("PyON", f"{text:.80} is no value: {error}") from None
 
 
-def _value(node: ast.expr, depth: int) -> Any:
+def _value(node: ast.expr, depth: int) -> Any:  # noqa: C901 — one case a kind of literal
     if depth > DEEPEST:
         raise ValueError(f"nested deeper than {DEEPEST}")
     match node:
@@ -91,5 +91,5 @@ def _key(node: ast.expr | None, depth: int) -> Any:
 def _number(node: ast.expr, depth: int) -> Any:
     value = _value(node, depth + 1)
     if isinstance(value, bool) or not isinstance(value, int | float | complex):
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is no number")  # noqa: TRY004 — one kind of error for all that is no notation
     return value

@@ -90,22 +90,22 @@ class Core:
             time, sign, ttl, mark, key, operator, value = match.groups()
             key = key.lower()
             if operator == words.TELL:
-                self.tell(mine, key, value, time or now_text, sign, ttl, now_s)
+                self.tell(mine, key, value, time or now_text, sign, ttl)
             elif not self._other(mine, operator, key, value, time, sign, ttl, mark, now_s):
                 self.garbled += 1
                 return False
         return True
 
-    def tell(self, teller: Client | None, key: str, value: str, time: str, sign: str | None, ttl: str | None, now_s: float) -> None:
+    def tell(self, teller: Client | None, key: str, value: str, time: str, sign: str | None, ttl: str | None) -> None:
         """Set a key and all its copies; an empty value deletes it."""
         no_store = key[-1:] == words.NO_STORE
         if no_store:
             key = key[:-1]
-        self._set(teller, key, value, time, sign, ttl if value else None, now_s, no_store)
+        self._set(teller, key, value, time, sign, ttl if value else None, no_store)
         if self._copies:
             category, _, name = key.rpartition("/")
             for copy in tuple(self._copies.get(category, ())):
-                self._set(teller, f"{copy}/{name}", value, time, sign, ttl if value else None, now_s, no_store)
+                self._set(teller, f"{copy}/{name}", value, time, sign, ttl if value else None, no_store)
 
     def expire(self, now_s: float) -> float | None:
         """Expire what is due and tell the subscribers; return when the next is due."""
@@ -124,9 +124,7 @@ class Core:
         else:
             self.entries.pop(key, None)
 
-    def _set(
-        self, teller: Client | None, key: str, value: str, time: str, sign: str | None, ttl: str | None, now_s: float, no_store: bool
-    ) -> None:
+    def _set(self, teller: Client | None, key: str, value: str, time: str, sign: str | None, ttl: str | None, no_store: bool) -> None:
         self.updates += 1
         old = self.entries.get(key)
         same = (old is None and not value) or (old is not None and old.value == value and old.expires_s is None and not old.expired)
@@ -182,14 +180,15 @@ class Core:
             teller.lines.pop()
 
     def _find_interested(self, key: str) -> tuple[_Interested, _Interested]:
-        with_time, without = [], []
+        with_time: list[tuple[list[str], int]] = []
+        without: list[tuple[list[str], int]] = []
         for client in self.clients.values():
             matching = [marked for text, marked in client.subscriptions.items() if text in key]
             if matching:
                 (with_time if any(matching) else without).append((client.lines, id(client.lines)))
         return tuple(with_time), tuple(without)
 
-    def _other(
+    def _other(  # noqa: C901 — one case an operator
         self,
         mine: Client,
         operator: str,
@@ -222,7 +221,7 @@ class Core:
                 # Value with the shortest ttl: a key that somebody calls expired is so for readers and subscribers alike.
                 old = self.entries.get(key)
                 told = value or (old.value if old is not None else "")
-                self.tell(mine, key, told, time or time_text(now_s), "+", f"{TOLD_EXPIRED_TTL_S}", now_s)
+                self.tell(mine, key, told, time or time_text(now_s), "+", f"{TOLD_EXPIRED_TTL_S}")
             case words.LOCK:
                 return self._lock(mine, key, value, float(ttl) if ttl else DEFAULT_LOCK_TTL_S, now_s)
             case words.REWRITE:

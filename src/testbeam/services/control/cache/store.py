@@ -65,7 +65,7 @@ class Store:
         try:
             os.write(self._file, "".join(lines).encode())
         except OSError as error:
-            _log.error("store %s: %d updates were not written: %s", self._path, len(lines), error.strerror)  # noqa: TRY400
+            _log.error("store %s: %d updates were not written: %s", self._path, len(lines), error.strerror)
 
     def close(self) -> None:
         """Write what waits and close the file."""

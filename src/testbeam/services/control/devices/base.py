@@ -48,7 +48,9 @@ class Device:
         self.host = host
         self.key = name.lower()
         self.log = DeviceLog(host, name)
-        self.unused = {word: value for word, value in config.items() if word not in self.all_parameters and word not in _attached_of(type(self))}
+        self.unused = {
+            word: value for word, value in config.items() if word not in self.all_parameters and word not in _attached_of(type(self))
+        }
         self._take_parameters(config)
         self._attach(config)
         if not host.simulated:
@@ -193,7 +195,7 @@ class Readable(Device):
         "pollinterval": Param(description="how often the poller reads it", type=none_or(number), default=5, settable=True, unit="s"),
         "warnlimits": Param(description="range outside which the status warns", type=none_or(limits), settable=True, unit="main"),
     }
-    field_names = ("nicos.core.device.Readable",)
+    field_names: ClassVar[tuple[str, ...]] = ("nicos.core.device.Readable",)
     valuetype: type = float
     has_events = False  # whether it learns of changes by itself, so that the poller need not read
 
@@ -304,7 +306,7 @@ class Moveable(Readable):
         "timeout": Param(description="how long a motion may take", type=none_or(number), default=None, settable=True, unit="s"),
         "ignore_general_stop": Param(description="left alone by stop() of everything and by the emergency stop", type=bool, default=False),
     }
-    field_names = ("nicos.core.device.Moveable", "nicos.core.device.Waitable")
+    field_names: ClassVar[tuple[str, ...]] = ("nicos.core.device.Moveable", "nicos.core.device.Waitable")
 
     def __init__(self, host: DeviceHost, name: str, config: Mapping[str, Any]) -> None:
         self.started_s = 0.0
@@ -363,7 +365,9 @@ class Moveable(Readable):
         if state == State.BUSY:
             if self.timeout and self.host.now_s() - self.started_s > self.timeout:
                 place = self.format(self.read(0), unit=True)
-                raise DeviceError(f"{self.name} is at {place} after {self.timeout:g} s, its target is {self.format(self.target, unit=True)}")
+                raise DeviceError(
+                    f"{self.name} is at {place} after {self.timeout:g} s, its target is {self.format(self.target, unit=True)}"
+                )
             return False
         if state in (State.NOTREACHED, State.ERROR):
             place = self.format(self.read(), unit=True)
@@ -413,7 +417,7 @@ class LimitedMoveable(Moveable):
         "userlimits": Param(description="range that is not left for now", type=none_or(limits), default=None, settable=True, unit="main"),
         "precision": Param(description="how near is at the target", type=none_or(number), default=0.0, settable=True, unit="main"),
     }
-    field_names = ("nicos.core.mixins.HasLimits", "nicos.core.mixins.HasPrecision")
+    field_names: ClassVar[tuple[str, ...]] = ("nicos.core.mixins.HasLimits", "nicos.core.mixins.HasPrecision")
 
     def init(self) -> None:
         """Clip user limits that are wider than the absolute ones."""

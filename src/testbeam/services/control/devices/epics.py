@@ -113,8 +113,8 @@ class EpicsReadable(EpicsDevice):
     """A number of a PV, read only."""
 
     parameters: ClassVar[Mapping[str, Param]] = {"readpv": Param(description="PV of the value", type=str, mandatory=True)}
-    pv_parameters = ("readpv",)
-    field_names = ("nicos_ess.devices.epics.pva.epics_devices.EpicsReadable",)
+    pv_parameters: ClassVar[tuple[str, ...]] = ("readpv",)
+    field_names: ClassVar[tuple[str, ...]] = ("nicos_ess.devices.epics.pva.epics_devices.EpicsReadable",)
 
     def do_read(self) -> Any:
         """Ask the IOC."""
@@ -132,9 +132,11 @@ class EpicsReadable(EpicsDevice):
 class EpicsStringReadable(EpicsReadable):
     """A text of a PV, read only."""
 
-    valuetype = str
-    field_names = ("nicos_ess.devices.epics.pva.epics_devices.EpicsStringReadable",)
-    parameters: ClassVar[Mapping[str, Param]] = {"fmtstr": Param(description="how the value is shown", type=str, default="%s", settable=True)}
+    valuetype: type = str
+    field_names: ClassVar[tuple[str, ...]] = ("nicos_ess.devices.epics.pva.epics_devices.EpicsStringReadable",)
+    parameters: ClassVar[Mapping[str, Param]] = {
+        "fmtstr": Param(description="how the value is shown", type=str, default="%s", settable=True)
+    }
 
     def value_of(self, snapshot: PvSnapshot) -> str:
         """Return the text."""
@@ -145,7 +147,7 @@ class EpicsMappedReadable(EpicsStringReadable):
     """A choice of a PV by its name: the names are `mapping`'s, else the record's own."""
 
     parameters: ClassVar[Mapping[str, Param]] = {"mapping": Param(description="name → value of the PV", type=none_or(table), default=None)}
-    field_names = ("nicos_ess.devices.epics.pva.epics_devices.EpicsMappedReadable",)
+    field_names: ClassVar[tuple[str, ...]] = ("nicos_ess.devices.epics.pva.epics_devices.EpicsMappedReadable",)
 
     def value_of(self, snapshot: PvSnapshot) -> str:
         """Return the name."""
@@ -164,7 +166,7 @@ class EpicsMoveable(EpicsReadable, Moveable):
         "writepv": Param(description="PV of the set point", type=str, mandatory=True),
         "targetpv": Param(description="PV that tells the set point, where that is another", type=str, default=""),
     }
-    pv_parameters = ("readpv", "writepv", "targetpv")
+    pv_parameters: ClassVar[tuple[str, ...]] = ("readpv", "writepv", "targetpv")
 
     def do_start(self, target: Any) -> None:
         """Write the set point."""
@@ -209,7 +211,7 @@ class EpicsAnalogMoveable(LimitedMoveable, EpicsMoveable):
     """A number that is written and read back; the limits are the display's, else the control's, and (0, 0) is none."""
 
     parameters: ClassVar[Mapping[str, Param]] = {"stoppv": Param(description="PV that a 1 is written to for a stop", type=str, default="")}
-    field_names = ("nicos_ess.devices.epics.pva.epics_devices.EpicsAnalogMoveable",)
+    field_names: ClassVar[tuple[str, ...]] = ("nicos_ess.devices.epics.pva.epics_devices.EpicsAnalogMoveable",)
 
     def hardware_limits(self) -> tuple[float, float] | None:
         """Return the record's limits of now."""
@@ -249,7 +251,7 @@ class EpicsAnalogMoveable(LimitedMoveable, EpicsMoveable):
 class EpicsStringMoveable(EpicsMoveable, EpicsStringReadable):
     """A text that is written and read back."""
 
-    field_names = ("nicos_ess.devices.epics.pva.epics_devices.EpicsStringMoveable",)
+    field_names: ClassVar[tuple[str, ...]] = ("nicos_ess.devices.epics.pva.epics_devices.EpicsStringMoveable",)
 
     def fit(self, target: Any) -> str:
         """Return the target as text."""
@@ -259,7 +261,10 @@ class EpicsStringMoveable(EpicsMoveable, EpicsStringReadable):
 class EpicsMappedMoveable(EpicsMoveable, EpicsMappedReadable):
     """A choice that is written by its name."""
 
-    field_names = ("nicos_ess.devices.epics.pva.epics_devices.EpicsMappedMoveable", "nicos.core.mixins.HasMapping")
+    field_names: ClassVar[tuple[str, ...]] = (
+        "nicos_ess.devices.epics.pva.epics_devices.EpicsMappedMoveable",
+        "nicos.core.mixins.HasMapping",
+    )
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -293,7 +298,7 @@ class EpicsShutter(EpicsMappedMoveable):
         "resetpv": Param(description="PV that a 1 is written to for a reset", type=str, default=""),
         "msgtxt": Param(description="PV of its message", type=str, default=""),
     }
-    field_names = ("nicos_ess.devices.epics.pva.shutter.EpicsShutter",)
+    field_names: ClassVar[tuple[str, ...]] = ("nicos_ess.devices.epics.pva.shutter.EpicsShutter",)
 
     def reset(self) -> None:
         """Clear its errors."""
@@ -305,7 +310,10 @@ class EpicsManualMappedAnalogMoveable(EpicsAnalogMoveable):
     """A number that is set by names: `mapping` gives the number of each; a number is taken, too."""
 
     parameters: ClassVar[Mapping[str, Param]] = {"mapping": Param(description="name → number", type=table, default=None, mandatory=True)}
-    field_names = ("nicos_ess.devices.epics.pva.epics_devices.EpicsManualMappedAnalogMoveable", "nicos.core.mixins.HasMapping")
+    field_names: ClassVar[tuple[str, ...]] = (
+        "nicos_ess.devices.epics.pva.epics_devices.EpicsManualMappedAnalogMoveable",
+        "nicos.core.mixins.HasMapping",
+    )
 
     def fit(self, target: Any) -> float:
         """Return the number behind a name."""

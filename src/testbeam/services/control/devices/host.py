@@ -4,13 +4,13 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from testbeam.transport.nicos_cache import CacheValue
+from testbeam.transport.nicos.cache import CacheValue
 from testbeam.transport.pv_watch import PvWatch
 
 if TYPE_CHECKING:
     from testbeam.services.control.devices.base import Device
-    from testbeam.transport.kafka import Kafka
-    from testbeam.transport.kafka_listener import KafkaListener
+    from testbeam.transport.kafka.client import Kafka
+    from testbeam.transport.kafka.listener import KafkaListener
 
 
 class DeviceCache(Protocol):

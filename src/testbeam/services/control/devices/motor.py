@@ -48,10 +48,17 @@ class EpicsMotor(LimitedMoveable, EpicsDevice):
         "startdelay": Param(description="how late the record may show that it moves", type=number, default=1.0, unit="s"),
         "speed": Param(description="speed", type=none_or(number), default=None, settable=True, unit="main/s"),
         "offset": Param(description="subtracted from the record's place", type=none_or(number), default=0.0, settable=True, unit="main"),
-        **{word: Param(description=f"PV in place of the record's {field}", type=str, default="", internal=True) for word, field in _FIELDS.items()},
+        **{
+            word: Param(description=f"PV in place of the record's {field}", type=str, default="", internal=True)
+            for word, field in _FIELDS.items()
+        },
     }
-    pv_parameters = _WATCHED
-    field_names = ("nicos_ess.devices.epics.pva.motor.EpicsMotor", "nicos.core.device.Moveable", "nicos.devices.abstract.Motor")
+    pv_parameters: ClassVar[tuple[str, ...]] = _WATCHED
+    field_names: ClassVar[tuple[str, ...]] = (
+        "nicos_ess.devices.epics.pva.motor.EpicsMotor",
+        "nicos.core.device.Moveable",
+        "nicos.devices.abstract.Motor",
+    )
 
     def init(self) -> None:
         """Name the record's fields and watch them."""

@@ -18,10 +18,10 @@ from typing import Any
 
 from testbeam.errors import TransportError
 from testbeam.transport import epics_libraries
-from testbeam.transport.monitors.name_servers import NameServers, addresses
-from testbeam.transport.p4p_import import without_setuptools
 from testbeam.transport.pv_watch import OnChange, PvSnapshot, Range
-from testbeam.transport.pva_values import assign, reading
+from testbeam.transport.pva.name_servers import NameServers, addresses
+from testbeam.transport.pva.p4p_import import without_setuptools
+from testbeam.transport.pva.values import assign, reading
 from testbeam.wire.pv_reading import PvValue, Scalar
 
 _LOOK_S = 0.1
@@ -87,9 +87,7 @@ class PvaWatch:
         """Write; see `PvWatch`."""
         request = _PUT_REQUEST.format(block="true" if wait else "false")
         builder = partial(_assign, value)
-        self._ask(
-            name, "written", within_s, lambda context, done: context.put(name, done, builder=builder, request=request, get=True)
-        )
+        self._ask(name, "written", within_s, lambda context, done: context.put(name, done, builder=builder, request=request, get=True))
 
     def close(self) -> None:
         """End everything; see `PvWatch`."""

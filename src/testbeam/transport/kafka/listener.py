@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from testbeam.errors import TransportError
-from testbeam.transport.kafka import Kafka, Reader
+from testbeam.transport.kafka.client import Kafka, Reader
 
 OnMessage = Callable[[Any], None]  # a confluent_kafka Message
 OnIdle = Callable[[], None]
@@ -60,7 +60,7 @@ class KafkaListener:
                 with suppress(ValueError):
                     callbacks.remove(on_message)
             if on_idle in self._idle:
-                self._idle.remove(on_idle)  # type: ignore[arg-type]
+                self._idle.remove(on_idle)
 
     def close(self) -> None:
         """Leave the broker."""
@@ -89,7 +89,9 @@ class KafkaListener:
             self._assigned = positions
         messages = self._reader.read(1000, _WAIT_S)
         for message in messages:
-            self._positions[message.topic(), message.partition()] = message.offset() + 1
+            place: Any = (message.topic(), message.partition())
+            offset: Any = message.offset()
+            self._positions[place] = offset + 1
             _tell(callbacks, message)
         if not messages:
             for call in idle:

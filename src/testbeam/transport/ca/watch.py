@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from testbeam.errors import PvMissing, TransportError
+from testbeam.model.deadline import Deadline
 from testbeam.model.forwarding import Protocol
 from testbeam.model.samples import ConnectionState
 from testbeam.model.updates import UpdateBatch
 from testbeam.transport.ca.client import CaClient
-from testbeam.transport.deadline import Deadline
 from testbeam.transport.epics_environment import CA_PORT
 from testbeam.transport.monitors.opening import open_monitors
-from testbeam.transport.monitors.seam import Monitors
+from testbeam.transport.monitors.protocols import Monitors
 from testbeam.transport.pv_watch import OnChange, PvSnapshot
 from testbeam.wire.pv_reading import PvValue, Reading, Scalar
 
@@ -135,7 +135,9 @@ class CaWatch:
         changed: dict[str, _Watched] = {}
         for stream, state in zip(batch.connections.stream, batch.connections.state, strict=True):
             watched = self._by_stream[stream]
-            watched.snapshot = self._connected(watched) if state is ConnectionState.CONNECTED else replace(watched.snapshot, connected=False)
+            watched.snapshot = (
+                self._connected(watched) if state is ConnectionState.CONNECTED else replace(watched.snapshot, connected=False)
+            )
             changed[watched.name] = watched
         for columns in batch.values:
             for stream, value, timestamp_ns in columns.rows():

@@ -1,0 +1,1 @@
+"""User commands: what a script may say, and how scans run."""

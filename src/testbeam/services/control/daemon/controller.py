@@ -1,0 +1,242 @@
+"""The queue of scripts, and the running of one after the other.
+
+`run` belongs to the main thread, since only there a signal gets at a script that waits in C code; all else may be called by any thread.
+A request turns the status to running before it leaves the queue: at no moment is the daemon idle with something waiting.
+Source: docs/reference/contracts/control.md, "Scripts".
+"""
+
+import signal
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from testbeam.errors import ControlError, TestbeamError
+from testbeam.services.control.commands.flow import Flow, ScriptStopped
+from testbeam.services.control.daemon.messages import Messages
+from testbeam.services.control.daemon.script import LOOK, Request, code_of
+from testbeam.services.control.daemon.users import User
+from testbeam.wire.nicos.daemon_words import BreakLevel, Event, MessageLevel, ScriptStatus
+
+_LOOK_S = 0.2
+_INTERRUPT = signal.SIGUSR1
+
+
+class Emit(Protocol):
+    """Tells all clients of an event."""
+
+    def __call__(self, event: Event, data: Any) -> None:
+        """Tell."""
+
+
+class Controller:
+    """Runs scripts in `namespace`; `after_stop` is called after an emergency stop has ended the script."""
+
+    def __init__(self, namespace: dict[str, Any], messages: Messages, emit: Emit) -> None:
+        self.namespace = namespace
+        self.flow = Flow(self._tell_status)
+        self.current: Request | None = None
+        self.last: Request | None = None
+        self.controlling: User | None = None
+        self.controlling_since_s = 0.0
+        self._messages = messages
+        self._emit = emit
+        self._queue: deque[Request] = deque()
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._interruptible = False
+        self._thread = threading.main_thread().ident or 0
+        self.on_emergency: Callable[[], None] | None = None
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """Return what waits."""
+        with self._lock:
+            return [one.for_clients() for one in self._queue]
+
+    @property
+    def status(self) -> tuple[int, int]:
+        """Return status and line."""
+        with self._lock:
+            return int(self.flow.status), self.flow.line_number
+
+    def submit(self, request: Request, *, only_if_idle: bool = False) -> str:
+        """Put a script at the end of the queue; return its id.
+
+        Raises:
+            ControlError: it is no Python; or another runs or waits, and it was only to be started if not.
+        """
+        request.parse()
+        with self._lock:
+            if only_if_idle and (self.flow.is_running or self._queue):
+                raise ControlError("a script is already running; queue this one")
+            self._emit(Event.REQUEST, request.for_clients())
+            self.flow.claim()
+            self._queue.append(request)
+        self._wake.set()
+        return request.reqid
+
+    def block(self, reqids: Sequence[str] | None = None) -> list[str]:
+        """Take scripts off the queue, or all; return their ids. Raise ControlError where one does not wait."""
+        with self._lock:
+            waiting = [one.reqid for one in self._queue]
+            if reqids is not None and (unknown := [one for one in reqids if one not in waiting]):
+                raise ControlError(f"script {unknown[0]} does not wait; it may be executing already")
+            gone = waiting if reqids is None else list(reqids)
+            self._queue = deque(one for one in self._queue if one.reqid not in gone)
+            if gone:
+                self._emit(Event.BLOCKED, gone)
+        return gone
+
+    def rearrange(self, reqids: Sequence[str]) -> None:
+        """Bring the queue into another order; raise ControlError where the ids are not those that wait."""
+        with self._lock:
+            waiting = {one.reqid: one for one in self._queue}
+            if sorted(waiting) != sorted(reqids):
+                raise ControlError("the ids are not those of the scripts that wait")
+            self._queue = deque(waiting[reqid] for reqid in reqids)
+            self._emit(Event.REARRANGED, list(reqids))
+
+    def update(self, reqid: str | None, text: str, reason: str, user: User) -> None:
+        """Give a script another text; raise ControlError where that can't be."""
+        with self._lock:
+            current = self.current
+            request = next((one for one in self._queue if one.reqid == reqid), None)
+            if request is None and current is not None and reqid in (None, "", current.reqid):
+                request = current
+            if request is None:
+                raise ControlError("script doesn't exist")
+            request.update(text)
+            self._emit(Event.PROCESSING if request is current else Event.UPDATED, request.for_clients())
+        self._messages.add("", MessageLevel.INFO, f"script updated by {user.name}{f': {reason}' if reason else ''}")
+
+    def stop(self, level: int, user: User) -> None:
+        """Stop the script and take all that waits off the queue; a stop after a stop is an emergency stop."""
+        if self.flow.is_stopping:
+            level = BreakLevel.IMMEDIATE
+        self.block()
+        self._messages.add("", MessageLevel.INFO, f"stop requested by {user.name}")
+        self.flow.request_stop(level, user.name)
+        if level >= BreakLevel.IMMEDIATE:
+            self._interrupt()
+
+    def emergency(self, user: User) -> None:
+        """Stop the script and everything that moves, now."""
+        self.block()
+        self._messages.add("", MessageLevel.WARNING, f"immediate stop requested by {user.name}")
+        if self.flow.is_running:
+            self.flow.request_stop(BreakLevel.IMMEDIATE, user.name)
+            self._interrupt()
+        elif self.on_emergency is not None:
+            threading.Thread(target=self.on_emergency, name="emergency-stop", daemon=True).start()
+
+    def run(self, stop: threading.Event) -> None:
+        """Run scripts until told to stop; then the one under way is stopped, too."""
+        signal.signal(_INTERRUPT, self._interrupted)
+        watcher = threading.Thread(target=self._stop_with, args=(stop,), name="stop-watcher", daemon=True)
+        watcher.start()
+        while not stop.is_set():
+            request = self._next()
+            if request is None:
+                self._wake.wait(_LOOK_S)
+                self._wake.clear()
+            else:
+                self._run(request)
+
+    def location(self) -> str:
+        """Return where the script is, as a stack of lines."""
+        import sys
+
+        frame = sys._current_frames().get(self._thread)  # noqa: SLF001 — the only way to another thread's stack
+        return "".join(traceback.format_stack(frame)) if frame is not None and self.current is not None else "no script is running"
+
+    def _next(self) -> Request | None:
+        with self._lock:
+            if not self._queue:
+                if self.flow.is_running:  # what waited was taken off before it began
+                    self.flow.end(failed=False)
+                return None
+            self.flow.claim()
+            self.current = self._queue.popleft()
+            return self.current
+
+    def _run(self, request: Request) -> None:
+        self._messages.script_thread, self._messages.script_request = threading.get_ident(), request.reqid
+        self._emit(Event.PROCESSING, request.for_clients())
+        self._messages.add("", MessageLevel.INPUT, _prompt(request))
+        self.flow.begin()
+        success = False
+        try:
+            self._run_statements(request)
+            success = True
+        except ScriptStopped as stopped:
+            self._note_stop(stopped)
+        except BaseException as error:
+            self._note_error(error)
+        finally:
+            self._messages.script_request = ""
+            with self._lock:
+                self.last, self.current = request, None
+                self.flow.reset()
+                if not self._queue:
+                    self.flow.end(failed=not success)
+            self._emit(Event.DONE, request.for_clients() | {"success": success})
+
+    def _run_statements(self, request: Request) -> None:
+        self.namespace[LOOK] = self.flow.line
+        if request.is_lone_expression():
+            value = self._interruptibly(lambda: eval(request.text.strip(), self.namespace))  # noqa: S307 — a user's script, by the daemon's purpose
+            if value is not None:
+                self._messages.add("", MessageLevel.INFO, f"{value!r}")
+            return
+        while request.done < len(request.statements):
+            statement = request.statements[request.done]
+            request.done += 1
+            code = code_of(statement, request.name)
+            self._interruptibly(lambda code=code: exec(code, self.namespace))  # type: ignore[misc]  # noqa: S102 — a user's script
+        self.flow.breakpoint(BreakLevel.AFTER_LINE)
+
+    def _interruptibly(self, run: Callable[[], Any]) -> Any:
+        self._interruptible = True
+        try:
+            return run()
+        finally:
+            self._interruptible = False
+
+    def _interrupted(self, _number: int, _frame: object) -> None:
+        """Raise the stop where the script is, be it in the midst of a wait; called in the script's own thread."""
+        stop = self.flow.stop_requested
+        if self._interruptible and stop is not None and self.flow.status is not ScriptStatus.STOPPING:
+            self.flow.note_stopping()
+            raise ScriptStopped(stop.who, stop.level)
+
+    def _interrupt(self) -> None:
+        signal.pthread_kill(self._thread, _INTERRUPT)
+
+    def _stop_with(self, stop: threading.Event) -> None:
+        stop.wait()
+        self._wake.set()
+        if self.flow.is_running:
+            self.flow.request_stop(BreakLevel.IMMEDIATE, "the daemon's end")
+            self._interrupt()
+
+    def _note_stop(self, stopped: ScriptStopped) -> None:
+        self._messages.add("", MessageLevel.WARNING, f"Script {stopped}")
+        if stopped.level >= BreakLevel.IMMEDIATE and self.on_emergency is not None:
+            self.on_emergency()
+
+    def _note_error(self, error: BaseException) -> None:
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        text = str(error) if isinstance(error, TestbeamError) else f"{type(error).__name__}: {error}"
+        if self.current is not None and self.flow.line_number > 0:
+            text = f"{text} (line {self.flow.line_number})"
+        self._messages.add("", MessageLevel.ERROR, text, "".join(lines))
+
+    def _tell_status(self, status: ScriptStatus, line: int) -> None:
+        self._emit(Event.STATUS, [int(status), line])
+
+
+def _prompt(request: Request) -> str:
+    text = request.text.rstrip("\n")
+    return f">>> [{request.user.name}] {request.name or ''} {text if text.count(chr(10)) < 20 else text[:500] + ' …'}"

@@ -1,0 +1,215 @@
+"""The daemon's parts put together: cache, session, commands, queue, connections."""
+
+import ipaddress
+import logging
+import os
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from testbeam.errors import ControlError, SettingsError, SetupError
+from testbeam.services.control.commands.scanning import ScanListener
+from testbeam.services.control.commands.user import UserCommands
+from testbeam.services.control.daemon.answers import DaemonAnswers
+from testbeam.services.control.daemon.controller import Controller
+from testbeam.services.control.daemon.facade import ScriptSession
+from testbeam.services.control.daemon.messages import Messages
+from testbeam.services.control.daemon.server import Server
+from testbeam.services.control.daemon.settings import PROG, DaemonSettings
+from testbeam.services.control.daemon.users import users_of_file, users_of_setups
+from testbeam.services.control.devices.base import Moveable
+from testbeam.services.control.devices.sinks import Point, Scan
+from testbeam.services.control.memory_cache import MemoryCache
+from testbeam.services.control.session import Session
+from testbeam.services.control.setups.files import read_setups
+from testbeam.services.control.setups.places import cache_of_setups, host_and_port
+from testbeam.transport.nicos.cache import CacheClient, CacheValue
+from testbeam.wire.nicos.daemon_words import Event, MessageLevel
+from testbeam.wire.nicos.serialisers import SERIALISERS
+from testbeam.wire.nicos.values import dump
+
+_CACHE_S = 5.0
+_MASTER_TTL_S = 5.0
+_MASTER_S = 2.0
+_log = logging.getLogger(PROG)
+
+
+def serve(settings: DaemonSettings, stop: threading.Event) -> None:
+    """Run the scripts of users, and tell all clients what happens, until told to stop."""
+    daemon = Daemon(settings)
+    try:
+        daemon.open()
+        daemon.run(stop)
+    finally:
+        daemon.close()
+
+
+class Daemon:
+    """One daemon.
+
+    Raises:
+        SettingsError: nobody could log in, or everybody off this machine could try to.
+    """
+
+    def __init__(self, settings: DaemonSettings) -> None:
+        self._settings = settings
+        setups = read_setups(settings.setups)
+        for setup in setups.values():
+            if setup.problem:
+                _log.warning("setup %s can't be loaded: %s", setup.name, setup.problem)
+        self._users = users_of_file(settings.passwords) if settings.passwords is not None else users_of_setups(setups)
+        self._check_access()
+        self._folder = tempfile.TemporaryDirectory(prefix="testbeam-daemon-")
+        place = settings.cache or cache_of_setups(setups)
+        self._messages = Messages(lambda message: self._emit(Event.MESSAGE, message))
+        self._cache = None if not place else CacheClient(*host_and_port("cache", place), on_update=self._cache_changed)
+        store: Any = MemoryCache(self._told) if self._cache is None else _TellingCache(self._cache, self._told)
+        self._namespace: dict[str, Any] = {"__builtins__": __builtins__, "__name__": "__main__"}
+        self._server: Server | None = None
+        self._controller = Controller(self._namespace, self._messages, self._emit)
+        self._session = Session(setups, store, self._messages, breakpoint_=self._breakpoint)
+        self._commands = UserCommands(self._session, self._controller.flow, self._setup_changed)
+        self._commands.namespace = self._namespace
+        self._commands.scanner.listeners.append(_ScanEvents(self._emit))
+        self._controller.on_emergency = self._stop_everything
+        self._answers = DaemonAnswers(
+            self._session,
+            self._controller,
+            self._commands,
+            self._messages,
+            self._users,
+            self._emit,
+            serialiser=settings.serializer,
+            cache=self._cache,
+            folder=Path(self._folder.name),
+        )
+
+    def open(self) -> None:
+        """Load the first setups and begin to accept clients."""
+        if self._cache is not None and not self._cache.wait_connected(_CACHE_S):
+            _log.warning("no cache answers at %s; values are kept in memory until one does", self._cache.address)
+        self._fill_namespace()
+        try:
+            if self._settings.load:
+                self._commands.new_setup(*self._settings.load)
+        except SetupError as error:
+            self._messages.add("", MessageLevel.ERROR, str(error))
+        server = Server(self._settings.host, self._settings.port, SERIALISERS[self._settings.serializer], self._answers)
+        self._server = server
+        server.start()
+        threading.Thread(target=self._stay_master, name="master", daemon=True).start()
+        _log.info(
+            "ready: daemon at %s:%d, %d setups, %d users", self._settings.host, server.port, len(self._session.setups), len(self._users)
+        )
+        if self._settings.ready_file is not None:
+            self._settings.ready_file.write_text(f"{server.port}")
+
+    def run(self, stop: threading.Event) -> None:
+        """Run scripts until told to stop."""
+        self._controller.run(stop)
+
+    def close(self) -> None:
+        """End everything, the clients last."""
+        self._session.close()
+        if self._cache is not None:
+            self._cache.put("session/master", "")
+            self._cache.flush(0.5)
+            self._cache.close()
+        if self._server is not None:
+            self._server.close()
+        self._folder.cleanup()
+
+    def _check_access(self) -> None:
+        if not len(self._users):
+            raise SettingsError("passwords", "none", "--passwords FILE, or setups with a setup `daemon` whose authenticator lists users")
+        loopback = self._settings.host == "localhost" or ipaddress.ip_address(self._settings.host).is_loopback
+        if not loopback and self._settings.passwords is None:
+            raise SettingsError(
+                "host", self._settings.host, "a loopback address, or --passwords FILE: scripts may do anything on this machine"
+            )
+
+    def _emit(self, event: Event, data: Any) -> None:
+        if self._server is not None:
+            self._server.emit(event, data)
+
+    def _breakpoint(self, level: int) -> None:
+        """Let breaks and stops take hold in the script's own thread; an `exec` or `eval` beside it is not the script."""
+        if threading.current_thread() is threading.main_thread():
+            self._controller.flow.breakpoint(level)
+
+    def _fill_namespace(self) -> None:
+        self._namespace |= self._commands.exposed()
+        self._namespace["session"] = ScriptSession(self._session, self._namespace)
+
+    def _setup_changed(self) -> None:
+        """Give scripts the devices of now by their names, and tell clients and poller."""
+        session = self._session
+        for name in [name for name, value in self._namespace.items() if value is not None and type(value).__module__.startswith(_DEVICES)]:
+            del self._namespace[name]
+        self._namespace |= {name: session.devices[name] for name in session.explicit_devices}
+        session.cache.put("session/mastersetup", list(session.loaded_setups))
+        session.cache.put("session/mastersetupexplicit", list(session.explicit_setups))
+        self._emit(Event.SETUP, (list(session.loaded_setups), list(session.explicit_setups)))
+        self._emit(Event.DEVICE, ("create", list(session.devices)))
+
+    def _cache_changed(self, key: str, value: CacheValue) -> None:
+        self._session.woken.set()
+        self._told(key, value)
+
+    def _told(self, key: str, value: CacheValue) -> None:
+        self._emit(Event.CACHE, (value.time_s, key, "!" if value.expired else "=", dump(value.value)))
+
+    def _stop_everything(self) -> None:
+        """Stop all that moves, but what is left alone by general stops."""
+        for device in [one for one in list(self._session.devices.values()) if isinstance(one, Moveable) and not one.ignore_general_stop]:
+            try:
+                device.stop()
+            except ControlError as error:
+                self._messages.add(device.name, MessageLevel.ERROR, f"could not be stopped: {error}")
+
+    def _stay_master(self) -> None:
+        """Tell by the cache that this daemon owns the instrument."""
+        cache = self._cache
+        while cache is not None and self._server is not None and self._server.alive:
+            cache.put("session/master", f"testbeam-daemon-{os.getpid()}", ttl_s=_MASTER_TTL_S, no_store=True)
+            time.sleep(_MASTER_S)
+
+
+class _TellingCache:
+    """The cache, with the clients told of what this daemon sets itself: the cache does not."""
+
+    def __init__(self, cache: CacheClient, tell: Any) -> None:
+        self._cache, self._tell = cache, tell
+
+    def get(self, key: str) -> CacheValue | None:
+        return self._cache.get(key)
+
+    def put(self, key: str, value: Any, *, time_s: float | None = None, ttl_s: float | None = None, no_store: bool = False) -> None:
+        self._cache.put(key, value, time_s=time_s, ttl_s=ttl_s, no_store=no_store)
+        self._tell(key, CacheValue(value, time.time() if time_s is None else time_s))
+
+    def history(self, key: str, begin_s: float, end_s: float) -> list[CacheValue]:
+        return self._cache.history(key, begin_s, end_s)
+
+
+class _ScanEvents:
+    """Tells the clients of scans."""
+
+    def __init__(self, emit: Any) -> None:
+        self._emit = emit
+
+    def begin(self, scan: Scan) -> None:
+        self._emit(Event.DATASET, scan.for_clients())
+
+    def take(self, scan: Scan, point: Point) -> None:
+        data = ([*point.positions, *point.environment], list(point.results))
+        self._emit(Event.DATAPOINT, data if scan.points else ())
+
+    def end(self, scan: Scan) -> None:
+        """Do nothing: the messages tell."""
+
+
+_DEVICES = "testbeam.services.control.devices."
+_: type[ScanListener] = _ScanEvents

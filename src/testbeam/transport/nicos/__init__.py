@@ -1,0 +1,1 @@
+"""Client sides of the NICOS protocols: the cache, the daemon."""
