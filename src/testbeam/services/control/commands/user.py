@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from testbeam import __version__
+from testbeam._version import __version__
 from testbeam.errors import ControlError, DeviceError, LimitError
 from testbeam.services.control.commands.counting import count, detectors_of
 from testbeam.services.control.commands.flow import Flow

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from testbeam import __version__
+from testbeam._version import __version__
 from testbeam.errors import ControlError, TransportError
 from testbeam.services.control.commands.user import UserCommands
 from testbeam.services.control.daemon.controller import Controller
