@@ -27,10 +27,9 @@ from testbeam.nexus import compose
 from testbeam.nexus.structure import parse
 from testbeam.runtime.counters import Drops
 from testbeam.services.filewriter.columns import Column, ColumnSpec
-from testbeam.services.filewriter.intake import Intake, places_of
+from testbeam.services.filewriter.data_reader import DataReader, Progress, places_of
 from testbeam.services.filewriter.nexus_file import NexusFile
 from testbeam.services.filewriter.plan import plan
-from testbeam.services.filewriter.progress import Progress
 from testbeam.services.filewriter.router import Router
 from testbeam.stacks.roles.broker.declaration import broker
 from testbeam.transport.kafka.client import Kafka, Reader, create_topics
@@ -177,10 +176,10 @@ def _ours(kafka: Kafka, topic: str, messages: int, nodes: Sequence[compose.Node]
         router.open(file.routes, {topic: 1})
         watch.start()
         with kafka.reader() as reader:
-            intake = Intake(reader=reader, router=router, progress=Progress(leeway_ms=0), most=AT_ONCE)
-            intake.open(places_of({topic: reader.offsets_at(topic, 0)}))
+            data = DataReader(reader=reader, router=router, progress=Progress(leeway_ms=0), most=AT_ONCE)
+            data.open(places_of({topic: reader.offsets_at(topic, 0)}))
             while router.received < messages:
-                intake.read(0.1)
+                data.read(0.1)
                 router.flush(only_full=True)
         router.finish()
         file.close()

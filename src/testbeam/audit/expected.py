@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from testbeam.audit.columns import AlarmColumns, Columns, ConnectionColumns, EventColumns, Ints, LogColumns, as_ints, column
 from testbeam.audit.destinations import Destination, destinations
-from testbeam.audit.job import Job
+from testbeam.audit.job import NS_PER_MS, Job
 from testbeam.audit.message import Message
 from testbeam.audit.reasons import Reason, code
 from testbeam.audit.units import Wanted, event_units, log_units
@@ -21,6 +21,9 @@ from testbeam.errors import WireError
 from testbeam.wire.flatbuffers.registry import DECODERS, schema_id
 
 _COLUMNS: dict[str, type[Columns]] = {"f144": LogColumns, "al00": AlarmColumns, "ep01": ConnectionColumns, "ev44": EventColumns}
+
+NO_END_MS = 2**62
+_LATEST_MS = (2**63 - 1) // NS_PER_MS
 
 Key = tuple[str, str, str, bool]  # topic, schema, source, whether it is an array
 
@@ -50,15 +53,16 @@ class Expected:
     older: int
 
 
-def expected(job: Job, messages: Iterable[Message], from_ms: int = 0) -> Expected:
+def expected(job: Job, messages: Iterable[Message], from_ms: int = 0, leeway_ms: int = NO_END_MS) -> Expected:
     """Return what the file of a job must hold, given the messages of its topics; those of a partition must come in order.
 
-    from_ms: the Kafka time from which on the writer had to read; the file may have what came before, or lack it.
+    from_ms: the Kafka time from which on the writer had to read, and what came before is left out. leeway_ms: how long after
+    the stop it had to wait; the file may have, or lack, what came to Kafka later still.
 
     Raises:
         AuditError: the job's nexus_structure can't be audited.
     """
-    reading = _Reading(destinations(job.nexus_structure), from_ms)
+    reading = _Reading(destinations(job.nexus_structure), from_ms, leeway_ms)
     for message in messages:
         reading.take(message)
     reading.judge(job)
@@ -78,6 +82,7 @@ class _Reading:
 
     destinations: tuple[Destination, ...]
     from_ms: int
+    leeway_ms: int
     reasons: Any = field(default_factory=column)
     wanted: list[Wanted] = field(default_factory=list)
     older: int = 0
@@ -127,8 +132,15 @@ class _Reading:
         self.excuses = np.zeros(len(reasons), np.int8)
         for key, columns in self._by_key.items():
             _topic, schema, _source, is_array = key
-            arrivals = Arrivals(early=as_ints(columns.early) != 0, late=as_ints(columns.kafka_ms) > job.stop_ms)
+            kafka_ms, end_ms = as_ints(columns.kafka_ms), min(job.stop_ms + self.leeway_ms, NO_END_MS)
             times, partitions = as_ints(columns.time_ns), as_ints(columns.partition)
+            arrivals = Arrivals(
+                early=as_ints(columns.early) != 0,
+                late=kafka_ms > job.stop_ms,
+                too_late=kafka_ms > end_ms,
+                passed_ns=np.minimum(times, np.clip(kafka_ms, 0, _LATEST_MS) * NS_PER_MS),
+                far_ns=min(end_ms, _LATEST_MS) * NS_PER_MS,
+            )
             verdict = judge(times, partitions, arrivals, job.start_ns, job.stop_ns, events=schema == "ev44")
             numbers = as_ints(columns.number)
             reasons[numbers] = verdict.reasons

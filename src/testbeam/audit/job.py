@@ -20,7 +20,7 @@ NS_PER_MS = 1_000_000
 class Job:
     """What a file-writer was told: messages with a payload time in start … stop, both included, belong into the file.
 
-    sent_ms: when the start command came to Kafka, 0 if that does not matter. error: with what the writer said the job ended, "" if well.
+    error: with what the writer said the job ended, "" if well.
     """
 
     job_id: str
@@ -28,7 +28,6 @@ class Job:
     nexus_structure: str
     start_ms: int
     stop_ms: int
-    sent_ms: int = 0
     error: str = ""
 
     @property
@@ -70,10 +69,8 @@ def choose(starts: Sequence[RunStart], said: Iterable[Any], file: PurePath | Non
     return best
 
 
-def job_of(start: RunStart, said: Iterable[Any], sent_ms: int = 0) -> Job:
+def job_of(start: RunStart, said: Iterable[Any]) -> Job:
     """Return the job with the window that the writer took: 0 ("now", "until stopped") is read off its answers and status.
-
-    sent_ms: the Kafka time of the start command.
 
     Raises:
         AuditError: start or stop can't be known, since nobody said them.
@@ -93,7 +90,6 @@ def job_of(start: RunStart, said: Iterable[Any], sent_ms: int = 0) -> Job:
         nexus_structure=start.nexus_structure,
         start_ms=start_ms,
         stop_ms=stop_ms,
-        sent_ms=sent_ms if start.start_time_ms else 0,  # "now" is when the job is taken, however long it waited
         error=error,
     )
 

@@ -14,6 +14,7 @@ Place = tuple[str, int]
 
 _AT_ONCE = 2000
 _WAIT_S = 0.05
+_BEYOND_MS = 60_000  # read before what had to be read, to name what the rule has left out
 
 
 class Word(NamedTuple):
@@ -37,28 +38,23 @@ def words(kafka: Kafka, topics: Iterable[str], within_s: float) -> list[Word]:
     return said
 
 
-def data(kafka: Kafka, job: Job, topics: Iterable[str], before_s: float, after_s: float, within_s: float) -> Iterator[Message]:
-    """Yield the messages that the writer of a job had to look at, those of a partition in order.
+def data(kafka: Kafka, job: Job, topics: Iterable[str], before_s: float, within_s: float) -> Iterator[Message]:
+    """Yield the messages that the writer of a job had to look at, and more, those of a partition in order.
 
-    From the first with a Kafka time of `before_s` before the start on, or of the start command if that is earlier, up to where each
-    partition ends now, or to the first message with a Kafka time of more than `after_s` after the stop.
+    From a minute before the Kafka time from which on the writer had to read, up to where each partition ends now: one message's Kafka
+    time says nothing of those behind it.
 
     Raises:
         TopicMissing, TransportError: Kafka can't give them.
         AuditError: nothing came for `within_s`, or Kafka has deleted what was to be read.
     """
-    from_ms, to_ms = must_read_from_ms(job, before_s), job.stop_ms + round(after_s * 1000)
-    begin_ms = min(from_ms, job.sent_ms or from_ms)  # a writer that waits for its start reads what comes meanwhile
-    now_ms, over = time.time_ns() // 1_000_000, set[Place]()
+    from_ms = must_read_from_ms(job, before_s)
+    begin_ms = from_ms - _BEYOND_MS
     with kafka.reader() as reader:
         bounds: dict[Place, tuple[int, int]] = {}
         for topic in sorted(set(topics)):
             bounds |= _bounds(reader, topic, begin_ms, from_ms)
-        for message in _between(reader, bounds, within_s, over):
-            if to_ms < message.kafka_ms <= now_ms:  # a time ahead of now says nothing of the messages after it
-                over.add((message.topic, message.partition))
-            else:
-                yield message
+        yield from _between(reader, bounds, within_s)
 
 
 def must_read_from_ms(job: Job, before_s: float) -> int:
@@ -89,8 +85,8 @@ def fetch(kafka: Kafka, topic: str, partition: int, offset: int, within_s: float
     raise AuditError(f"{topic}[{partition}] has no message at offset {offset} any more")
 
 
-def _between(reader: Reader, bounds: Mapping[Place, tuple[int, int]], within_s: float, over: Iterable[Place] = ()) -> Iterator[Message]:
-    """Yield the messages from each place's first offset up to before its end; `over` may grow meanwhile: those end early."""
+def _between(reader: Reader, bounds: Mapping[Place, tuple[int, int]], within_s: float) -> Iterator[Message]:
+    """Yield the messages from each place's first offset up to before its end."""
     ends = {place: end for place, (first, end) in bounds.items() if first < end}
     reader.assign({place: bounds[place][0] for place in ends})
     deadline_s = time.monotonic() + within_s
@@ -99,7 +95,7 @@ def _between(reader: Reader, bounds: Mapping[Place, tuple[int, int]], within_s: 
             place, offset = (str(raw.topic()), int(raw.partition() or 0)), int(raw.offset() or 0)
             if place in ends and offset < ends[place]:
                 yield Message(*place, offset, raw.value(), raw.timestamp()[1])
-            if place in ends and (offset + 1 >= ends[place] or place in over):
+            if place in ends and offset + 1 >= ends[place]:
                 del ends[place]
             deadline_s = time.monotonic() + within_s
         for ended in [p for p in ends if p in reader.at_end]:  # the last offsets may be marks of transactions, which are no messages

@@ -13,6 +13,7 @@ class Reason(StrEnum):
     SUPERSEDED = "older than the newest one before the start"
     SAME_TIME = "same time as the one before"
     AFTER_STOP = "came after its source had passed the stop"
+    TOO_LATE = "came to Kafka after the stop and its leeway"
     BEFORE_READING = "came to Kafka before the file-writer had to read"
     TIME_ZERO = "time 0"
     WRONG_SHAPE = "array where the dataset has scalars, or of another length"

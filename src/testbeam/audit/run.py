@@ -42,7 +42,7 @@ def find_job(kafka: Kafka, command_topics: Iterable[str], *, job_id: str = "", f
         with suppress(TopicMissing):  # of a job that was refused there may be none
             said += [word.value for word in source.words(kafka, [topic], within_s)]
     start = choose(starts, said, file)
-    return job_of(start, said, next(word.kafka_ms for word in commands if word.value is start))
+    return job_of(start, said)
 
 
 def audit(kafka: Kafka, job: Job, file: Path, leeway: Leeway | None = None, within_s: float = 30.0) -> AuditResult:
@@ -59,6 +59,6 @@ def audit(kafka: Kafka, job: Job, file: Path, leeway: Leeway | None = None, with
     if not topics:
         raise AuditError(f"job {job.job_id} has no stream, so there is nothing to audit")
     with opened(file) as open_file:
-        messages = source.data(kafka, job, topics, leeway.before_s, leeway.after_s, within_s)
-        wanted = expected(job, messages, source.must_read_from_ms(job, leeway.before_s))
+        messages = source.data(kafka, job, topics, leeway.before_s, within_s)
+        wanted = expected(job, messages, source.must_read_from_ms(job, leeway.before_s), round(leeway.after_s * 1000))
         return compare(wanted, open_file, partial(source.fetch, kafka), str(file))

@@ -153,8 +153,3 @@ def test_a_job_that_failed_before_it_had_a_stop_time_is_said_to_have_failed() ->
 )
 def test_the_error_with_which_a_job_ended_is_kept(said: list[Any], error: str) -> None:
     assert job_of(start(), said).error == error
-
-
-def test_when_the_command_was_sent_counts_only_where_it_names_a_start() -> None:
-    assert job_of(start(), [], sent_ms=500).sent_ms == 500
-    assert job_of(start(start_ms=0), [writing(1_500)], sent_ms=500).sent_ms == 0

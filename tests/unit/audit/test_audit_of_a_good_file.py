@@ -100,10 +100,25 @@ def test_a_clock_that_jumped_before_the_stop_excuses_nothing_after_it() -> None:
     assert audit(sent, sent[:2], [1_500, 1_550, 2_010]).missing == 1
 
 
-def test_what_came_before_the_writer_had_to_read_may_be_there_or_not() -> None:
+def test_what_came_after_the_leeway_may_be_there_or_not_and_is_named_but_excuses_nothing_behind_it() -> None:
+    sent = [(0, log(1_500)), (0, log(1_600)), (0, log(1_700))]
+    kafka_ms = [1_500, 2_101, 1_700]
+
+    def judged(written: Sequence[Sent]) -> AuditResult:
+        with write(written) as file:
+            return compare(expected(job(), messages(sent, kafka_ms), leeway_ms=100), file)
+
+    assert judged(sent).written == 3
+    without = judged([sent[0], sent[2]])
+    assert without.ok
+    assert without.filtered == {Reason.TOO_LATE: 1}
+    assert judged(sent[:2]).missing == 1
+
+
+def test_what_came_before_the_writer_had_to_read_is_not_there() -> None:
     sent = [(0, log(900)), (0, log(1_500))]
 
-    assert audit(sent, from_ms=950).written == 2
+    assert audit(sent, from_ms=950).unexpected == 1
     without = audit(sent, sent[1:], from_ms=950)
     assert without.ok
     assert without.filtered == {Reason.BEFORE_READING: 1}

@@ -7,7 +7,7 @@ import pytest
 from testbeam.errors import NexusError
 from testbeam.model.samples import ConnectionState, Severity
 from testbeam.nexus import compose
-from testbeam.services.filewriter import reasons
+from testbeam.services.filewriter import router as reasons
 from tests.unit.filewriter.writing import Writing, alarm, connection, events, log, read
 
 Write = Callable[..., Writing]

@@ -69,12 +69,14 @@ class Writing:
     nodes: Sequence[compose.Node]
     stop_ns: int = STOP_NS
     partitions: dict[str, int] = field(default_factory=lambda: {"motion": 2, "detector": 2})
+    leeway_ns: int = 2**63 - 1
+    start_ns: int = START_NS
 
     def __post_init__(self) -> None:
         root = parse(compose.nexus_structure(*self.nodes))
         self.drops = Drops(logging.getLogger("test"))
         self.file = NexusFile(self.folder / "a.nxs", root, plan(root), NOW)
-        self.router = Router(start_ns=START_NS, stop_ns=self.stop_ns, drops=self.drops)
+        self.router = Router(start_ns=self.start_ns, stop_ns=self.stop_ns, leeway_ns=self.leeway_ns, drops=self.drops)
         self.router.open(self.file.routes, self.partitions)
 
     def take(self, *buffers: bytes | None, topic: str = "motion", partition: int = 0) -> None:

@@ -1,8 +1,13 @@
-"""What a batch of raw messages of one schema carries: sources, payload times and rows for the writer modules."""
+"""Batches of messages between decoding and writing: sources, payload times, and rows of one kind, many messages in few arrays.
 
-from collections.abc import Callable, Sequence
+Everything here is in the order of arrival. n messages have `source` (n,), `times_ns` (n,) int64 and n rows.
+"""
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +15,165 @@ from numpy.typing import NDArray
 from testbeam.errors import WireError
 from testbeam.model.columns import EventColumns, LogColumns
 from testbeam.services.filewriter.events import in_order
-from testbeam.services.filewriter.rows import EventRows, LogRows, ObjectRows, Rows
-from testbeam.services.filewriter.window import TimesNs
 from testbeam.wire.flatbuffers.registry import DECODERS
 from testbeam.wire.flatbuffers.schemas.columns_ev44 import decode_ev44_columns
 from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
+
+Slots: TypeAlias = NDArray[np.int32]
+"""(n,) number of each message's source, from 0."""
+TimesNs: TypeAlias = NDArray[np.int64]
+"""(n,) payload times, ns since 1970."""
+
+KINDS = tuple(np.dtype(f"<{code}") for code in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"))
+"""The dtypes of log values; a row holds the place in this tuple."""
+
+Index: TypeAlias = NDArray[np.intp]
+
+
+class Rows(ABC):
+    """Messages in the order they came."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def select(self, index: Index) -> Self:
+        """Return these rows, in this order."""
+
+    @classmethod
+    @abstractmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Return the rows of all parts."""
+
+    @classmethod
+    def by_slot(cls, parts: Sequence[tuple[Slots, TimesNs, Self]]) -> Iterator[tuple[int, TimesNs, Self]]:
+        """Yield what belongs to each slot; the order within a slot is kept."""
+        all_slots, all_times, all_rows = zip(*parts, strict=True)
+        slots, times, rows = np.concatenate(all_slots), np.concatenate(all_times), cls.join(all_rows)
+        order = np.argsort(slots, kind="stable")
+        slots, times, rows = slots[order], times[order], rows.select(order)
+        edges = np.r_[0, np.flatnonzero(slots[1:] != slots[:-1]) + 1, len(slots)]
+        for start, end in itertools.pairwise(edges.tolist()):
+            yield int(slots[start]), times[start:end], rows.slice(start, end)
+
+    def slice(self, start: int, end: int) -> Self:
+        """Return the rows from `start` to before `end`."""
+        return self.select(np.arange(start, end, dtype=np.intp))
+
+
+@dataclass(frozen=True, slots=True)
+class LogRows(Rows):
+    """Scalars of f144: the number of their dtype in `KINDS`, and their bytes in the low part of `bits`."""
+
+    kind: NDArray[np.uint8]
+    bits: NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> Self:
+        """Return rows of these values, all of one dtype."""
+        bits = np.zeros(len(values), np.uint64)
+        bits.view(values.dtype)[:: 8 // values.dtype.itemsize] = values
+        return cls(np.full(len(values), KINDS.index(values.dtype), np.uint8), bits)
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def select(self, index: Index) -> Self:
+        """Return these rows."""
+        return type(self)(self.kind[index], self.bits[index])
+
+    def slice(self, start: int, end: int) -> Self:
+        """Return a view."""
+        return type(self)(self.kind[start:end], self.bits[start:end])
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Return all rows."""
+        return (
+            parts[0]
+            if len(parts) == 1
+            else cls(*(np.concatenate(column) for column in zip(*((p.kind, p.bits) for p in parts), strict=True)))
+        )
+
+    def values(self) -> Iterator[NDArray[Any]]:
+        """Yield the numbers, one array for each run of equal dtype."""
+        edges = np.r_[0, np.flatnonzero(self.kind[1:] != self.kind[:-1]) + 1, len(self.kind)]
+        for start, end in itertools.pairwise(edges.tolist()):
+            if end > start:
+                dtype = KINDS[self.kind[start]]
+                yield self.bits[start:end].view(dtype)[:: 8 // dtype.itemsize]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRows(Rows):
+    """Values of rare messages (al00, ep01, f144 with arrays), one Python object each."""
+
+    values: NDArray[Any]
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Self:
+        """Return rows of these objects; arrays among them stay what they are."""
+        array = np.empty(len(values), object)
+        for i, value in enumerate(values):
+            array[i] = value
+        return cls(array)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def select(self, index: Index) -> Self:
+        """Return these rows."""
+        return type(self)(self.values[index])
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Return all rows."""
+        return cls(np.concatenate([part.values for part in parts]))
+
+
+@dataclass(frozen=True, slots=True)
+class EventRows(Rows):
+    """ev44 messages of one source, their events end to end: never sorted or joined, since that would copy them."""
+
+    columns: EventColumns
+
+    def __len__(self) -> int:
+        return len(self.columns.row)
+
+    def select(self, index: Index) -> Self:
+        """Return these messages, which must be in their order; all of them cost nothing."""
+        c = self.columns
+        if len(index) == len(c.row):
+            return self
+        kept = np.zeros(len(c.row), bool)
+        kept[index] = True
+        pulses, events = np.repeat(kept, c.pulse_count), np.repeat(kept, c.event_count)
+        return type(self)(
+            EventColumns(
+                source_name=c.source_name,
+                row=c.row[kept],
+                message_id=c.message_id[kept],
+                pulse_count=c.pulse_count[kept],
+                event_count=c.event_count[kept],
+                reference_time_ns=c.reference_time_ns[pulses],
+                reference_time_index=c.reference_time_index[pulses],
+                time_of_flight_ns=c.time_of_flight_ns[events],
+                pixel_id=c.pixel_id[events] if len(c.pixel_id) else c.pixel_id,
+            )
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Return the one part there is."""
+        (part,) = parts
+        return part
+
+    @classmethod
+    def by_slot(cls, parts: Sequence[tuple[Slots, TimesNs, Self]]) -> Iterator[tuple[int, TimesNs, Self]]:
+        """Yield the parts, each of one slot, as they are."""
+        for slots, times, rows in parts:
+            yield int(slots[0]), times, rows
+
 
 _OBJECT_BYTES = 500  # what a Python value and the message behind it take besides their arrays
 
@@ -23,11 +182,13 @@ _OBJECT_BYTES = 500  # what a Python value and the message behind it take beside
 class Batch:
     """Messages of one schema and one shape ("array": f144 with an array), those of each source in the order they came.
 
-    source: the place of each message's source in `source_names`; nbytes: what the rows keep in memory.
+    row (n,): each message's place in what was decoded; source (n,): the place of its source in `source_names`; nbytes: what the rows
+    keep in memory.
     """
 
     shape: str = ""
     source_names: Sequence[str]
+    row: Index
     source: NDArray[np.intp]
     times_ns: TimesNs
     rows: Rows
@@ -51,16 +212,18 @@ def decode(schema: bytes, buffers: Sequence[bytes]) -> Decoded:
     return _DECODERS[schema](buffers)
 
 
-def verified(schema: bytes, buffers: Sequence[bytes]) -> tuple[list[Any], int, str]:
-    """Return the values of the valid messages, how many are not, and what was wrong with the last of those."""
+def verified(schema: bytes, buffers: Sequence[bytes]) -> tuple[list[int], list[Any], str]:
+    """Return the places and the values of the valid messages, and what was wrong with the last of the others."""
+    rows: list[int] = []
     values, problem = [], ""
     decoder = DECODERS[schema.decode()]
-    for buffer in buffers:
+    for row, buffer in enumerate(buffers):
         try:
             values.append(decoder(buffer))
+            rows.append(row)
         except WireError as error:
             problem = str(error)
-    return values, len(buffers) - len(values), problem
+    return rows, values, problem
 
 
 def is_known(schema: bytes) -> bool:
@@ -70,8 +233,9 @@ def is_known(schema: bytes) -> bool:
 
 def _decode_objects(schema: bytes) -> _Decoder:
     def decode_all(buffers: Sequence[bytes]) -> Decoded:
-        values, failed, problem = verified(schema, buffers)
-        return Decoded(batches=[_object_batch(values, values)] if values else [], failed=failed, problem=problem)
+        rows, values, problem = verified(schema, buffers)
+        batches = [_object_batch(rows, values, values)] if values else []
+        return Decoded(batches=batches, failed=len(buffers) - len(values), problem=problem)
 
     return decode_all
 
@@ -80,8 +244,8 @@ def _decode_logs(buffers: Sequence[bytes]) -> Decoded:
     decoded = decode_f144_columns(buffers)
     batches = [_scalars(decoded.columns)] if decoded.columns else []
     if decoded.arrays:
-        logs = [log for _row, log in decoded.arrays]
-        batches.append(_object_batch(logs, [log.value for log in logs], "array"))
+        rows, logs = zip(*sorted(decoded.arrays, key=lambda item: item[0]), strict=True)  # they come grouped by their structure
+        batches.append(_object_batch(rows, logs, [log.value for log in logs], "array"))
     return Decoded(batches=batches, failed=len(decoded.rejected), problem=_last(decoded.rejected))
 
 
@@ -97,18 +261,20 @@ def _scalars(columns: Sequence[LogColumns]) -> Batch:
     firsts = np.cumsum([0, *(len(column.source_names) for column in columns)])
     source = np.concatenate([column.source + first for column, first in zip(columns, firsts[:-1], strict=True)])
     times = np.concatenate([column.timestamp_ns for column in columns])
+    row = np.concatenate([column.row for column in columns])
     rows = LogRows.join([LogRows.of(column.value) for column in columns])
     if len(columns) > 1:
-        order = np.argsort(np.concatenate([column.row for column in columns]), kind="stable")
-        source, times, rows = source[order], times[order], rows.select(order)
-    return Batch(source_names=names, source=source, times_ns=times, rows=rows, nbytes=21 * len(times))
+        order = np.argsort(row, kind="stable")
+        row, source, times, rows = row[order], source[order], times[order], rows.select(order)
+    return Batch(source_names=names, row=row, source=source, times_ns=times, rows=rows, nbytes=21 * len(times))
 
 
-def _object_batch(values: Sequence[Any], rows: Sequence[Any], shape: str = "") -> Batch:
+def _object_batch(at: Sequence[int], values: Sequence[Any], rows: Sequence[Any], shape: str = "") -> Batch:
     places = {name: place for place, name in enumerate(dict.fromkeys(value.source_name for value in values))}
     return Batch(
         shape=shape,
         source_names=list(places),
+        row=np.array(at, np.intp),
         source=np.array([places[value.source_name] for value in values], np.intp),
         times_ns=np.array([value.timestamp_ns for value in values], np.int64),
         rows=ObjectRows.of(rows),
@@ -124,6 +290,7 @@ def _events(columns: EventColumns) -> Batch:
     times[with_pulses] = columns.reference_time_ns[first_pulses[with_pulses]]
     return Batch(
         source_names=[columns.source_name],
+        row=columns.row,
         source=np.zeros(len(times), np.intp),
         times_ns=times,
         rows=EventRows(columns),

@@ -89,6 +89,22 @@ class Column:
             self.append(kept)
             self.flush()
 
+    def arrange(self, order: NDArray[np.intp]) -> None:
+        """Bring the rows in the file into this order; those that are not in it go. Needs room for all of them in memory."""
+        self.arrange_from(0, order)
+
+    def arrange_from(self, first: int, order: NDArray[np.intp]) -> None:
+        """Do the same with the rows from `first` on, of which `order` counts."""
+        self.replace_from(first, self.dataset[first:][order])
+
+    def replace_from(self, first: int, values: NDArray[Any]) -> None:
+        """Put these rows in the place of those in the file from `first` on."""
+        dataset = self.dataset
+        self.length = first
+        dataset.id.set_extent((first, *dataset.shape[1:]))
+        self.append(values)
+        self.flush()
+
     def _opened(self) -> Any:
         if self._id is None:
             self._id = h5d.open(self._file, self._path.encode())

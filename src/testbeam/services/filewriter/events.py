@@ -26,7 +26,7 @@ def _merged(parts: Sequence[EventColumns]) -> EventColumns:
     order = np.argsort(np.concatenate([part.row for part in parts]), kind="stable")
     pulses = np.concatenate([part.pulse_count for part in parts])
     events = np.concatenate([part.event_count for part in parts])
-    pulse_index, event_index = _gather(pulses, order), _gather(events, order)
+    pulse_index, event_index = gather(pulses, order), gather(events, order)
     pixel_id = np.concatenate([_pixels(part) for part in parts])[event_index] if any(len(part.pixel_id) for part in parts) else _NONE
     return EventColumns(
         source_name=parts[0].source_name,
@@ -46,8 +46,8 @@ def _pixels(part: EventColumns) -> NDArray[np.int32]:
     return np.full(missing, NO_PIXEL, np.int32) if missing else part.pixel_id
 
 
-def _gather(counts: NDArray[np.int64], order: NDArray[np.intp]) -> NDArray[np.int64]:
-    """Return where the items of each message are, for messages of `counts` items in a new order."""
+def gather(counts: NDArray[np.int64], order: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return where the items of each message are, for messages of `counts` (n,) items in a new order (m,); the result is (items,)."""
     starts, sizes = np.cumsum(counts) - counts, counts[order]
     new_starts = np.cumsum(sizes) - sizes
     index: NDArray[np.int64] = np.repeat(starts[order] - new_starts, sizes) + np.arange(sizes.sum())

@@ -13,17 +13,16 @@ from testbeam.nexus.structure import parse
 from testbeam.runtime.counters import Drops
 from testbeam.services.filewriter import core
 from testbeam.services.filewriter.core import Job
+from testbeam.services.filewriter.data_reader import DataReader, Progress, missing_sources, places_of
 from testbeam.services.filewriter.feedback import Feedback
-from testbeam.services.filewriter.intake import Intake, missing_sources, places_of
 from testbeam.services.filewriter.nexus_file import NexusFile, path_below, template_of
 from testbeam.services.filewriter.plan import plan
-from testbeam.services.filewriter.progress import Progress
 from testbeam.services.filewriter.router import Router
 from testbeam.services.filewriter.settings import FileWriterSettings
 from testbeam.transport.kafka.client import Kafka, Reader
 from testbeam.wire.flatbuffers.schemas.run_stop_6s4t import decode_6s4t
 
-_NS = 1_000_000
+_NS_PER_MS = 1_000_000
 _FOREVER_NS = 2**63 - 1
 _AT_ONCE = 100  # control messages
 # HDF5 frees what it could not close, as on a full disk, and once more when h5py lets go of it: a crash.
@@ -51,7 +50,7 @@ class RunningJob:
     control: Reader
     drops: Drops
     router: Router
-    intake: Intake | None = None
+    data: DataReader | None = None
     over: bool = False
     _flushed_s: float = field(default_factory=time.monotonic)
 
@@ -76,7 +75,9 @@ class RunningJob:
             control.close()
             raise
         drops = Drops(env.log)
-        router = Router(start_ns=job.start_ms * _NS, stop_ns=_stop_ns(job), drops=drops)
+        leeway_ns = round(env.settings.time_after_stop * 1000) * _NS_PER_MS
+        fixed = job.passed(env.now_ms())
+        router = Router(start_ns=job.start_ms * _NS_PER_MS, stop_ns=_stop_ns(job), leeway_ns=leeway_ns, fixed=fixed, drops=drops)
         return cls(env=env, job=job, file=file, control=control, drops=drops, router=router)
 
     def open_data(self) -> None:
@@ -84,8 +85,8 @@ class RunningJob:
         settings, routes = self.env.settings, self.file.routes
         reader = self.env.kafka.reader()
         progress = Progress(leeway_ms=round(settings.time_after_stop * 1000))
-        self.intake = Intake(reader=reader, router=self.router, progress=progress, most=settings.max_queued_writes)
-        from_ms = self.job.start_ms - round(settings.time_before_start * 1000)
+        from_ms = max(self.job.start_ms - round(settings.time_before_start * 1000), 0)
+        self.data = DataReader(reader=reader, router=self.router, progress=progress, most=settings.max_queued_writes, from_ms=from_ms)
         offsets, problems = {}, []
         for topic in sorted({route.topic for route in routes}):
             try:
@@ -99,12 +100,13 @@ class RunningJob:
             return
         self.router.open(routes, {topic: len(by_number) for topic, by_number in offsets.items()})
         if offsets:
-            self.intake.open(places_of(offsets))
+            self.data.open(places_of(offsets))
 
     def step(self) -> None:
         """Do one round: commands, a portion of data, flushes, and the end where it is due."""
         try:
             self._listen()
+            self._set_stop()
             self._read()
             self._flush_in_time()
             if self._all_read():
@@ -147,7 +149,7 @@ class RunningJob:
         self.env.feedback.finished(self.job.start.control_topic, finished, time.monotonic())
 
     def _close(self, error: str) -> str:
-        for close in (self.router.finish, self.file.close, self.control.close, *([self.intake.reader.close] if self.intake else [])):
+        for close in (self.router.finish, self.file.close, self.control.close, *([self.data.reader.close] if self.data else [])):
             try:
                 close()
             except Exception as problem:  # the others are to be closed all the same
@@ -173,16 +175,20 @@ class RunningJob:
         if answer is None:
             self.env.log.info("stop command for job %s, writer %r, is not ours", stop.job_id, stop.service_id)
             return
-        self.router.set_stop(_stop_ns(self.job))
+        self._set_stop()
         self.env.feedback.answer(self.job.start.control_topic, answer, time.monotonic())
+
+    def _set_stop(self) -> None:
+        """Tell the router the stop, and whether it may still be moved."""
+        self.router.set_stop(_stop_ns(self.job), fixed=self.router.fixed or self.job.passed(self.env.now_ms()))
 
     @property
     def _has_data(self) -> bool:
-        return self.intake is not None and bool(self.intake.progress.open)
+        return self.data is not None and bool(self.data.progress.open)
 
     def _read(self) -> None:
-        if self.intake is not None and self._has_data:
-            self.intake.read(self.env.settings.kafka_poll_timeout)
+        if self.data is not None and self._has_data:
+            self.data.read(self.env.settings.kafka_poll_timeout)
             self.router.flush(only_full=True)
 
     def _flush_in_time(self) -> None:
@@ -193,13 +199,13 @@ class RunningJob:
 
     def _all_read(self) -> bool:
         now_ms = self.env.now_ms()
-        if self.intake is None or not self._has_data:
+        if self.data is None or not self._has_data:
             return self.job.passed(now_ms)
-        stuck = self.intake.progress.stuck(self.env.settings.kafka_error_timeout * 1000, now_ms)
+        stuck = self.data.progress.overdue(self.env.settings.kafka_error_timeout * 1000, now_ms)
         if stuck:
             raise TransportError(f"{'; '.join(stuck)} within {self.env.settings.kafka_error_timeout} s")
-        return self.intake.end_partitions(self.job.stop_ms, now_ms)
+        return self.data.end_partitions(self.job.stop_ms, now_ms)
 
 
 def _stop_ns(job: Job) -> int:
-    return _FOREVER_NS if job.stop_ms is None else min(job.stop_ms * _NS, _FOREVER_NS)
+    return _FOREVER_NS if job.stop_ms is None else min(job.stop_ms * _NS_PER_MS, _FOREVER_NS)

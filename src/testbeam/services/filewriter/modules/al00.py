@@ -3,11 +3,10 @@
 import h5py
 import numpy as np
 
+from testbeam.services.filewriter.batches import ObjectRows, TimesNs
 from testbeam.services.filewriter.columns import ColumnSpec
 from testbeam.services.filewriter.modules.base import TIME, WriterModule
 from testbeam.services.filewriter.modules.config import Config
-from testbeam.services.filewriter.rows import ObjectRows
-from testbeam.services.filewriter.window import TimesNs
 
 _BYTES = 200
 

@@ -5,11 +5,11 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
+from testbeam.services.filewriter.batches import Rows, TimesNs
 from testbeam.services.filewriter.columns import Column, ColumnSpec
 from testbeam.services.filewriter.modules.config import Config
-from testbeam.services.filewriter.rows import Rows
-from testbeam.services.filewriter.window import TimesNs
 
 R = TypeVar("R", bound=Rows)
 TIME = (("start", "1970-01-01T00:00:00Z"), ("units", "ns"))
@@ -53,16 +53,28 @@ class WriterModule(ABC, Generic[R]):
     def __init__(self, group: h5py.Group, config: Config) -> None:
         self.config = config
         self.columns = {spec.name: Column(group, spec) for spec in self.specs(config)}
-        self.written = 0
+        self.written = 0  # messages
+        self.misfits = 0  # messages that can't go into these datasets
         self._latest_ns = 0
-        self.misfits = 0  # rows that can't go into these datasets
+        self._runs: list[tuple[int, int]] = []  # (partition, first row of time) wherever the partition changes
+        self._before: list[int] = []  # rows of time that are values before the start; the last one counts
+        self._removed: NDArray[np.bool_] | None = None  # rows of time that a cut took away
 
-    def write(self, times_ns: TimesNs, rows: R) -> None:
-        """Take rows of the schema's kind (see `rows`), in order."""
+    def write(self, times_ns: TimesNs, rows: R, partition: int = 0) -> None:
+        """Take rows of the schema's kind, in order; times_ns (n,), n rows, all of one partition."""
         if len(times_ns):
+            if not self._runs or self._runs[-1][0] != partition:
+                self._runs.append((partition, self.columns[self.time_name].rows))
             self.written += len(times_ns)
             self._latest_ns = max(self._latest_ns, int(times_ns.max()))
             self._append(times_ns, rows)
+
+    def write_before(self, times_ns: TimesNs, rows: R, partition: int = 0) -> None:
+        """Take the one newest value before the start; a second call replaces it."""
+        row, there = self.columns[self.time_name].rows, self.written
+        self.write(times_ns, rows, partition)
+        if self.written > there:
+            self._before.append(row)
 
     @abstractmethod
     def _append(self, times_ns: TimesNs, rows: R) -> None: ...
@@ -82,11 +94,47 @@ class WriterModule(ABC, Generic[R]):
         return removed
 
     def _cut(self, stop_ns: np.uint64) -> int:
-        kept = self.columns[self.time_name].dataset[:] <= stop_ns
+        self._removed = late = self.columns[self.time_name].dataset[:] > stop_ns
         for name in self.row_names:
-            self.columns[name].keep(0, kept)
-        return int(len(kept) - kept.sum())
+            self.columns[name].keep(0, ~late)
+        return int(late.sum())
+
+    def sort(self) -> None:
+        """Bring rows of several partitions into one order: by time, as far as the order within each partition allows.
+
+        A value before the start that a newer one has replaced goes.
+        """
+        if len({partition for partition, _row in self._runs}) < 2:
+            return
+        self.flush()
+        times = self.columns[self.time_name].dataset[:]
+        before = [row if self._removed is None else row - int(self._removed[:row].sum()) for row in self._before]
+        others = np.delete(np.arange(len(times)), before)
+        order = np.r_[np.array(before[-1:], np.intp), others[_merged(times[others], self._partitions()[others])]]
+        if not np.array_equal(order, np.arange(len(times))):
+            self._arrange(order)
+
+    def _partitions(self) -> NDArray[np.int64]:
+        """Return the partition of each row of time, (n,)."""
+        of_run, starts = np.array(self._runs, np.int64).T
+        total = self.columns[self.time_name].rows if self._removed is None else len(self._removed)
+        partitions: NDArray[np.int64] = np.repeat(of_run, np.diff(np.r_[starts, total]))
+        return partitions if self._removed is None else partitions[~self._removed]
+
+    def _arrange(self, order: NDArray[np.intp]) -> None:
+        """Bring the rows of time, and all that go with them, into this order, without those that are not in it."""
+        for name in self.row_names:
+            self.columns[name].arrange(order)
 
     def finish(self) -> None:
         """Write what is only known at the end."""
         self.flush()
+
+
+def _merged(times: NDArray[np.uint64], partitions: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the order that merges the rows of several partitions by time, equal ones by partition; each keeps its own order."""
+    newest = times.copy()
+    for partition in np.unique(partitions):
+        here = partitions == partition
+        newest[here] = np.maximum.accumulate(times[here])
+    return np.lexsort((np.arange(len(times)), partitions, newest))

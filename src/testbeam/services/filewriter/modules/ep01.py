@@ -2,11 +2,10 @@
 
 import numpy as np
 
+from testbeam.services.filewriter.batches import ObjectRows, TimesNs
 from testbeam.services.filewriter.columns import ColumnSpec
 from testbeam.services.filewriter.modules.base import TIME, WriterModule
 from testbeam.services.filewriter.modules.config import Config
-from testbeam.services.filewriter.rows import ObjectRows
-from testbeam.services.filewriter.window import TimesNs
 
 
 class Module(WriterModule[ObjectRows]):

@@ -7,16 +7,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from testbeam.services.filewriter.batches import EventRows, TimesNs
 from testbeam.services.filewriter.columns import ColumnSpec
-from testbeam.services.filewriter.events import NO_PIXEL
+from testbeam.services.filewriter.events import NO_PIXEL, gather
 from testbeam.services.filewriter.modules.base import TIME, WriterModule
 from testbeam.services.filewriter.modules.config import Config
-from testbeam.services.filewriter.rows import EventRows
-from testbeam.services.filewriter.window import TimesNs
 
 _PULSE_CHUNK = 16_384  # a chunk of 1 Mi pulses would take 8 MiB for a handful of them
 _REMEMBERED = 65_536  # of these last messages with several pulses it is known which pulses belong together
-_CUES = ("cue_index", "cue_timestamp_zero")
 
 
 class Module(WriterModule[EventRows]):
@@ -89,25 +87,38 @@ class Module(WriterModule[EventRows]):
         late: NDArray[np.bool_] = self.columns["event_time_zero"].dataset[:] > stop_ns
         for first, pulses in self._together.tolist():
             late[first : first + pulses] = late[first]
+        self._removed = late
         if late.any():
-            self._remove(late)
+            self._arrange(np.flatnonzero(~late))
         return int(late.sum()) - sum(pulses - 1 for first, pulses in self._together.tolist() if late[first])
 
-    def _remove(self, late: NDArray[np.bool_]) -> None:
-        """Remove pulses and their events; the events of a pulse reach to the next pulse's first."""
-        pulse = int(np.argmax(late))
-        kept = ~late[pulse:]
+    def _arrange(self, order: NDArray[np.intp]) -> None:
+        """Bring pulses and their events into this order; the events of a pulse reach to the next pulse's first.
+
+        Only from the first pulse on that moves; a memory of their events is needed.
+        """
+        moved = int(np.argmax(np.r_[order != np.arange(len(order)), True]))
         total = self.columns["event_time_offset"].rows
-        index = self.columns["event_index"].dataset[pulse:]
+        index = self.columns["event_index"].dataset[moved:]
         index = np.minimum.accumulate(np.clip(index, 0, total)[::-1])[::-1]  # a message may have sent a wrong one
-        counts = np.diff(np.r_[index, total])
+        first = int(index[0]) if len(index) else total
+        counts, pulses = np.diff(np.r_[index, total]), order[moved:] - moved
+        events = gather(counts, pulses)
         for name in ("event_time_offset", "event_id"):
             if self.columns[name].rows == total:
-                self.columns[name].keep(int(index[0]), np.repeat(kept, counts))
-        for name in ("event_time_zero", "event_index"):
-            self.columns[name].keep(pulse, kept)
-        if kept.any():
-            self.columns["event_index"].dataset[pulse:] = index[0] + np.cumsum(counts[kept]) - counts[kept]
-        still = self.columns["cue_index"].dataset[:] < self.columns["event_time_offset"].rows
-        for name in _CUES:
-            self.columns[name].keep(0, still)
+                self.columns[name].arrange_from(first, events)
+        self.columns["event_time_zero"].arrange_from(moved, pulses)
+        self.columns["event_index"].replace_from(moved, first + np.cumsum(counts[pulses]) - counts[pulses])
+        self._mend_cues()
+
+    def _mend_cues(self) -> None:
+        """Set the cues anew: the first pulse that ends beyond each interval of events."""
+        index, zero = self.columns["event_index"].dataset[:], self.columns["event_time_zero"].dataset[:]
+        total, cues, due = self.columns["event_time_offset"].rows, [], self._cue_interval
+        ends = np.r_[index[1:], total] if len(index) else index
+        while len(ends) and ends[-1] >= due:
+            pulse = int(np.searchsorted(ends, due))
+            cues.append(pulse)
+            due = int(ends[pulse]) + self._cue_interval
+        self.columns["cue_index"].replace_from(0, index[cues].astype(np.int64))
+        self.columns["cue_timestamp_zero"].replace_from(0, zero[cues].astype(np.int64))

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from testbeam.errors import NexusError
 from testbeam.nexus.conversion import converted
 from testbeam.nexus.values import STRING, dtype_of
+from testbeam.services.filewriter.batches import LogRows, ObjectRows, TimesNs
 from testbeam.services.filewriter.columns import ColumnSpec
 from testbeam.services.filewriter.modules.base import TIME, R, WriterModule
 from testbeam.services.filewriter.modules.config import Config
 from testbeam.services.filewriter.modules.statistics import NAMES as STATISTICS
 from testbeam.services.filewriter.modules.statistics import Statistics
-from testbeam.services.filewriter.rows import LogRows, ObjectRows
-from testbeam.services.filewriter.window import TimesNs
 
 
 class Log(WriterModule[R]):
@@ -65,12 +64,24 @@ class Log(WriterModule[R]):
 
     def _cut(self, stop_ns: np.uint64) -> int:
         removed = super()._cut(stop_ns)
+        self._mend()
+        return removed
+
+    def _arrange(self, order: NDArray[np.intp]) -> None:
+        super()._arrange(order)
+        self._mend()
+
+    def _mend(self) -> None:
+        """Count statistics and cues anew, from what is left in the file."""
         if self._statistics:
             self._statistics.recount(self.columns["value"].dataset)
-        kept = self.columns["cue_index"].dataset[:] < self.columns["time"].rows
+        times = self.columns["time"].dataset
+        kept = self.columns["cue_index"].dataset[:] < len(times)
         for name in ("cue_index", "cue_timestamp_zero"):
             self.columns[name].keep(0, kept)
-        return removed
+        cues = self.columns["cue_index"].dataset[:]
+        if len(cues):
+            self.columns["cue_timestamp_zero"].dataset[:] = times[:][cues].astype(np.int64)
 
     def finish(self) -> None:
         """Write minimum, maximum and mean."""
@@ -84,12 +95,12 @@ class Arrays(Log[ObjectRows]):
 
     shape = "array"
 
-    def write(self, times_ns: TimesNs, rows: ObjectRows) -> None:
+    def write(self, times_ns: TimesNs, rows: ObjectRows, partition: int = 0) -> None:
         """Take rows; those of another length are counted as misfits."""
         length = self.config.count("array_size", 1)
         fits = np.flatnonzero([len(array) == length for array in rows.values])
         self.misfits += len(rows) - len(fits)
-        super().write(times_ns[fits], rows.select(fits))
+        super().write(times_ns[fits], rows.select(fits), partition)
 
     def _append(self, times_ns: TimesNs, rows: ObjectRows) -> None:
         self._append_values(times_ns, [array[np.newaxis] for array in rows.values])
