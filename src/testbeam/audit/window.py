@@ -18,7 +18,7 @@ _NEVER = np.iinfo(np.int64).min
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrivals:
-    """Which messages came to Kafka, by its own time: before the writer had to read, after the stop, after the stop and its leeway; (n,) each.
+    """Which messages came to Kafka, by its own time: before the writer had to read, after the stop, after its leeway; (n,) each.
 
     A Kafka time says this of its own message only, never of those behind it.
     """

@@ -51,13 +51,10 @@ class Reading(NamedTuple):
     from_the_first: bool
 
 
-messages = st.lists(
-    st.builds(Message, st.integers(0, 2), st.sampled_from([*LOGS, PANEL]), st.sampled_from(TIMES_MS), st.sampled_from(TIMES_MS)),
-    max_size=30,
-)
-readings = st.builds(
-    Reading, st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9)), max_size=12), st.integers(1, 4), st.integers(0, 5), st.booleans()
-)
+times = st.sampled_from(TIMES_MS)
+messages = st.lists(st.builds(Message, st.integers(0, 2), st.sampled_from([*LOGS, PANEL]), times, times), max_size=30)
+turns = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9)), max_size=12)
+readings = st.builds(Reading, turns, st.integers(1, 4), st.integers(0, 5), st.booleans())
 
 
 def model(sent: Sequence[Message], source: str) -> list[int]:
@@ -127,7 +124,7 @@ def write(folder: Path, sent: Sequence[Message], reading: Reading) -> Path:
 
 def audited(sent: Sequence[Message], file: h5py.File) -> AuditResult:
     """Return what the audit says of the file."""
-    job = Job(job_id="j", filename="a.nxs", nexus_structure=compose.structure(*NODES), start_ms=START_MS, stop_ms=STOP_MS)
+    job = Job(job_id="j", filename="a.nxs", nexus_structure=compose.nexus_structure(*NODES), start_ms=START_MS, stop_ms=STOP_MS)
     on_kafka = [
         AuditMessage(TOPIC, message.number, message.at, message.payload, message.kafka_ms)
         for messages in logs_of(sent).values()
