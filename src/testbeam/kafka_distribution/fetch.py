@@ -1,7 +1,9 @@
 """How the pinned jars come from Maven Central into the cache: fetched by jgo, checked, renamed when whole."""
 
+import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from testbeam.errors import FetchError
+from testbeam.kafka_distribution import certificates
 from testbeam.kafka_distribution.jars import KAFKA_VERSION, VERIFIED_S, Jar
 
 _AT_ONCE = 6
@@ -61,7 +64,12 @@ def _check(path: Path, jar: Jar, progress: Callable[[int], None]) -> bool:
 
 
 def _fetch_all(folder: Path, jars: list[Jar], progress: Callable[[int], None]) -> None:
-    with tempfile.TemporaryDirectory(prefix="incoming-", dir=folder) as incoming, ThreadPoolExecutor(_AT_ONCE) as threads:
+    _check_room(folder, sum(jar.size for jar in jars))
+    with (
+        certificates.trusted(),
+        tempfile.TemporaryDirectory(prefix="incoming-", dir=folder) as incoming,
+        ThreadPoolExecutor(_AT_ONCE) as threads,
+    ):
         pending = [threads.submit(_fetch, jar, folder, Path(incoming), progress) for jar in jars]
         try:
             for one in pending:
@@ -71,12 +79,22 @@ def _fetch_all(folder: Path, jars: list[Jar], progress: Callable[[int], None]) -
             raise
 
 
+def _check_room(folder: Path, wanted: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < wanted:
+        raise OSError(errno.ENOSPC, f"{free / 1e6:.0f} MB are free and {wanted / 1e6:.0f} MB needed", str(folder))
+
+
 def _fetch(jar: Jar, folder: Path, incoming: Path, progress: Callable[[int], None]) -> None:
     trouble = ""
     for attempt in range(_ATTEMPTS):
         arrived = _Arrived(progress)
         try:
             path = _download(jar, incoming / f"{attempt}", arrived)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            trouble = f"{type(error).__name__}: {error}"
         except Exception as error:  # jgo and requests raise many kinds; each is one reason to try again
             trouble = f"{type(error).__name__}: {error}"
         else:
@@ -138,8 +156,20 @@ class _Arrived:
         yield self.add
 
 
+def not_written(folder: Path, error: OSError) -> FetchError:
+    """Return the error for a cache folder that can't be written or is full, with the variable that names another."""
+    why = f"there is no room in it ({error.strerror})" if error.errno == errno.ENOSPC else f"it can't be written: {error.strerror}"
+    return FetchError(
+        f"Apache Kafka {KAFKA_VERSION} belongs into the cache folder {folder}, and {why}; "
+        "name another by TESTBEAM_CACHE=FOLDER, or use a Kafka that is here: KAFKA_HOME, or --bootstrap HOST:PORT"
+    )
+
+
 def ways_out(root: Path, trouble: str, there: int, wanted: int) -> FetchError:
     """Return the error for a cache that could not be filled, with all that can be done instead."""
+    if "CERTIFICATE_VERIFY_FAILED" in trouble:
+        trust = certificates.authorities() or "the list that comes with certifi"
+        trouble += f"\nThe certificate is of no authority in {trust}: name the file with yours, {certificates.VARIABLE}=FILE"
     return FetchError(
         f"Apache Kafka {KAFKA_VERSION} could not be fetched from Maven Central: {trouble}\n"
         f"{there} of {wanted} jars are in {root}. Ways out:\n"

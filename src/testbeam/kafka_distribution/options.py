@@ -21,7 +21,7 @@ class LaunchOptions:
     kafka_home: str = ""
     java_home: str = ""
     cache_folder: str = ""
-    heap_mb: int = 256
+    heap_mb: int = 768
     kafka_log_level: str = "warn"
     property: tuple[str, ...] = ()
 

@@ -70,7 +70,7 @@ def _locked(cache: Cache, teller: Teller) -> Iterator[None]:
             teller.say(f"another process prepares the broker; waiting for it ({cache.lock})")
             lock.acquire()
     except OSError as error:  # a cache that can only be read needs no lock
-        teller.say(f"the cache can't be written ({error}); using what is there")
+        teller.say(f"the cache can't be written ({error}); using what is there (TESTBEAM_CACHE=FOLDER names another)")
         yield
         return
     try:
@@ -88,7 +88,9 @@ def _complete(folder: Path, teller: Teller, *, verify: bool) -> None:
     try:
         with teller.bar(f"Apache Kafka {jars.KAFKA_VERSION}: {len(wanted)} jars, {total / 1e6:.0f} MB, to {folder}", total) as progress:
             done = fetch.complete(folder, wanted, progress)
-    except (FetchError, OSError) as error:
+    except OSError as error:
+        raise fetch.not_written(folder, error) from error
+    except FetchError as error:
         there = len(pinned) - len(jars.not_marked(str(folder), pinned))
         raise fetch.ways_out(folder, str(error), there, len(pinned)) from error
     teller.say(f"{done.checked} jars found whole, {done.fetched} fetched from Maven Central, all with the pinned sha256")

@@ -3,6 +3,9 @@
 from testbeam.errors import SettingsError
 from testbeam.kafka_distribution.options import LaunchOptions
 
+_LARGEST_REQUEST = 104_857_600
+_REQUESTS_SHARE_OF_HEAP = 0.4
+
 # One node is all there is: one copy of everything, and no waiting for others.
 _SINGLE_NODE = {
     "process.roles": "broker,controller",
@@ -41,8 +44,10 @@ _SMALL = {
 _FAITHFUL = {
     "auto.create.topics.enable": "false",  # a typo in a topic's name must fail
     "log.retention.ms": "-1",  # a run from last year that is played again must not be swept away by its time stamps
-    "message.max.bytes": "104857600",
-    "replica.fetch.max.bytes": "104857600",
+    "log.message.timestamp.after.max.ms": "9223372036854775807",  # nor one refused from a clock that is ahead
+    "message.max.bytes": str(_LARGEST_REQUEST),
+    "socket.request.max.bytes": str(_LARGEST_REQUEST),
+    "replica.fetch.max.bytes": str(_LARGEST_REQUEST),
 }
 
 _BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -56,7 +61,16 @@ def server_properties(options: LaunchOptions, data_folder: str) -> str:
     """
     if "," in data_folder:
         raise SettingsError("folder", data_folder, "a path without a comma")
-    values = _SINGLE_NODE | _QUICK | _SMALL | _FAITHFUL | _listeners(options) | {"log.dirs": data_folder} | _own(options.property)
+    values = (
+        _SINGLE_NODE
+        | _QUICK
+        | _SMALL
+        | _FAITHFUL
+        | _memory(options)
+        | _listeners(options)
+        | {"log.dirs": data_folder}
+        | _own(options.property)
+    )
     return "".join(f"{key}={_escaped(value)}\n" for key, value in values.items())
 
 
@@ -69,6 +83,16 @@ def new_cluster_id(random: bytes) -> str:
     """Return 22 random bytes as an id of Kafka: 128 bits in base64url, the first character not a dash."""
     first, *others = (_BASE64URL[byte & 63] for byte in random[:21])
     return f"{'A' if first == '-' else first}{''.join(others)}A"  # of the last character only two bits count
+
+
+def _memory(options: LaunchOptions) -> dict[str, str]:
+    """Return how many bytes of requests are held at once: reading pauses above, and the last one may go beyond by its own size.
+
+    Room for a request is made when its length has come, so whoever announces a large one and stays holds as much. The serial collector's
+    old generation is two thirds of the heap: 0.4 of it, one largest request and Kafka's own 40 MB fit in at 768 MB.
+    """
+    share = int(options.heap_mb * 1_000_000 * _REQUESTS_SHARE_OF_HEAP)
+    return {"queued.max.request.bytes": str(max(share, _LARGEST_REQUEST))}
 
 
 def _listeners(options: LaunchOptions) -> dict[str, str]:

@@ -1,4 +1,5 @@
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
 
 from testbeam.errors import FetchError, TestbeamError
 from testbeam.kafka_distribution import aot, fetch, jars, training
@@ -66,6 +68,44 @@ def repository(filled_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     server.server_close()
     thread.join()
     fetch.repositories.cache_clear()
+
+
+@pytest.fixture
+def behind_tls(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Serve the repository over TLS, by a certificate of an authority that only this test knows; return the authority's file."""
+    authority, file = trustme.CA(), tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(file))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(repository)))
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    settings = tmp_path / "jgo.conf"
+    settings.write_text(f"[repositories]\nlocal = https://127.0.0.1:{server.server_port}\n")
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    fetch.repositories.cache_clear()
+    yield file
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_certificate_of_the_facility_s_authority_is_trusted_where_the_system_s_store_has_it(
+    copied_jars: Path, behind_tls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (copied_jars / SMALL).unlink()
+    monkeypatch.setenv("SSL_CERT_FILE", str(behind_tls))  # as if it were the system's store
+
+    assert complete(copied_jars).fetched == 1
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused(copied_jars: Path, behind_tls: Path) -> None:
+    (copied_jars / SMALL).unlink()
+
+    with pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED"):
+        complete(copied_jars)
 
 
 def complete(folder: Path) -> fetch.Fetched:

@@ -33,6 +33,25 @@ def test_a_typo_in_a_topic_makes_no_topic_and_old_messages_stay() -> None:
     assert values["log.retention.ms"] == "-1"
 
 
+@pytest.mark.parametrize("heap_mb", [128, 512, 768, 4000])
+def test_what_is_held_of_requests_is_bounded_by_the_heap_and_lets_the_largest_in(heap_mb: int) -> None:
+    values = read(server_properties(LaunchOptions(heap_mb=heap_mb), "/data"))
+    held, largest = int(values["queued.max.request.bytes"]), int(values["socket.request.max.bytes"])
+
+    assert held >= largest >= int(values["message.max.bytes"])
+    assert heap_mb < 500 or held + largest < heap_mb * 1e6 * 2 / 3  # the serial collector's old generation
+
+
+def test_the_default_heap_has_room_for_two_that_announce_the_largest_request_and_stay() -> None:
+    values = read(server_properties(LaunchOptions(), "/data"))
+
+    assert int(values["queued.max.request.bytes"]) > 2 * int(values["socket.request.max.bytes"])
+
+
+def test_a_message_from_a_clock_far_ahead_is_taken() -> None:
+    assert int(read(server_properties(LaunchOptions(), "/data"))["log.message.timestamp.after.max.ms"]) == 2**63 - 1
+
+
 def test_a_broker_that_was_killed_may_register_again_after_a_second() -> None:
     values = read(server_properties(LaunchOptions(), "/data"))
 

@@ -328,3 +328,21 @@ def test_a_word_of_another_form_is_refused_with_the_form(word: str) -> None:
 def test_a_role_is_given_once() -> None:
     with pytest.raises(SettingsError, match=r"--external: .*; give ioc only once; it is given to '/x' already"):
         parse_replacements(["ioc=/x"], external=["ioc=h:1"])
+
+
+@pytest.mark.parametrize(
+    ("first_line", "words"),
+    [
+        ("#!/usr/bin/env sh", ("/usr/bin/env", "sh", "st.cmd")),
+        ("#! /bin/sh", ("/bin/sh", "st.cmd")),
+        ("#!/usr/bin/env -S sh -x ", ("/usr/bin/env", "-S sh -x", "st.cmd")),  # the kernel passes the rest as one argument
+    ],
+)
+def test_the_first_line_of_an_st_cmd_is_read_as_the_kernel_reads_it(
+    stack: Stack, tmp_path: Path, first_line: str, words: tuple[str, ...]
+) -> None:
+    start_up = program(tmp_path / "st.cmd", first_line)
+
+    new = of(replaced(stack, "ioc", local_build=start_up), "ioc")
+
+    assert new.command[-len(words) :] == words

@@ -1,5 +1,6 @@
 """How the keys that any service may have become fields of a Service."""
 
+import math
 import signal
 import typing
 from collections.abc import Mapping
@@ -46,7 +47,7 @@ def field(name: str, value: Any, key: Key, here: Path) -> Any:
     if name == "stop_signal":
         return _signal(value, key)
     fitting = fit(value, FIELDS[name], key, here)
-    if FIELDS[name] is float and fitting <= 0:
+    if FIELDS[name] is float and not 0 < fitting < math.inf:
         raise Wrong(key, f"{value!r} is no time; give a number of seconds above 0")
     return fitting
 

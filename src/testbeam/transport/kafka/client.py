@@ -17,7 +17,7 @@ from testbeam.errors import TopicMissing, TransportError
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
-_COMMON = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500, "broker.address.family": "v4", "log.connection.close": False}
+_COMMON = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500, "log.connection.close": False}
 _COMMON |= {"log_level": 2}  # else each try to connect to a broker that is not up yet is a line on stderr; callers get errors all the same
 # For one that sends little, and sends it first to topics that are just being made: it asks every 50 ms rather than from 100 ms up to 1 s.
 FOR_NEW_TOPICS = {

@@ -33,7 +33,7 @@ def local_build(service: Service, path: Path) -> Service:
     path = _start_up_file(paths.existing(path, _WHAT).absolute())
     if path.suffix != ".cmd" and not path.name.startswith("st."):
         return _isolated(service, "${dir}", "", (str(paths.program(path, (), _WHAT)),))
-    return _isolated(service, str(path.parent), _TELL_RECORDS, (str(_interpreter(path)), path.name))
+    return _isolated(service, str(path.parent), _TELL_RECORDS, (*_interpreter(path), path.name))
 
 
 def command(service: Service, words: tuple[str, ...]) -> Service:
@@ -78,10 +78,13 @@ def _start_up_file(path: Path) -> Path:
     return found[0]
 
 
-def _interpreter(start_up: Path) -> Path:
-    """Return the program that runs an st.cmd: the kernel would look for a relative one from the working directory, as we do."""
+def _interpreter(start_up: Path) -> tuple[str, ...]:
+    """Return the words that run an st.cmd, as the kernel reads its first line: a program, and the rest as one argument.
+
+    A relative program is looked for from the file's folder, in which the IOC runs.
+    """
     first = start_up.read_text(errors="replace").partition("\n")[0]
-    name = first[2:].split()[0] if first.startswith("#!") and first[2:].strip() else ""
+    name, _, argument = first[2:].strip().partition(" ") if first.startswith("#!") else ("", "", "")
     if not name:
         raise StackError(f'{start_up} does not begin with "#!" and the IOC\'s program; add that, or give a command: "bin/…/my {start_up}"')
     program = start_up.parent / name
@@ -89,4 +92,4 @@ def _interpreter(start_up: Path) -> Path:
         raise StackError(f"{start_up} runs on {program}, which is not there; build the IOC, or correct the first line")
     if not os.access(program, os.X_OK):
         raise StackError(f"{start_up} runs on {program}, which is not executable; chmod +x it")
-    return program
+    return (str(program), *filter(None, (argument.strip(),)))
