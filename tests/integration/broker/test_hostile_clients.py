@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from testbeam.clients.topics import TopicHandle
-from testbeam.kit.spec import Stack
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 
 NewTopic = Callable[..., TopicHandle]
