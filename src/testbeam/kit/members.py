@@ -14,7 +14,7 @@ from testbeam.kit.handle import Handle, handle_class
 from testbeam.kit.lifecycle import Context, Lifecycle
 from testbeam.kit.protocols import RunLike
 from testbeam.kit.run_folder import Layout
-from testbeam.kit.spec import Service, check_stack
+from testbeam.kit.spec import Port, Service, check_stack
 
 
 class Allocation:
@@ -43,17 +43,17 @@ class Allocation:
                 lease = ports.lease()
                 self._held.callback(lease.release)
                 self.address = lease.address
-            numbers = {port.name: self._hold(port.fixed, hold=port.hold) for port in self.service.ports}
+            numbers = {port.name: self._hold(port) for port in self.service.ports}
         except StackError as error:
             self.release()
             raise type(error)(f"service {self.service.name!r}: {error}") from None
         self._values = self._own_values() | {f"port.{name}": str(number) for name, number in numbers.items()}
         self.ports = MappingProxyType(numbers)
 
-    def _hold(self, fixed: int | None, *, hold: bool) -> int:
-        held = ports.hold(self.address, fixed)
+    def _hold(self, port: Port) -> int:
+        held = ports.hold(self.address, port.fixed, usual=port.usual, transport=port.transport)
         self._held.callback(held.release)
-        if not hold:
+        if not port.hold:
             self._unheld.append(held)
         return held.number
 

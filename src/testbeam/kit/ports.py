@@ -6,12 +6,18 @@ Source: docs/reference/contracts/kit.md, "Ports without races".
 import errno
 import os
 import socket
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from testbeam.errors import PortTaken
+from testbeam.kit.spec import Transport
 
 LOOPBACK = "127.0.0.1"
 _TRIES = 1000
+
+
+_KINDS = {"tcp": (socket.SOCK_STREAM,), "udp": (socket.SOCK_DGRAM,), "both": (socket.SOCK_STREAM, socket.SOCK_DGRAM)}
+_WORDS = {socket.SOCK_STREAM: "TCP", socket.SOCK_DGRAM: "UDP"}
 
 
 @dataclass(eq=False, slots=True)
@@ -20,47 +26,73 @@ class HeldPort:
 
     address: str
     number: int
-    _socket: socket.socket
+    _socket: socket.socket | None  # none for UDP
 
     def release(self) -> None:
         """Let go of the port."""
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
 
 
-def hold(address: str = LOOPBACK, fixed: int | None = None) -> HeldPort:
-    """Hold a free port of an address, or a fixed one.
+def hold(address: str = LOOPBACK, fixed: int | None = None, *, usual: int | None = None, transport: Transport = "tcp") -> HeldPort:
+    """Hold a free port of an address, a fixed one, or the usual one where it is free; TCP is held, UDP only looked at.
 
     Raises:
-        PortTaken: somebody else listens on the fixed port, or it can't be had.
+        PortTaken: somebody else has the fixed port, or no port can be had.
     """
-    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        held.bind((address, fixed or 0))  # the kernel gives no port out twice while it is bound
-    except OSError as error:
-        held.close()
-        raise PortTaken(taken(address, fixed or 0, error)) from None
-    return HeldPort(address, held.getsockname()[1], held)
+    wanted = [number for number in (fixed if fixed is not None else usual,) if number is not None]
+    if fixed is None:
+        wanted += [0] * (1 if transport == "tcp" else _TRIES)  # the kernel's choice is free for the first kind only
+    for number in wanted:
+        try:
+            return _hold(address, number, transport)
+        except _BindFailed as error:
+            failed = error
+    raise PortTaken(taken(address, failed.number, failed.cause, failed.kind))
 
 
-def taken(address: str, number: int, error: OSError) -> str:
+class _BindFailed(Exception):
+    def __init__(self, number: int, kind: socket.SocketKind, cause: OSError) -> None:
+        super().__init__(cause)
+        self.number, self.kind, self.cause = number, kind, cause
+
+
+def _hold(address: str, number: int, transport: Transport) -> HeldPort:
+    with ExitStack() as others:
+        held: socket.socket | None = None
+        for kind in _KINDS[transport]:
+            one = others.enter_context(socket.socket(socket.AF_INET, kind))
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind((address, number))  # the kernel gives no TCP port out twice while it is bound
+            except OSError as error:
+                raise _BindFailed(number, kind, error) from None
+            number = one.getsockname()[1]
+            held = held or one
+        assert held is not None
+        return HeldPort(address, number, held.dup() if transport != "udp" else None)
+
+
+def taken(address: str, number: int, error: OSError, kind: socket.SocketKind = socket.SOCK_STREAM) -> str:
     """Say who holds a port, as far as this user may know, and the way out."""
+    port = f"{_WORDS[kind]} port {number} of {address}"
     if error.errno != errno.EADDRINUSE:
-        return f"port {number} of {address} can't be had: {error.strerror}; choose another, or leave it out to get a free one"
-    return f"port {number} of {address} is taken by {holder(number)}; stop it, choose another, or leave it out to get a free one"
+        return f"{port} can't be had: {error.strerror}; choose another, or leave it out to get a free one"
+    return f"{port} is taken by {holder(number, kind)}; stop it, choose another, or leave it out to get a free one"
 
 
-def holder(number: int) -> str:
+def holder(number: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> str:
     """Return which process listens on a port, in words."""
     try:
         import psutil  # late: only an error needs it
     except ImportError:
         return "another process"
     try:
-        pids = [
-            one.pid for one in psutil.net_connections("tcp") if one.laddr and one.laddr.port == number and one.status == psutil.CONN_LISTEN
-        ]
-        return ", ".join(f"pid {pid} ({' '.join(psutil.Process(pid).cmdline()[:3])})" for pid in pids if pid) or "another user's process"
+        found = psutil.net_connections(_WORDS[kind].lower() + "4") + psutil.net_connections(_WORDS[kind].lower() + "6")
+        holds = {
+            one.pid for one in found if one.laddr and one.laddr.port == number and one.status in (psutil.CONN_LISTEN, psutil.CONN_NONE)
+        }
+        return ", ".join(f"pid {pid} ({' '.join(psutil.Process(pid).cmdline()[:3])})" for pid in holds if pid) or "another user's process"
     except (psutil.Error, OSError):
         return "another user's process"
 

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from testbeam.errors import StackError
 from testbeam.kit import graph, template
@@ -83,9 +83,15 @@ class Probe(Protocol):
         """Ask once, within about 1 s; an exception counts as "not ready" and is the last thing seen."""
 
 
+Transport: TypeAlias = Literal["tcp", "udp", "both"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """A TCP port that a run holds for a service, on the service's address; `fixed` asks for that very number.
+    """A port that a run holds for a service, on the service's address; `fixed` asks for that very number, `usual` for it if it is free.
+
+    `transport`: "tcp", "udp", or "both" for a service that binds one number twice. UDP is looked at and not held: a search by broadcast
+    is for every socket that shares the port.
 
     A held port is a bound, non-listening SO_REUSEADDR socket: the service must bind with SO_REUSEADDR, as Java, Python
     and EPICS do. `hold=False` lets go of it just before the spawn, for the rare service that does not.
@@ -98,6 +104,8 @@ class Port:
     fixed: int | None = None
     hold: bool = True
     forwards_to: str = ""
+    usual: int | None = None
+    transport: Transport = "tcp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,7 +103,7 @@ def test_a_second_ioc_at_the_same_address_is_an_error(start_ioc: StartIoc, addre
     output, _ = second.communicate(timeout=10)
 
     assert second.returncode == 3
-    assert f"PortTaken: port 5064 at {address} is held by another process" in output
+    assert f"PortTaken: TCP port 5064 at {address} is held by another process" in output
 
 
 def test_with_only_the_pva_port_taken_it_is_an_error_too(start_ioc: StartIoc, address: str) -> None:
@@ -117,9 +117,9 @@ def test_with_only_the_pva_port_taken_it_is_an_error_too(start_ioc: StartIoc, ad
 
 def test_a_port_that_was_lost_while_base_started_is_noticed(address: str) -> None:
     with pytest.raises(PortTaken, match=f"port 5064 at {address}"):
-        sockets.check_held(address)
+        sockets.check_held(address, (5064, 5075))
     with socket.create_server((address, 5064)), socket.create_server((address, 5075)):
-        sockets.check_held(address)
+        sockets.check_held(address, (5064, 5075))
 
 
 def test_an_ioc_takes_a_port_right_after_the_one_before_it(start_ioc: StartIoc, address: str) -> None:

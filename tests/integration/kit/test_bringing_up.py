@@ -224,7 +224,7 @@ def test_a_port_that_a_stranger_has_is_one_clear_error() -> None:
         error, _ = failed_start(Stack(sleeper("broker", ports=(Port(name="plain", fixed=number),))), [])
 
     assert isinstance(error, PortTaken)
-    assert f"service 'broker': port {number} of 127.0.0.1 is taken by pid" in str(error)
+    assert f"service 'broker': TCP port {number} of 127.0.0.1 is taken by pid" in str(error)
 
 
 def test_a_port_that_is_not_held_serves_a_service_that_will_not_share() -> None:

@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import SettingsError, StackError
+from testbeam.kit import template
 from testbeam.kit.spec import Service
 from testbeam.kit.stack import Stack
+from testbeam.services.ioc import databases
 from testbeam.stacks.probes.ca_answers import CaAnswers
 from testbeam.stacks.probes.idle_status import IdleStatus
 from testbeam.stacks.probes.topic_grows import TopicGrows
@@ -133,7 +135,7 @@ def test_links_to_other_iocs_reach_them_from_a_local_build(tmp_path: Path) -> No
     mine = program(tmp_path / "ioc")
     stack = Stack(ioc(name="first"), ioc(name="second", peers=("first",)))
 
-    assert of(replaced(stack, "second", local_build=mine), "second").env["EPICS_CA_ADDR_LIST"] == "${address} ${first.address}"
+    assert of(replaced(stack, "second", local_build=mine), "second").env["EPICS_CA_ADDR_LIST"] == "${address}:${port.ca} ${first.ca}"
 
 
 def test_an_ioc_that_runs_elsewhere_has_its_ports_as_endpoints(stack: Stack) -> None:
@@ -346,3 +348,16 @@ def test_the_first_line_of_an_st_cmd_is_read_as_the_kernel_reads_it(
     new = of(replaced(stack, "ioc", local_build=start_up), "ioc")
 
     assert new.command[-len(words) :] == words
+
+
+def test_a_database_below_a_folder_with_a_comma_or_a_dollar_is_one_path(tmp_path: Path) -> None:
+    folder = tmp_path / "a, b" / "${name}"
+    folder.mkdir(parents=True)
+    database = folder / "x.db"
+    database.touch()
+
+    for given in (database, str(database)):
+        words = ioc(given).command
+        entry = template.fill(words[words.index("--db") + 1], {}, "command")
+        assert databases.parse((entry,), ()) == (databases.Database(path=database),)
+    assert any(word.endswith("/x.db,P=M1:") for word in ioc("x.db,P=M1:").command)

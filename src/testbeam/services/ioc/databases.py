@@ -9,6 +9,7 @@ from testbeam.errors import SettingsError, StackError
 
 DEMO = Path(__file__).with_name("db") / "demo.db"
 
+_PART = re.compile(r"((?:\\.|[^,\\])*)(?:,|$)", re.DOTALL)  # a comma of the path itself is written \\,
 _MACRO = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.-]*)\s*=(.*)", re.DOTALL)
 # A string ends on its line, as in base's lexer; \\. lets \" pass; JSON values may hold strings in single quotes.
 _SKIPPED = r"""(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\#[^\n]*)"""
@@ -39,7 +40,7 @@ def parse(entries: Sequence[str], common_macros: Sequence[str]) -> tuple[Databas
 
 
 def _database(entry: str, common: dict[str, str]) -> Database:
-    path, *macros = entry.split(",")
+    path, *macros = (re.sub(r"\\([,\\])", r"\1", part) for part in _PART.findall(f"{entry},")[:-1])
     own = dict(_macro("--db", text) for text in macros)
     return Database(path=Path(path), macros=tuple((common | own).items()))
 

@@ -19,7 +19,7 @@ from testbeam.services.ioc.counting import counting_records
 from testbeam.services.ioc.databases import Database
 from testbeam.services.ioc.settings import IocSettings
 from testbeam.services.ioc.startup import Report, StartUp
-from testbeam.transport.epics_environment import CA_PORT, PVA_PORT, client_environment, server_environment
+from testbeam.transport.epics_environment import PVA_PORT, client_environment, server_environment
 
 if TYPE_CHECKING:
     from testbeam.services.ioc.commands import Shell
@@ -37,12 +37,12 @@ def serve(settings: IocSettings, stop: threading.Event) -> None:
     settings = absolute(settings)  # a start-up file changes the working folder
     loadable = checked(settings)
     settings.records_file.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
-    isolate(settings.address, settings.peer)
+    isolate(settings)
     base = Base.load()
     with ExitStack() as owned:
         owned.callback(base.exit)  # also after an error: Python can't end in order while base's threads run
         start(base, loadable, settings, owned)
-        log.info("serving CA on %s:%d and PVA on %s:%d", settings.address, CA_PORT, settings.address, PVA_PORT)
+        log.info("serving CA on %s:%d and PVA on %s:%d", settings.address, settings.ca_port, settings.address, settings.pva_port)
         while not stop.wait(_LOOK_S):
             sockets.keep_on_loopback()  # links to other IOCs open sockets when they first look for them
 
@@ -62,7 +62,8 @@ def checked(settings: IocSettings) -> tuple[Database, ...]:
         PortTaken: another process has a port at the address.
     """
     for option, address in (("--address", settings.address), *(("--peer", peer) for peer in settings.peer)):
-        sockets.check_loopback(option, address)
+        for one in address.split(","):
+            sockets.check_loopback(option, one.partition(":")[0])
     if not settings.records_file.absolute().parent.is_dir():
         raise SettingsError("--records-file", str(settings.records_file), "a file in a folder that exists")
     if settings.st_cmd is not None and not settings.st_cmd.is_file():
@@ -73,7 +74,7 @@ def checked(settings: IocSettings) -> tuple[Database, ...]:
         loadable += databases.parse((_counting_file(settings),), settings.macro)
     for database in loadable:
         databases.check(database)
-    sockets.check_free(settings.address)
+    sockets.check_free(settings.address, (settings.ca_port, settings.pva_port), (settings.ca_port,))
     return loadable
 
 
@@ -115,7 +116,7 @@ def initialise(base: Base, settings: IocSettings) -> None:
     refused = sockets.keep_on_loopback()
     if refused:
         log.warning("the kernel lets these sockets face other machines: %s", ", ".join(refused))
-    sockets.check_held(settings.address)
+    sockets.check_held(settings.address, (settings.ca_port, settings.pva_port))
 
 
 def _partial(settings: IocSettings) -> Path:
@@ -148,10 +149,17 @@ def write_report(settings: IocSettings, report: Report) -> None:
         settings.start_report.write_text(json.dumps([asdict(note) for note in report.notes], indent=1))
 
 
-def isolate(address: str, peers: tuple[str, ...]) -> None:
+def isolate(settings: IocSettings) -> None:
     """Set the EPICS variables of this process, whatever it has inherited; must come before base is loaded."""
-    os.environ.update(client_environment([address, *peers]))
-    os.environ.update(server_environment(address))
+    address, ca, pva = settings.address, settings.ca_port, settings.pva_port
+    peers = [peer.partition(",") for peer in settings.peer]
+    over_ca = [f"{address}:{ca}", *(first for first, _, _ in peers)]
+    over_pva = [f"{address}:{pva}", *(second or f"{first.partition(':')[0]}:{PVA_PORT}" for first, _, second in peers)]
+    os.environ.update(client_environment(over_ca, over_pva))
+    os.environ.update(server_environment(address, ca, pva, settings.pva_broadcast_port))
+    os.environ["EPICS_PVA_BROADCAST_PORT"] = str(
+        settings.pva_broadcast_port
+    )  # the client within, of links: it aborts where it can't bind it
 
 
 def load_records(base: Base, database: Database) -> None:

@@ -16,8 +16,13 @@ class IocSettings(ProgramSettings):
     )
     macro: tuple[str, ...] = option(default=(), help="macro for every database, NAME=VALUE; may be repeated")
     counting: int = option(default=0, help="add this many records $(P)COUNT-0 … that count at 10 Hz, to prove that no update is lost")
-    address: str = option(default="127.0.0.1", help="loopback address to serve CA (port 5064) and PVA (port 5075) on")
-    peer: tuple[str, ...] = option(default=(), help="address of another IOC that links of these records may reach; may be repeated")
+    address: str = option(default="127.0.0.1", help="loopback address to serve CA and PVA on")
+    ca_port: int = option(default=5064, help="port of Channel Access at the address, TCP and UDP")
+    pva_port: int = option(default=5075, help="TCP port of PV Access at the address")
+    pva_broadcast_port: int = option(default=5076, help="UDP port for searches of PV Access")
+    peer: tuple[str, ...] = option(
+        default=(), help="another IOC that links of these records may reach: ADDRESS, or ADDRESS:CA_PORT,ADDRESS:PVA_PORT; may be repeated"
+    )
     st_cmd: Path | None = option(default=None, help="start-up file to run as iocsh would (st.cmd); its tree needs no build")
     port: tuple[str, ...] = option(
         default=(), help="port for records with DTYP stream, NAME=HOST:PORT or NAME=/dev/LINE; may be repeated; without a start-up file"

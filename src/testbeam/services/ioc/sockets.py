@@ -6,13 +6,11 @@ Source: Linux proc(5) on /proc/net/tcp; socket(7) on SO_BINDTODEVICE, open to an
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from testbeam.errors import PortTaken, SettingsError
-from testbeam.transport.epics_environment import CA_PORT, PVA_PORT
 
-PORTS = (CA_PORT, PVA_PORT)
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 — looked for, not bound
 
 
@@ -28,31 +26,32 @@ def check_loopback(option: str, address: str) -> None:
     raise SettingsError(option, address, "a loopback address such as 127.0.5.3")
 
 
-def check_free(address: str) -> None:
-    """Find out before the slow start that nobody listens on the ports at `address`.
+def check_free(address: str, tcp: Iterable[int], udp: Iterable[int] = ()) -> None:
+    """Find out before the slow start that these ports at `address` can be had.
 
     Raises:
         PortTaken: somebody does. EPICS would take another port in silence, and no client would look there.
     """
-    for port in PORTS:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # left-overs in TIME_WAIT are no obstacle
-            try:
-                probe.bind((address, port))
-            except OSError as error:
-                raise _taken(address, port) from error
+    for kind, word, ports in ((socket.SOCK_STREAM, "TCP", tcp), (socket.SOCK_DGRAM, "UDP", udp)):
+        for port in ports:
+            with socket.socket(socket.AF_INET, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # left-overs in TIME_WAIT are no obstacle
+                try:
+                    probe.bind((address, port))
+                except OSError as error:
+                    raise _taken(address, port, word) from error
 
 
-def check_held(address: str) -> None:
-    """Find out after the start that this process listens on both ports at `address`.
+def check_held(address: str, ports: Iterable[int]) -> None:
+    """Find out after the start that this process listens on these TCP ports at `address`.
 
     Raises:
         PortTaken: it does not: somebody was faster between the first check and the start.
     """
     listening = {s.getsockname()[:2] for s in own_sockets() if _listens(s)}
-    for port in PORTS:
+    for port in ports:
         if (address, port) not in listening:
-            raise _taken(address, port)
+            raise _taken(address, port, "TCP")
 
 
 def keep_on_loopback() -> list[str]:
@@ -86,8 +85,9 @@ def _listens(sock: socket.socket) -> bool:
     return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def _taken(address: str, port: int) -> PortTaken:
+def _taken(address: str, port: int, word: str) -> PortTaken:
     return PortTaken(
-        f"port {port} at {address} is held by another process; give this IOC a loopback address of its own (--address), "
-        f"or stop the one that `ss -ltnp src {address}:{port}` shows"
+        f"{word} port {port} at {address} is held by another process, there or on every address "
+        f"(see who: ss -l{word[0].lower()}np 'sport = :{port}'); "
+        "stop it, or give this IOC other ports (--ca-port, --pva-port) or another address"
     )

@@ -4,6 +4,7 @@ p4p is imported with the first client, so that no deadline pays for it. Values c
 hold is decided in `pva_values.py`, the same for every PV.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
@@ -131,6 +132,7 @@ class PvaClient:
             "EPICS_PVA_NAME_SERVERS": f"{self.address}:{self.port}",
             "EPICS_PVA_ADDR_LIST": "",
             "EPICS_PVA_AUTO_ADDR_LIST": "NO",
+            "EPICS_PVA_BROADCAST_PORT": str(_free_udp_port()),  # it is bound, and fails where another program has the usual one alone
         }
         return self._context_class("pva", conf=conf, useenv=False, nt=False)
 
@@ -138,6 +140,13 @@ class PvaClient:
         return TransportError(
             f"PV {name!r}: no answer from {self} within {within_s:.3g} s; either the IOC is not up, or it has no PV of this name"
         )
+
+
+def _free_udp_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        number: int = one.getsockname()[1]
+        return number
 
 
 def _context_class() -> Any:

@@ -108,7 +108,7 @@ def forwarder(
         role="forwarder",
         command=(*(command or _PROGRAM), "-c", f"${{run_dir}}/{_INI}", *(() if command else ("--ready-file", _READY_FILE))),
         needs=(broker, *iocs),
-        ports=(Port(name="repeater"),),
+        ports=(Port(name="repeater"), Port(name="pva_broadcast", transport="udp")),
         env=_epics(iocs) | ({} if command else {CLOCK_FILE: "${dir}/clock"}),
         eager=not command,  # a foreign one may give up where there is no broker
         ready=IdleStatus("" if command else _READY_FILE),
@@ -139,6 +139,7 @@ def _epics(iocs: tuple[str, ...]) -> dict[str, str]:
         "EPICS_PVA_NAME_SERVERS": " ".join(f"${{{ioc}.pva}}" for ioc in iocs),
         "EPICS_PVA_ADDR_LIST": "",
         "EPICS_PVA_AUTO_ADDR_LIST": "NO",
+        "EPICS_PVA_BROADCAST_PORT": "${port.pva_broadcast}",  # a client binds it, and fails where another program has the usual one alone
     }
 
 

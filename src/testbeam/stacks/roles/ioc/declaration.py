@@ -10,11 +10,11 @@ from testbeam.errors import PvMissing, TestbeamError
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event
 from testbeam.kit.protocols import Evidence
-from testbeam.kit.spec import ProbeResult, Service, ServiceView
+from testbeam.kit.spec import Port, ProbeResult, Service, ServiceView
 from testbeam.model.deadline import Deadline
 from testbeam.transport import epics_libraries
 from testbeam.transport.ca.client import CaClient
-from testbeam.transport.epics_environment import CA_PORT, PVA_PORT, client_environment
+from testbeam.transport.epics_environment import CA_PORT, PVA_BROADCAST_PORT, PVA_PORT, client_environment
 from testbeam.transport.pva import port as pva_port
 
 RECORDS_FILE = "records.txt"
@@ -76,12 +76,12 @@ class PvAnswers:
         if not pv:
             return ProbeResult(ready=False, detail="EPICS base is still initialising: no record is announced")
         try:
-            with CaClient(service.address) as client:
+            with CaClient(service.address, service.ports["ca"]) as client:
                 reading = client.channel(pv, deadline.left_s).get(deadline.left_s)
         except PvMissing as error:
             return ProbeResult(ready=False, detail=str(error))
-        if not pva_port.greets(service.address, deadline):
-            return ProbeResult(ready=False, detail=f"what listens at {service.address}:{PVA_PORT} does not speak PVA")
+        if not pva_port.greets(service.address, deadline, service.ports["pva"]):
+            return ProbeResult(ready=False, detail=f"what listens at {service.endpoints['pva']} does not speak PVA")
         return ProbeResult(ready=True, detail=f"{pv} answers over CA with {reading.value!r:.60}, and PVA greets")
 
 
@@ -93,10 +93,14 @@ def ioc(
     counting: int = 0,
     peers: tuple[str, ...] = (),
     probe_pv: str = "",
+    ca_port: int | None = None,
+    pva_port: int | None = None,
 ) -> Service:
-    """Return an IOC of these database files on a loopback address of its own, serving CA and PVA on their default ports.
+    """Return an IOC of these database files on a loopback address of its own, serving CA and PVA.
 
-    A file may have macros of its own after commas, `motor.db,P=M1:`; `macros` are for every file, and `prefix` is the macro P. Without
+    A file may have macros of its own after commas, `motor.db,P=M1:` (a Path has none); `macros` are for every file, and `prefix` is the
+    macro P. The ports are 5064 and 5075 where nobody listens on them on every address of the machine, as a site's own IOC does, else
+    free ones; `ca_port` and `pva_port` ask for very numbers. Without
     files it holds the demo records. `counting` adds that many records `<prefix>COUNT-0` … that count at 10 Hz. `peers` are
     other IOCs of the stack, started before this one, whose PVs its links may reach. Readiness is an answer of
     `probe_pv`, or of whichever record the IOC announces.
@@ -106,20 +110,31 @@ def ioc(
     """
     epics_libraries.require()
     all_macros = ({"P": prefix} if prefix else {}) | dict(macros or {})
-    options = [word for file in db_files for word in ("--db", _absolute(str(file)))]
+    options = [word for file in db_files for word in ("--db", _entry(file))]
     options += [word for macro in all_macros.items() for word in ("--macro", "=".join(macro))]
     options += ["--counting", str(counting)] if counting else []
-    options += [word for peer in peers for word in ("--peer", f"${{{peer}.address}}")]
+    options += [word for peer in peers for word in ("--peer", f"${{{peer}.ca}},${{{peer}.pva}}")]
+    options += ["--ca-port", "${port.ca}", "--pva-port", "${port.pva}", "--pva-broadcast-port", "${port.pva_broadcast}"]
     return Service(
         name,
         role="ioc",
         needs=peers,
         command=("${python}", "-m", "testbeam.services.ioc", "--address", "${address}", "--records-file", RECORDS_FILE, *options),
         own_address=True,
-        endpoints={"ca": f"${{address}}:{CA_PORT}", "pva": f"${{address}}:{PVA_PORT}", "address": "${address}"},
+        ports=ports(ca_port, pva_port),
+        endpoints={"ca": "${address}:${port.ca}", "pva": "${address}:${port.pva}", "address": "${address}"},
         ready=PvAnswers(probe_pv),
         handle=IocHandle,
-        options={"prefix": prefix},
+        options={"prefix": prefix, "peers": tuple(peers)},
+    )
+
+
+def ports(ca_port: int | None = None, pva_port: int | None = None) -> tuple[Port, ...]:
+    """Return the ports of an IOC: the usual ones of its protocols where they are free."""
+    return (
+        Port(name="ca", fixed=ca_port, usual=CA_PORT, transport="both"),
+        Port(name="pva", fixed=pva_port, usual=PVA_PORT),
+        Port(name="pva_broadcast", usual=PVA_BROADCAST_PORT, transport="udp"),
     )
 
 
@@ -130,10 +145,13 @@ def _now(handle: PvHandle) -> str:
         return str(error)
 
 
-def _absolute(entry: str) -> str:
-    """Make the path independent of the service's working directory; templates and macros stay as they are."""
-    path, comma, macros = entry.partition(",")
-    return entry if path.startswith("${") else f"{Path(path).absolute()}{comma}{macros}"
+def _entry(file: str | Path) -> str:
+    """Return an entry of `--db`: the path independent of the service's working directory, its commas and dollars told from ours."""
+    if isinstance(file, str) and file.startswith("${"):
+        return file
+    path, comma, macros = (str(file), "", "") if isinstance(file, Path) or Path(file).is_file() else file.partition(",")
+    whole = str(Path(path).absolute()).replace("\\", "\\\\").replace(",", "\\,").replace("$", "$$")
+    return f"{whole}{comma}{macros}"
 
 
 def _first_record(file: Path) -> str:

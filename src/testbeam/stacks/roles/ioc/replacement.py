@@ -9,6 +9,7 @@ from testbeam.kit.spec import Port, Service
 from testbeam.stacks.probes.ca_answers import CaAnswers
 from testbeam.stacks.replacements import paths
 from testbeam.stacks.roles.ioc.declaration import RECORDS_FILE, PvAnswers
+from testbeam.stacks.roles.ioc.declaration import ports as ioc_ports
 from testbeam.transport.epics_environment import CA_PORT, PVA_PORT, client_environment, server_environment
 
 _WHAT = "the top folder of an IOC, its st.cmd, or its program"
@@ -49,12 +50,16 @@ def external(service: Service, where: str) -> Service:
 
 
 def _isolated(service: Service, folder: str, first_line: str, words: tuple[str, ...]) -> Service:
-    peers = [f"${{{need}.address}}" for need in service.needs]
-    env = client_environment(["${address}", *peers]) | server_environment("${address}") | {"EPICS_CA_REPEATER_PORT": "${port.repeater}"}
+    served = server_environment("${address}", "${port.ca}", "${port.pva}", "${port.pva_broadcast}")
+    peers = service.options.get("peers", ())
+    ca, pva = ([f"${{address}}:${{port.{word}}}", *(f"${{{peer}.{word}}}" for peer in peers)] for word in ("ca", "pva"))
+    reached = client_environment(ca, pva)
+    own = {port.name: port for port in (*(service.ports if service.ports else ioc_ports()), Port(name="repeater"))}
+    env = reached | served | {"EPICS_CA_REPEATER_PORT": "${port.repeater}"}
     return replace(
         service,
         command=("sh", "-c", _RUN, "ioc", folder, "${dir}/stdin", f"${{dir}}/{RECORDS_FILE}", first_line, *words),
-        ports=(*(port for port in service.ports if port.name != "repeater"), Port(name="repeater")),
+        ports=tuple(own.values()),
         env=service.env | env if isinstance(service.env, dict) else {**service.env, **env},
         own_address=True,
         external=False,
