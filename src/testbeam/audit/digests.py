@@ -38,9 +38,7 @@ def of_numbers(values: NDArray[Any]) -> Digests:
     return values.view(f"u{values.itemsize}").astype(np.uint64).view(np.int64)
 
 
-def of_events(time_of_flight: Digests, pixel_id: Digests | None) -> Digests:
-    """Return the digests of pulses from those of their two columns; None: there are no pixel ids."""
-    if pixel_id is None:
-        return time_of_flight
+def of_events(time_of_flight: Digests, pixel_id: Digests) -> Digests:
+    """Return the digests of pulses from those of their two columns."""
     with np.errstate(over="ignore"):
         return time_of_flight * _MIX ^ pixel_id

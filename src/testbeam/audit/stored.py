@@ -104,13 +104,15 @@ def _read_events(datasets: Datasets, wanted: Wanted) -> Stored:
     time, index = datasets.rows(("event_time_zero", np.uint64), ("event_index", np.int64))
     time = time.view(np.int64)
     offset = datasets.get("event_time_offset", np.int32)
-    ids = datasets.get("event_id", np.int32) if datasets.has("event_id") or wanted.has_ids else np.empty(0, np.int32)
     total = len(offset)
-    if len(ids) != (total if wanted.has_ids else 0):
-        datasets.problems.append(("event_id", f"it has {len(ids)} ids, there are {total} events{'' if wanted.has_ids else ' without ids'}"))
+    ids = datasets.get("event_id", np.int32) if datasets.has("event_id") or wanted.has_ids else np.empty(0, np.int32)
+    if not wanted.has_ids and not len(ids):
+        ids = np.full(total, digests.NO_PIXEL, np.int32)  # as kafka-to-nexus leaves it
+    if len(ids) != total:
+        datasets.problems.append(("event_id", f"it has {len(ids)} ids, there are {total} events"))
     bounds = _bounds(datasets, wanted, time, index, total)
     of_offset = _digests_of_pulses(offset, bounds)
-    of_ids = _digests_of_pulses(ids, bounds) if wanted.has_ids else None
+    of_ids = _digests_of_pulses(ids, bounds)
     if datasets.has("cue_index") and len(datasets.get("cue_index")):
         _check_cue(datasets, total, lambda at, cue_ns: _begins_pulse(time, index, at, cue_ns))
     return Stored(time, digests.of_events(of_offset, of_ids), datasets.problems)

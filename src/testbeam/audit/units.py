@@ -101,7 +101,7 @@ def event_units(columns: EventColumns, verdict: Verdict, destination: Destinatio
     pulses = np.flatnonzero(taken[pulse_message])
     message = pulse_message[pulses]
     has_ids = bool(as_ints(columns.has_ids)[taken].any())
-    pixel_id = as_ints(columns.pixel_id)[pulses] if has_ids else None
+    pixel_id = as_ints(columns.pixel_id)[pulses]
     partition = as_ints(columns.partition)
     units = Units(
         time_ns=as_ints(columns.pulse_time_ns)[pulses],

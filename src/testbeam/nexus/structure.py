@@ -1,10 +1,13 @@
-"""What a nexus_structure asks for: its JSON as frozen nodes, with the place of whatever is wrong in it.
+"""Grammar of a nexus_structure: its JSON as frozen nodes, with the place of whatever is wrong in it.
+
+Nodes of the older grammar (`type` dataset, stream or link instead of a module with its config) are taken as well.
 
 Source: docs/reference/contracts/filewriter.md, "NeXus structure JSON".
 """
 
+import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -47,7 +50,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """A writer module, by name, for the messages of `source` on `topic`; its group gets `attributes`."""
+    """A writer module, by name, for the messages of `source` on `topic`, both "" for mdat; its group gets `attributes`."""
 
     module: str
     topic: str
@@ -82,9 +85,20 @@ class Group:
 
 Node: TypeAlias = Group | Dataset | Link | Stream
 
+WITHOUT_SOURCE = frozenset({"mdat"})
+"""Modules that write no messages: their config names neither topic nor source."""
+_CHILD = ("module", "config", "attributes")
+_GROUP = ("type", "name", "children", "attributes")
+_ATTRIBUTE = ("name", "value", "values", "type", "dtype")
+_CONFIGS = {"dataset": ("name", "value", "values", "type", "dtype"), "link": ("name", "source")}
+_LARGEST = 2**27  # cells of all static arrays together
 
-def parse(text: str) -> Group:
+
+def parse(text: str, *, modules: Collection[str] | None = None, warnings: list[str] | None = None) -> Group:
     """Return the root group of a nexus_structure.
+
+    modules: the stream modules there are; without, any name is one. warnings: gets a sentence for each word that the grammar does not
+    know, and that is left out therefore.
 
     Raises:
         NexusError: it is not JSON, or not of the grammar; the error's path is the place in the JSON, "$" the root.
@@ -95,77 +109,119 @@ def parse(text: str) -> Group:
         raise NexusError("$", f"Could not parse NeXus structure JSON: {error}") from error
     if not isinstance(root, dict):
         raise NexusError("$", f"the root of a NeXus structure JSON is an object, not {_kind(root)}")
-    return _group(root, name="", path="/", place="$", depth=0)
+    return _Parser(modules, [] if warnings is None else warnings).group(root, name="", path="/", place="$", depth=0)
 
 
-def _group(node: Mapping[str, Any], *, name: str, path: str, place: str, depth: int) -> Group:
-    if depth > _DEEPEST:
-        raise NexusError(place, f"groups are nested more than {_DEEPEST} deep")
-    children = _list(node, "children", place)
-    parsed = tuple(_node(child, path, f"{place}.children[{i}]", depth + 1) for i, child in enumerate(children))
-    _check_names(parsed)
-    return Group(name=name, path=path, children=parsed, attributes=_attributes(node, place), place=place)
+def unknown_words(node: Mapping[str, Any], known: Collection[str], place: str) -> Iterator[str]:
+    """Yield a sentence for each key of an object that is none of the known ones, with the nearest of those."""
+    for word in node:
+        if word not in known:
+            near = difflib.get_close_matches(word, known, 1, 0.7)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            yield f"{place}: {word[:100]!r} is not known and left out; {hint}"
 
 
-def _node(node: Any, parent: str, place: str, depth: int) -> Node:
-    if not isinstance(node, dict):
-        raise NexusError(place, f"a child is an object, not {_kind(node)}")
-    if node.get("type") == "group":
-        name = _name(node, place)
-        return _group(node, name=name, path=f"{parent.rstrip('/')}/{name}", place=place, depth=depth)
-    module = node.get("module")
-    if not isinstance(module, str) or not module:
-        raise NexusError(place, "a child has `type: group` or a `module` with its `config`")
-    config = node.get("config")
-    if not isinstance(config, dict):
-        raise NexusError(f"{place}.config", f"module {module} needs a config object, not {_kind(config)}")
-    attributes = _attributes(node, place)
-    if module == "dataset":
-        return Dataset(name=_name(config, f"{place}.config"), value=_value(config, f"{place}.config"), attributes=attributes, place=place)
-    if module == "link":
-        return Link(name=_name(config, f"{place}.config"), source=_text(config, "source", f"{place}.config"), place=place)
-    return _stream(module, config, attributes, place)
+@dataclass(slots=True)
+class _Parser:
+    """One reading: what is warned of, and how many cells the arrays have so far."""
+
+    modules: Collection[str] | None
+    warnings: list[str]
+    cells: int = 0
+
+    def group(self, node: Mapping[str, Any], *, name: str, path: str, place: str, depth: int) -> Group:
+        if depth > _DEEPEST:
+            raise NexusError(place, f"groups are nested more than {_DEEPEST} deep")
+        self.warn(node, _GROUP, place)
+        children = _list(node, "children", place)
+        parsed = tuple(self.node(child, path, f"{place}.children[{i}]", depth + 1) for i, child in enumerate(children))
+        _check_names(parsed)
+        return Group(name=name, path=path, children=parsed, attributes=self.attributes(node, place), place=place)
+
+    def node(self, node: Any, parent: str, place: str, depth: int) -> Node:
+        if not isinstance(node, dict):
+            raise NexusError(place, f"a child is an object, not {_kind(node)}")
+        if node.get("type") == "group":
+            name = _name(node, place)
+            return self.group(node, name=name, path=f"{parent.rstrip('/')}/{name}", place=place, depth=depth)
+        node = _in_newer_words(node, place)
+        module = node.get("module")
+        if not isinstance(module, str) or not module:
+            raise NexusError(place, "a child has `type: group` or a `module` with its `config`")
+        if self.modules is not None and module not in self.modules and module not in _CONFIGS:
+            raise NexusError(place, f"unknown module {module[:100]!r}; known are dataset, link, {', '.join(sorted(self.modules))}")
+        config = node.get("config")
+        if not isinstance(config, dict):
+            raise NexusError(f"{place}.config", f"module {module} needs a config object, not {_kind(config)}")
+        self.warn(node, _CHILD, place)
+        return self.child(module, config, self.attributes(node, place), place)
+
+    def child(self, module: str, config: dict[str, Any], attributes: tuple[Attribute, ...], place: str) -> Node:
+        where = f"{place}.config"
+        if module in _CONFIGS:
+            self.warn(config, _CONFIGS[module], where)
+        if module == "dataset":
+            return Dataset(name=_name(config, where), value=self.value(config, where), attributes=attributes, place=place)
+        if module == "link":
+            return Link(name=_name(config, where), source=_text(config, "source", where), place=place)
+        words = {"topic": "", "source": ""} if module in WITHOUT_SOURCE else {key: _text(config, key, where) for key in ("topic", "source")}
+        return Stream(module=module, **words, config=MappingProxyType(config), attributes=attributes, place=place)
+
+    def value(self, config: Mapping[str, Any], place: str) -> NDArray[Any]:
+        word = config.get("dtype", config.get("type"))
+        value = _given(config, place)
+        array = to_array(value, None if word is None else dtype_of(word, place), place)
+        if word is None and array.dtype != object:
+            array = to_array(value, np.dtype(np.float64), place)
+        self.cells += array.size
+        if self.cells > _LARGEST:
+            raise NexusError(place, f"with {array.size} values here the static datasets have more than {_LARGEST} together")
+        return array
+
+    def attributes(self, node: Mapping[str, Any], place: str) -> tuple[Attribute, ...]:
+        given = node.get("attributes")
+        where = f"{place}.attributes"
+        if given is None:
+            return ()
+        if isinstance(given, dict):
+            return tuple(
+                Attribute(name=_checked(name, where), value=to_array(value, None, f"{where}.{name}")) for name, value in given.items()
+            )
+        if isinstance(given, list):
+            return tuple(self.attribute(item, f"{where}[{i}]") for i, item in enumerate(given))
+        raise NexusError(where, f"attributes are an object or a list, not {_kind(given)}")
+
+    def attribute(self, item: Any, place: str) -> Attribute:
+        if not isinstance(item, dict):
+            raise NexusError(place, f"an attribute of a list is an object with name and values, not {_kind(item)}")
+        self.warn(item, _ATTRIBUTE, place)
+        word = item.get("dtype", item.get("type"))
+        dtype = None if word is None else dtype_of(word, place)
+        return Attribute(name=_name(item, place), value=to_array(_given(item, place), dtype, place))
+
+    def warn(self, node: Mapping[str, Any], known: Collection[str], place: str) -> None:
+        self.warnings += unknown_words(node, known, place)
 
 
-def _stream(module: str, config: dict[str, Any], attributes: tuple[Attribute, ...], place: str) -> Stream:
-    where = f"{place}.config"
-    return Stream(
-        module=module,
-        topic=_text(config, "topic", where),
-        source=_text(config, "source", where),
-        config=MappingProxyType(config),
-        attributes=attributes,
-        place=place,
-    )
-
-
-def _attributes(node: Mapping[str, Any], place: str) -> tuple[Attribute, ...]:
-    given = node.get("attributes")
-    where = f"{place}.attributes"
-    if given is None:
-        return ()
-    if isinstance(given, dict):
-        return tuple(Attribute(name=_checked(name, where), value=to_array(value, None, f"{where}.{name}")) for name, value in given.items())
-    if isinstance(given, list):
-        return tuple(_attribute(item, f"{where}[{i}]") for i, item in enumerate(given))
-    raise NexusError(where, f"attributes are an object or a list, not {_kind(given)}")
-
-
-def _attribute(item: Any, place: str) -> Attribute:
-    if not isinstance(item, dict):
-        raise NexusError(place, f"an attribute of a list is an object with name and values, not {_kind(item)}")
-    word = item.get("dtype", item.get("type"))
-    dtype = None if word is None else dtype_of(word, place)
-    return Attribute(name=_name(item, place), value=to_array(_given(item, place), dtype, place))
-
-
-def _value(config: Mapping[str, Any], place: str) -> NDArray[Any]:
-    word = config.get("dtype", config.get("type"))
-    value = _given(config, place)
-    if word is not None:
-        return to_array(value, dtype_of(word, place), place)
-    inferred = to_array(value, None, place)
-    return inferred if inferred.dtype == object else to_array(value, np.dtype(np.float64), place)
+def _in_newer_words(node: dict[str, Any], place: str) -> dict[str, Any]:
+    """Return a node of the older grammar (`type` dataset, stream or link) as one with module and config."""
+    attributes = {"attributes": node["attributes"]} if "attributes" in node else {}
+    match node.get("type"):
+        case "dataset" if "module" not in node and ("values" in node or "value" in node):
+            shape = node.get("dataset", {})
+            kind = {"dtype": shape["type"]} if isinstance(shape, dict) and "type" in shape else {}
+            config = {"name": node.get("name"), "values": _given(node, place), **kind}
+            return {"module": "dataset", "config": config, **attributes}
+        case "stream" if "module" not in node:
+            stream = node.get("stream")
+            if not isinstance(stream, dict):
+                raise NexusError(place, f"a stream needs an object `stream`, not {_kind(stream)}")
+            config = {key: value for key, value in stream.items() if key not in ("writer_module", "module")}
+            return {"module": stream.get("writer_module", stream.get("module")), "config": config, **attributes}
+        case "link" if "module" not in node:
+            return {"module": "link", "config": {"name": node.get("name"), "source": node.get("target")}}
+        case _:
+            return node
 
 
 def _given(node: Mapping[str, Any], place: str) -> Any:

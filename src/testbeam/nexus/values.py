@@ -4,6 +4,8 @@ Strings become object arrays of `str` (variable-length UTF-8 in the file), numbe
 Source: docs/reference/contracts/filewriter.md, "NeXus structure JSON".
 """
 
+import math
+import reprlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 from testbeam.errors import NexusError
 
 STRING = np.dtype(object)
+MOST_CELLS = 2**24  # of a value with lists of different length: a kilobyte of JSON could ask for gigabytes
+MOST_DIMENSIONS = 32
 _WORDS: dict[str, Any] = {
     "string": object,
     "float": np.float32,
@@ -104,15 +108,21 @@ def _leaves(value: Any) -> Iterator[Any]:
 def _padded(value: Any, filler: Any, path: str) -> Any:
     if not isinstance(value, list) or list not in set(map(type, value)):
         return value
-    return _fill(value, _shape(value, path), filler)
+    shape = _shape(value, path)
+    cells = math.prod(shape)
+    if cells > MOST_CELLS:
+        raise NexusError(path, f"{_short(value)} would take {cells} values with its rows padded to one length; at most {MOST_CELLS} are")
+    return _fill(value, shape, filler)
 
 
-def _shape(value: Any, path: str) -> tuple[int, ...]:
+def _shape(value: Any, path: str, depth: int = 0) -> tuple[int, ...]:
     if not isinstance(value, list):
         return ()
+    if depth >= MOST_DIMENSIONS:
+        raise NexusError(path, f"{_short(value)} has lists within lists more than {MOST_DIMENSIONS} deep; HDF5 has no more dimensions")
     if list not in set(map(type, value)):
         return (len(value),)
-    inner = [_shape(item, path) for item in value]
+    inner = [_shape(item, path, depth + 1) for item in value]
     if len({len(shape) for shape in inner}) > 1:
         raise NexusError(path, f"{_short(value)} mixes lists with scalars, or lists of different depth")
     longest = tuple(max(sizes) for sizes in zip(*inner, strict=True))
@@ -135,5 +145,5 @@ def _word(dtype: np.dtype[Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = reprlib.repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -59,8 +59,8 @@ def test_a_message_is_a_valid_ev44_that_counts_its_pulses() -> None:
     assert len(events.time_of_flight_ns) == len(events.pixel_id) == 1_000
 
 
-def test_a_monitor_has_no_pixels() -> None:
-    assert len(BEAM.monitor_events("monitor", 0, 0, 10).pixel_id) == 0
+def test_a_monitor_is_one_pixel() -> None:
+    assert BEAM.monitor_events("monitor", 0, 0, 10).pixel_id.tolist() == [1] * 10
 
 
 def test_events_stay_on_the_panel_and_in_the_frame() -> None:

@@ -166,14 +166,14 @@ def test_a_pulse_without_events_is_a_pulse(write: Write) -> None:
         assert read(file, "panel/event_time_zero", "panel/event_index") == [[1_100, 1_200, 1_300], [0, 0, 1]]
 
 
-def test_a_monitor_needs_no_pixel_ids_and_keeps_its_order_with_empty_pulses(write: Write) -> None:
+def test_events_of_a_monitor_without_pixel_ids_have_the_id_minus_one_and_keeps_its_order_with_empty_pulses(write: Write) -> None:
     writing = write(MONITOR)
     messages = [(1_100, [1, 2]), (1_150, []), (1_200, [3]), (1_250, []), (1_300, [4])]
     writing.take(*(events(time, offsets, [], source="monitor") for time, offsets in messages), topic="detector")
 
     with writing.finish() as file:
         assert read(file, "monitor/event_time_zero", "monitor/event_index") == [[1_100, 1_150, 1_200, 1_250, 1_300], [0, 2, 2, 3, 3]]
-        assert read(file, "monitor/event_time_offset", "monitor/event_id") == [[1, 2, 3, 4], []]
+        assert read(file, "monitor/event_time_offset", "monitor/event_id") == [[1, 2, 3, 4], [-1] * 4]
 
 
 @pytest.mark.parametrize("flush_between", [False, True])

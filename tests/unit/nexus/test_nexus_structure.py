@@ -1,6 +1,8 @@
 import json
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,3 +129,72 @@ def test_any_json_is_parsed_or_refused_by_name(value: Any) -> None:
     else:
         place = parsed.place
     assert place.startswith("$")
+
+
+def test_words_that_the_grammar_does_not_know_are_named_with_the_nearest_one() -> None:
+    warnings: list[str] = []
+    node = {"module": "dataset", "config": {"name": "a", "values": 1, "dtpye": "int"}, "atributes": {}}
+
+    parse(json.dumps({"childern": [], "children": [node], "attributes": [{"name": "b", "values": 1, "xyz": 0}]}), warnings=warnings)
+
+    assert sorted(warning.split(" is not known")[0] for warning in warnings) == [
+        "$.attributes[0]: 'xyz'",
+        "$.children[0].config: 'dtpye'",
+        "$.children[0]: 'atributes'",
+        "$: 'childern'",
+    ]
+    assert "did you mean 'children'?" in warnings[0]
+    assert "known are name, value" in warnings[-1]
+
+
+def test_an_unknown_module_is_named_before_its_config_is_looked_at() -> None:
+    with pytest.raises(NexusError, match=r"\$\.children\[0\]: unknown module 'xx00'; known are dataset, link, f144"):
+        parse(json.dumps({"children": [{"module": "xx00"}]}), modules=("f144",))
+
+
+def test_mdat_needs_neither_topic_nor_source() -> None:
+    (node,) = parse(json.dumps({"children": [{"module": "mdat", "config": {"items": ["start_time"]}}]})).children
+
+    assert isinstance(node, Stream)
+    assert (node.topic, node.source) == ("", "")
+
+
+def test_nodes_of_the_older_grammar_are_taken() -> None:
+    children = [
+        {"type": "dataset", "name": "a", "dataset": {"type": "int32", "size": [2]}, "values": [1, 2], "attributes": {"units": "m"}},
+        {"type": "stream", "stream": {"writer_module": "f142", "topic": "t", "source": "s", "type": "double"}},
+        {"type": "link", "name": "b", "target": "/a"},
+    ]
+
+    dataset, stream, link = parse(json.dumps({"children": children})).children
+
+    assert isinstance(dataset, Dataset)
+    assert (dataset.name, dataset.value.dtype, dataset.attributes[0].name) == ("a", np.dtype("i4"), "units")
+    assert isinstance(stream, Stream)
+    assert (stream.module, stream.source, dict(stream.config)) == ("f142", "s", {"topic": "t", "source": "s", "type": "double"})
+    assert link == Link(name="b", source="/a", place="$.children[2]")
+
+
+def padded(lengths: Sequence[int]) -> Any:
+    """Return lists that are padded to these lengths, and have few items themselves."""
+    value: Any = [1] * lengths[-1]
+    short: Any = [1]
+    for length in reversed(lengths[:-1]):
+        value, short = [value] + [short] * (length - 1), [short]
+    return value
+
+
+def test_ragged_lists_that_would_fill_the_memory_are_refused_before_they_do() -> None:
+    node = {"module": "dataset", "config": {"name": "a", "values": padded([30] * 7)}}
+
+    with pytest.raises(NexusError, match=r"would take 21870000000 values with its rows padded to one length; at most 16777216"):
+        parse(json.dumps({"children": [node]}))
+
+
+def test_values_of_more_dimensions_than_hdf5_has_are_refused() -> None:
+    value: Any = 1
+    for _ in range(900):
+        value = [value]
+
+    with pytest.raises(NexusError, match="more than 32 deep"):
+        parse(json.dumps({"children": [{"module": "dataset", "config": {"name": "a", "values": value}}]}))

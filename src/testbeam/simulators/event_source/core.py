@@ -14,7 +14,7 @@ Raw: TypeAlias = NDArray[np.uint64]
 
 _PANEL, _MONITOR = 0, 1
 _TIME_BITS, _FRACTION_BITS = 16, 12  # of a random word: which quantile, and how far into it; the topmost 18 choose a place
-_NO_PIXELS = np.empty(0, np.int32)
+_MONITOR_PIXEL = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +58,10 @@ class Beam:
         return _events(source_name, pulse, time_ns, self._panel.times_ns(raw), pixel_id)
 
     def monitor_events(self, source_name: str, pulse: int, time_ns: int, n: int) -> Events:
-        """Return the n events that the monitor sees of a pulse; it has no pixels."""
-        return _events(source_name, pulse, time_ns, self._monitor.times_ns(self._raw(_MONITOR, pulse, n)), _NO_PIXELS)
+        """Return the n events that the monitor sees of a pulse: it is one pixel, whose id each event bears."""
+        return _events(
+            source_name, pulse, time_ns, self._monitor.times_ns(self._raw(_MONITOR, pulse, n)), np.full(n, _MONITOR_PIXEL, np.int32)
+        )
 
     def _raw(self, stream: int, pulse: int, n: int) -> Raw:
         # A counter-based generator: each pulse has a stretch of its own, so no pulse depends on another. Its raw words, unlike

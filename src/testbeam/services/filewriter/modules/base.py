@@ -12,7 +12,8 @@ from testbeam.services.filewriter.columns import Column, ColumnSpec
 from testbeam.services.filewriter.modules.config import Config
 
 R = TypeVar("R", bound=Rows)
-TIME = (("start", "1970-01-01T00:00:00Z"), ("units", "ns"))
+EPOCH = "1970-01-01T00:00:00Z"
+TIME = (("start", EPOCH), ("units", "ns"))
 
 
 class WriterModule(ABC, Generic[R]):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from testbeam.services.filewriter.batches import EventRows, TimesNs
 from testbeam.services.filewriter.columns import ColumnSpec
 from testbeam.services.filewriter.events import NO_PIXEL, gather
-from testbeam.services.filewriter.modules.base import TIME, WriterModule
+from testbeam.services.filewriter.modules.base import EPOCH, TIME, WriterModule
 from testbeam.services.filewriter.modules.config import Config
 
 _PULSE_CHUNK = 16_384  # a chunk of 1 Mi pulses would take 8 MiB for a handful of them
@@ -20,7 +20,8 @@ _REMEMBERED = 65_536  # of these last messages with several pulses it is known w
 class Module(WriterModule[EventRows]):
     """The time of a message is that of its first pulse.
 
-    Events without pixel ids among events with them get the pixel id -1, so that ids and times of flight stay aligned.
+    Events without pixel ids, as some monitors send them, get the pixel id -1: `event_id` has one entry an event, whatever was sent, since
+    loaders take an empty one beside times of flight for a broken group.
     """
 
     schema = b"ev44"
@@ -38,7 +39,7 @@ class Module(WriterModule[EventRows]):
         return (
             ColumnSpec(name="event_id", dtype="i4", chunk=chunk),
             ColumnSpec(name="event_time_offset", dtype="i4", chunk=chunk, attributes=(("units", "ns"),)),
-            ColumnSpec(name="event_time_zero", dtype="u8", chunk=small, attributes=TIME),
+            ColumnSpec(name="event_time_zero", dtype="u8", chunk=small, attributes=(*TIME, ("offset", EPOCH))),
             ColumnSpec(name="event_index", dtype="i8", chunk=small),
             ColumnSpec(name="cue_index", dtype="i8", chunk=small),
             ColumnSpec(name="cue_timestamp_zero", dtype="i8", chunk=small, attributes=TIME),
@@ -55,7 +56,7 @@ class Module(WriterModule[EventRows]):
         self.columns["event_time_zero"].append(columns.reference_time_ns.view(np.uint64))
         self.columns["event_index"].append(columns.event_index() + first_event)
         self.columns["event_time_offset"].append(columns.time_of_flight_ns)
-        self._append_ids(columns.pixel_id, first_event, len(columns.time_of_flight_ns))
+        self._append_ids(columns.pixel_id, len(columns.time_of_flight_ns))
         self._remember(columns.pulse_count, first_pulse)
         ends = first_event + np.cumsum(columns.event_count)
         while len(ends) and ends[-1] >= self._next_cue:
@@ -63,14 +64,8 @@ class Module(WriterModule[EventRows]):
             self._cue(int(ends[message] - columns.event_count[message]), times_ns[message])
             self._next_cue = int(ends[message]) + self._cue_interval
 
-    def _append_ids(self, pixel_id: NDArray[np.int32], first_event: int, events: int) -> None:
-        ids = self.columns["event_id"]
-        if len(pixel_id) and ids.rows < first_event:
-            ids.append(np.full(first_event - ids.rows, NO_PIXEL, np.int32))
-        if len(pixel_id):
-            ids.append(pixel_id)
-        elif events and ids.rows:
-            ids.append(np.full(events, NO_PIXEL, np.int32))
+    def _append_ids(self, pixel_id: NDArray[np.int32], events: int) -> None:
+        self.columns["event_id"].append(pixel_id if len(pixel_id) else np.full(events, NO_PIXEL, np.int32))
 
     def _remember(self, pulse_count: NDArray[np.int64], first_pulse: int) -> None:
         several = pulse_count > 1
@@ -105,8 +100,7 @@ class Module(WriterModule[EventRows]):
         counts, pulses = np.diff(np.r_[index, total]), order[moved:] - moved
         events = gather(counts, pulses)
         for name in ("event_time_offset", "event_id"):
-            if self.columns[name].rows == total:
-                self.columns[name].arrange_from(first, events)
+            self.columns[name].arrange_from(first, events)
         self.columns["event_time_zero"].arrange_from(moved, pulses)
         self.columns["event_index"].replace_from(moved, first + np.cumsum(counts[pulses]) - counts[pulses])
         self._mend_cues()
