@@ -48,6 +48,7 @@ class PvaWatch:
             from p4p.client.raw import Context, Subscription  # late: 30 ms for programs that have no PV
 
         self._context_class, self._subscription_class = Context, Subscription
+        self._pop: Callable[[Any], Any] = super(Subscription, Subscription).pop  # p4p's own, without its wrapping of values
         self._request = Context.makeRequest("field()record[queueSize=16]")
         self._lock = threading.RLock()
         self._watched: dict[str, _Watched] = {}
@@ -112,9 +113,9 @@ class PvaWatch:
             with closing(start(context, results.put)):
                 result = _first(results, min(left_s, patience_s))
             patience_s = within_s
-            if result is None and time.monotonic() < end_s:
+            if result is _NOTHING and time.monotonic() < end_s:
                 self._renew_if_back()
-            elif result is None:
+            elif result is _NOTHING:
                 raise TransportError(f"PV {name!r} was not {doing} within {within_s:.3g} s; is the IOC up, and has it a PV of this name?")
             elif isinstance(result, Exception) and context is self._context:
                 raise TransportError(f"PV {name!r} can't be {doing}: {result}")
@@ -139,7 +140,7 @@ class PvaWatch:
 
     def _take(self, watched: _Watched) -> None:
         changed = False
-        while (update := watched.subscription.pop()) is not None:
+        while (update := self._pop(watched.subscription)) is not None:
             changed = True
             if isinstance(update, Exception):
                 watched.snapshot = replace(watched.snapshot, connected=False)
@@ -184,10 +185,13 @@ class PvaWatch:
         return self._context_class("pva", nt=False, useenv=True)
 
 
+_NOTHING = object()  # a put that went well comes back as None
+
+
 def _first(results: "SimpleQueue[Any]", within_s: float) -> Any:
     with suppress(Empty):
         return results.get(timeout=max(within_s, 0.001))
-    return None
+    return _NOTHING
 
 
 def _assign(value: PvValue | Sequence[Scalar], target: Any) -> None:

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 from testbeam.errors import SettingsError
+from testbeam.runtime.ready_file import write_ready_file
 from testbeam.services.control.cache.core import Client, Core
 from testbeam.services.control.cache.settings import PROG, CacheSettings
 from testbeam.services.control.cache.store import Store
@@ -65,8 +66,7 @@ class CacheService:
             store.begin((entry.time, key, entry.value) for key, entry in self.core.entries.items())
         self._server = TcpServer(settings.host, settings.port, self, most_waiting_bytes=_MOST_WAITING_BYTES, stalled_s=_STALLED_S)
         _log.info("ready: cache at %s:%d, %d keys", settings.host, self._server.port, len(self.core.entries))
-        if settings.ready_file is not None:
-            settings.ready_file.write_text(f"{self._server.port}")
+        write_ready_file(settings.ready_file)
 
     def step(self) -> None:
         """Do one round."""

@@ -17,4 +17,4 @@ class CacheSettings(ProgramSettings):
     allow_remote: bool = option(default=False, help="listen off loopback: the protocol has no passwords, so everybody there may write")
     history: int = option(default=10, help="how many values of each key are kept for history queries; 0 for none")
     store: Path | None = option(default=None, help="file that values are kept in for the next start (default: memory only)")
-    ready_file: Path | None = option(default=None, help="file to write the port to, once connections are accepted")
+    ready_file: Path | None = option(default=None, help="file to write the process id to, once connections are accepted")

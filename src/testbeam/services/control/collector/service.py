@@ -1,13 +1,13 @@
 """The collector's loop: changes of the cache in, messages out, and now and then all of them again."""
 
 import logging
-import os
 import threading
 import time
 from collections import OrderedDict
 from typing import Any
 
 from testbeam.errors import SettingsError
+from testbeam.runtime.ready_file import write_ready_file
 from testbeam.services.control.collector.core import Core, Message
 from testbeam.services.control.collector.settings import PROG, CollectorSettings
 from testbeam.services.control.setups.declared import Setup
@@ -70,8 +70,7 @@ class Collector:
             return
         self._producer = self._kafka.producer(linger_ms=5, retries=2_147_483_647)
         _log.info("ready: sending from the cache at %s to topic %r", self._cache.address, self._topic)
-        if self._settings.ready_file is not None:
-            self._settings.ready_file.write_text(f"{os.getpid()}")
+        write_ready_file(self._settings.ready_file)
         again_s = time.monotonic() + self._settings.resend_interval
         while not stop.is_set():
             self._woken.wait(_LOOK_S)

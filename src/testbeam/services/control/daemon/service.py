@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from testbeam.errors import ControlError, SettingsError, SetupError
+from testbeam.runtime.ready_file import write_ready_file
 from testbeam.services.control.commands.scanning import ScanListener
 from testbeam.services.control.commands.user import UserCommands
 from testbeam.services.control.daemon.answers import DaemonAnswers
@@ -103,8 +104,7 @@ class Daemon:
         _log.info(
             "ready: daemon at %s:%d, %d setups, %d users", self._settings.host, server.port, len(self._session.setups), len(self._users)
         )
-        if self._settings.ready_file is not None:
-            self._settings.ready_file.write_text(f"{server.port}")
+        write_ready_file(self._settings.ready_file)
 
     def run(self, stop: threading.Event) -> None:
         """Run scripts until told to stop."""

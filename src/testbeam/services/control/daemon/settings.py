@@ -22,4 +22,4 @@ class DaemonSettings(ProgramSettings):
         help="file of users, a line each: NAME LEVEL HASHING HASH, with LEVEL guest, user or admin (default: as the setup daemon says)",
     )
     serializer: str = option(default="json", help="how values travel; classic is pickle, for old clients", choices=("json", "classic"))
-    ready_file: Path | None = option(default=None, help="file to write the port to, once clients are accepted")
+    ready_file: Path | None = option(default=None, help="file to write the process id to, once clients are accepted")

@@ -9,6 +9,7 @@ import json
 import secrets
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from testbeam.errors import ControlError, DeviceError
@@ -140,6 +141,7 @@ class FileWriterControl(KafkaDevice):
         "instrument_topic": Param(description="topic of stop commands and answers", type=str, mandatory=True),
         "use_instrument_directory": Param(description="whether paths begin with the instrument's name", type=bool, default=False),
         "timeoutinterval": Param(description="how long a start is waited for", default=5, settable=True),
+        "make_folders": Param(description="whether missing folders below the data root are made", type=bool, default=True),
         "file_output_dir": Param(description="kept for old setups", default=None),
     }
     attached: ClassVar[Mapping[str, bool]] = {"status": False, "nexus": False}
@@ -265,6 +267,8 @@ class FileWriterControl(KafkaDevice):
         experiment = self._experiment()
         words_ = [one.lower() for one in dict.fromkeys((name, self.nexus.instrument_name)) if one]
         folder = experiment.proposal_path(name, bool(self.use_instrument_directory))
+        if self.make_folders:
+            (Path(experiment.dataroot) / folder).mkdir(parents=True, exist_ok=True)  # the file-writer makes none
         return f"{folder}/{'_'.join((*words_, experiment.proposal))}_{number:08d}.hdf"
 
     def _experiment(self) -> Experiment:

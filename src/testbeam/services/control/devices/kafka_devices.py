@@ -20,6 +20,7 @@ class KafkaDevice(Readable):
         "statustopic": Param(description="topics that the service tells its status on", type=words, default=()),
         "timeoutinterval": Param(description="kept for old setups", default=5),
         "fmtstr": Param(description="how the value is shown", type=str, default="%s"),
+        "maxage": Param(description="how old a cached value may be; messages come by themselves", default=0, settable=True, unit="s"),
     }
     has_events = True
     valuetype: type = str

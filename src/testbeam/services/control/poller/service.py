@@ -1,12 +1,12 @@
 """The poller's threads: one for each loaded setup, started anew when it has died, and one that follows what the daemon has loaded."""
 
 import logging
-import os
 import threading
 import time
 from typing import Any
 
 from testbeam.errors import SettingsError, TestbeamError
+from testbeam.runtime.ready_file import write_ready_file
 from testbeam.services.control.devices.alias import DeviceAlias
 from testbeam.services.control.devices.base import Readable
 from testbeam.services.control.devices.epics import EpicsDevice
@@ -60,8 +60,7 @@ class Poller:
         while not self._cache.wait_connected(_LOOK_S) and not stop.is_set():
             pass
         _log.info("ready: polling for the cache at %s, %d setups known", self._cache.address, len(self._setups))
-        if self._settings.ready_file is not None:
-            self._settings.ready_file.write_text(f"{os.getpid()}")
+        write_ready_file(self._settings.ready_file)
         while not stop.is_set():
             self._follow()
             self._changed.wait(_LOOK_S)

@@ -1,0 +1,1 @@
+"""Role pva_server: simulated PVs over PV Access."""
