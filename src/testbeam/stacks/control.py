@@ -1,4 +1,4 @@
-"""The stack of instrument control: its four programs, PVs to move, the forwarder and the file-writer behind them, on one prefix of topics."""
+"""The stack of instrument control: its four programs, PVs to move, forwarder and file-writer behind them, on topics of one prefix."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -48,7 +48,8 @@ class PvaWatch:
             from p4p.client.raw import Context, Subscription  # late: 30 ms for programs that have no PV
 
         self._context_class, self._subscription_class = Context, Subscription
-        self._pop: Callable[[Any], Any] = super(Subscription, Subscription).pop  # p4p's own, without its wrapping of values
+        raw: Any = super(Subscription, Subscription)
+        self._pop: Callable[[Any], Any] = raw.pop  # p4p's own, without its wrapping of values
         self._request = Context.makeRequest("field()record[queueSize=16]")
         self._lock = threading.RLock()
         self._watched: dict[str, _Watched] = {}

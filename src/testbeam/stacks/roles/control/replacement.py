@@ -11,7 +11,7 @@ from testbeam.kit.probes.process import ProcessAlive
 from testbeam.kit.spec import Service
 from testbeam.stacks.probes.nicos import NicosAnswers
 from testbeam.stacks.replacements import any_role, paths
-from testbeam.stacks.roles.control.declaration import DEMO_SETUPS
+from testbeam.stacks.roles.control.declaration import DEMO_SETUPS, ControlPart
 
 _WHAT = "a checkout of NICOS with bin/nicos-daemon in it, and beside it or in it an environment (.venv, nicos-venv) that can run it"
 _ENVIRONMENTS = (".venv", "venv", "../nicos-venv", "../.venv")
@@ -23,7 +23,7 @@ def local_build(service: Service, path: Path) -> Service:
     Raises:
         StackError: there is no such program, or no Python that could run it.
     """
-    part = str(service.options["part"])
+    part: ControlPart = service.options["part"]
     program = paths.program(paths.existing(path, _WHAT), (f"bin/nicos-{part}",), _WHAT)
     python = next((found for name in _ENVIRONMENTS if (found := path / name / "bin" / "python").is_file()), None)
     if python is None:
@@ -43,7 +43,7 @@ def local_build(service: Service, path: Path) -> Service:
         command=("sh", "-c", _RUN, part, str(python), str(program), str(DEMO_SETUPS), package),
         env=env,
         files=files,
-        ready=NicosAnswers(part) if part in ("cache", "daemon") else ProcessAlive(),
+        ready=NicosAnswers(part) if part == "cache" or part == "daemon" else ProcessAlive(),
         ready_timeout_s=60.0,
         external=False,
     )
