@@ -1,4 +1,4 @@
-"""What came from PVs since the last look, as columns: values, alarms and connection changes, one row an update.
+"""Updates of PVs as columns: values, alarms, connection changes and units, one row an update.
 
 Columns rather than one object an update: a beamline sends tens of thousands a second, and a frozen dataclass alone costs 1 µs.
 """
@@ -15,6 +15,8 @@ from testbeam.model.samples import ConnectionState, Severity
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from testbeam.model.arrays import ImageAttribute
+
 Column: TypeAlias = "Sequence[Any] | NDArray[Any]"  # a client in Python fills lists, one in C fills arrays
 
 
@@ -27,16 +29,28 @@ class Form(StrEnum):
     SCALAR = "scalar"
     ARRAY = "array"
     ENUM = "enum"  # its index
-    IMAGE = "image"  # an NTNDArray's elements, flat
-    OTHER = "structure"  # tables and structures that no column holds yet
+    IMAGE = "image"  # an NTNDArray, as `Image`
+    TABLE = "table"  # an NTTable's columns by name
+    OTHER = "structure"  # what no column holds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An NTNDArray: `data` with the slowest dimension first, and what is to be known of it."""
+
+    unique_id: int
+    data: NDArray[Any]
+    attributes: tuple[ImageAttribute, ...] = ()
+    colour_mode: str = "Mono"
+    codec: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueColumns:
     """Updates whose values are of one form and one element type; each stream's rows are in the order of their arrival.
 
-    `dtype` is numpy's code of the element type ("f8", "i4", …; "U" for text, "?" for bool). `value` holds numbers or texts, or one
-    array a row for `Form.ARRAY` and `Form.IMAGE`. `timestamp_ns` is the EPICS time, since 1970.
+    `dtype` is numpy's code of the element type ("f8", "i4", …; "U" for text, "?" for bool). `value` (n,) holds numbers or texts, or one
+    array, `Image` or mapping of columns a row, by `form`. `stream` (n,) and `timestamp_ns` (n,), the EPICS time in ns since 1970.
     """
 
     form: Form
@@ -76,6 +90,15 @@ class ConnectionColumns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitsColumns:
+    """Units, for streams that asked for them: the first one and each that may have changed."""
+
+    stream: Sequence[int] = ()
+    timestamp_ns: Sequence[int] = ()
+    units: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateBatch:
     """All that a client of PVs has gathered; `stream` in every column is the number given when subscribing.
 
@@ -86,6 +109,7 @@ class UpdateBatch:
     values: Sequence[ValueColumns] = ()
     alarms: AlarmColumns = AlarmColumns()
     connections: ConnectionColumns = ConnectionColumns()
+    units: UnitsColumns = UnitsColumns()
     dropped: int = 0
     problems: Sequence[tuple[int, str]] = ()
 

@@ -9,6 +9,7 @@ from testbeam.model.deadline import Deadline
 from testbeam.services.ioc import sockets
 from testbeam.transport.ca.client import CaClient
 from testbeam.transport.ca.search import search
+from testbeam.transport.loopback import keep_on_loopback
 from tests.integration.ioc.conftest import StartIoc
 
 BAD = {
@@ -143,7 +144,7 @@ def test_a_socket_open_to_all_machines_is_tied_to_loopback() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("0.0.0.0", 0))
 
-        assert sockets.keep_on_loopback() == []
+        assert keep_on_loopback() == []
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0") == b"lo"
 
 

@@ -20,6 +20,7 @@ from testbeam.services.ioc.databases import Database
 from testbeam.services.ioc.settings import IocSettings
 from testbeam.services.ioc.startup import Report, StartUp
 from testbeam.transport.epics_environment import PVA_PORT, client_environment, server_environment
+from testbeam.transport.loopback import keep_on_loopback
 
 if TYPE_CHECKING:
     from testbeam.services.ioc.commands import Shell
@@ -44,7 +45,7 @@ def serve(settings: IocSettings, stop: threading.Event) -> None:
         start(base, loadable, settings, owned)
         log.info("serving CA on %s:%d and PVA on %s:%d", settings.address, settings.ca_port, settings.address, settings.pva_port)
         while not stop.wait(_LOOK_S):
-            sockets.keep_on_loopback()  # links to other IOCs open sockets when they first look for them
+            keep_on_loopback()  # links to other IOCs open sockets when they first look for them
 
 
 def absolute(settings: IocSettings) -> IocSettings:
@@ -113,7 +114,7 @@ def initialise(base: Base, settings: IocSettings) -> None:
         files = ", ".join(settings.db) or str(settings.st_cmd)
         raise SettingsError("--db", files, "at least one database that holds a record")
     base.init(settings.keep_init_sleep)
-    refused = sockets.keep_on_loopback()
+    refused = keep_on_loopback()
     if refused:
         log.warning("the kernel lets these sockets face other machines: %s", ", ".join(refused))
     sockets.check_held(settings.address, (settings.ca_port, settings.pva_port))

@@ -1,17 +1,11 @@
-"""Whether this process holds the ports it was meant to, and how its other sockets are kept on loopback.
+"""Whether this process holds the ports it was meant to."""
 
-Source: Linux proc(5) on /proc/net/tcp; socket(7) on SO_BINDTODEVICE, open to any user for an unbound socket since Linux 5.7.
-"""
-
-import os
 import socket
-import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 
 from testbeam.errors import PortTaken, SettingsError
-
-_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 — looked for, not bound
+from testbeam.transport.loopback import own_sockets
 
 
 def check_loopback(option: str, address: str) -> None:
@@ -52,33 +46,6 @@ def check_held(address: str, ports: Iterable[int]) -> None:
     for port in ports:
         if (address, port) not in listening:
             raise _taken(address, port, "TCP")
-
-
-def keep_on_loopback() -> list[str]:
-    """Tie every socket that is bound to all addresses to the loopback device; return those where the kernel refused.
-
-    PVA servers and CA clients bind their UDP sockets to the wildcard whatever the address lists say.
-    """
-    refused = []
-    for sock in own_sockets():
-        name = sock.getsockname()
-        if name[0] in _WILDCARDS:
-            try:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
-            except OSError as error:
-                refused.append(f"{name[0]}:{name[1]} ({error.strerror})")
-    return refused
-
-
-def own_sockets() -> Iterator[socket.socket]:
-    """Yield a duplicate of each internet socket of this process; each is closed when the next is asked for."""
-    for fd in os.listdir("/proc/self/fd"):  # noqa: PTH208 — numbers, not paths
-        with suppress(OSError):
-            if not stat.S_ISSOCK(os.fstat(int(fd)).st_mode):
-                continue  # a socket object that can't be made of it would leave the duplicate open
-            with socket.socket(fileno=os.dup(int(fd))) as sock:
-                if sock.family in (socket.AF_INET, socket.AF_INET6):
-                    yield sock
 
 
 def _listens(sock: socket.socket) -> bool:

@@ -1,4 +1,4 @@
-"""How is EPICS base's own Channel Access client called from Python? By ctypes, on the library in the epicscorelibs wheel.
+"""EPICS base's own Channel Access client, called by ctypes, on the library in the epicscorelibs wheel.
 
 Only what watching needs. epicscorelibs' own binding and aioca, which is built on it, import setuptools and asyncio (0.3 s), keep a channel
 for ever once it was asked for, and can't search anew for one PV; see docs/decisions.
@@ -15,7 +15,9 @@ from testbeam.transport.epics_libraries import folder
 NORMAL = 1
 CONNECTION_UP = 6
 TIME_FORM = 14  # DBR_TIME_STRING: a type in its form with alarm and time is this much further
+CTRL_FORM = 28  # DBR_CTRL_STRING: likewise, in its form with units and limits
 VALUE_OR_ALARM = 1 | 4  # DBE_VALUE | DBE_ALARM
+PROPERTY = 8  # DBE_PROPERTY
 
 
 class EventArgs(ctypes.Structure):

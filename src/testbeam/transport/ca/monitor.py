@@ -1,102 +1,106 @@
-"""How are PVs watched over Channel Access? With libca, whose threads leave raw updates in lanes until they are drained."""
+"""PVs watched over Channel Access, with libca: its threads leave records in a receiver, which is emptied block by block."""
 
 import atexit
-import ctypes
+import logging
 import os
 import time
-from collections import deque
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from testbeam.errors import TransportError
 from testbeam.model.samples import ConnectionState
-from testbeam.model.updates import UpdateBatch
-from testbeam.transport.ca import libca
-from testbeam.transport.ca.update_buffers import Lane, Rows, alarm_words, make_lane
-from testbeam.transport.monitors.batch_builder import Gathering
+from testbeam.model.updates import UpdateBatch, ValueColumns
+from testbeam.transport.ca import libca, ring
+from testbeam.transport.ca.callbacks import Callbacks
+from testbeam.transport.ca.records import Kind, Receiver, Records, Taken, times_ns, units_text, value_columns
+from testbeam.transport.loopback import keep_on_loopback, leads_to_loopback_only
+from testbeam.transport.monitors.batch_builder import BatchBuilder
 from testbeam.transport.monitors.protocols import Clock
-from testbeam.wire.channel_access.values import FieldType
+from testbeam.wire.channel_access.names import alarm_status
 
-_PRIORITY = 0
+log = logging.getLogger(__name__)
+
 # libca spaces out its searches, to 12 s after 20 s: a PV that is missing is searched for anew, as a new channel.
 _SEARCH_NS = 1_000_000_000
 _SLOWEST_SEARCH_NS = 2_000_000_000
 _LARGEST_ARRAY_BYTES = "10000000"
+_UNKNOWN_ALARM = -1
+_FIRST_STREAMS = 1024  # room in the tables by stream number, which grow
 
 
 class _Channel:
-    """One PV; `lane` is what its updates are subscribed to, None before it was first connected."""
+    """One PV and its handle of the receiver."""
 
-    __slots__ = ("chid", "connected", "lane", "name", "search_ns", "searched_ns", "stream", "subscription")
+    __slots__ = ("connected", "handle", "name", "search_ns", "searched_ns", "stream", "units")
 
-    def __init__(self, stream: int, name: str, now_ns: int) -> None:
+    def __init__(self, stream: int, name: str, units: bool, now_ns: int) -> None:
         self.stream = stream
         self.name = name
-        self.chid = ctypes.c_void_p()
-        self.subscription = ctypes.c_void_p()
-        self.lane: Lane | None = None
+        self.units = units
+        self.handle: Any = None
         self.connected = False
         self.search_ns = _SEARCH_NS
         self.searched_ns = now_ns
 
 
 class CaMonitors:
-    """Watches PVs over Channel Access.
+    """Watches PVs over Channel Access; `receiver` says by what.
 
     Raises:
-        TransportError: libca could not start.
+        TransportError: libca could not start, or the native ring that belongs to this platform is not there.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ca = libca.load()
         self._channels: dict[int, _Channel] = {}
-        self._lanes: dict[tuple[FieldType, bool], Lane] = {}
-        self._events: deque[tuple[int, bool]] = deque()  # (stream, connected), from libca's threads
-        self._errors: deque[tuple[int, str]] = deque()
         self._missing: set[int] = set()
         self._new: set[int] = set()  # connected, but without an update yet
-        self._alarms: dict[int, tuple[int, int]] = {}
-        self._gathering = Gathering()
+        self._alarms = np.full(_FIRST_STREAMS, _UNKNOWN_ALARM, np.int64)  # severity and status by stream
+        self._builder = BatchBuilder()
         self._last_connected_ns = -_SEARCH_NS
         self._unsent = False
-        self._on_connection = libca.ConnectionHandler(self._connection_changed)
-        self._on_exception = libca.ExceptionHandler(self._exception)
+        self._must_keep_on_loopback = leads_to_loopback_only(os.environ)
         os.environ.setdefault("EPICS_CA_MAX_ARRAY_BYTES", _LARGEST_ARRAY_BYTES)
-        self._context = self._start()
+        self._context: int | None = self._start()
+        self.receiver = make_receiver()
         atexit.register(self.close)  # leaving while updates flow is a segmentation fault in libca's threads
 
-    def subscribe(self, stream: int, channel: str) -> None:
+    def subscribe(self, stream: int, channel: str, *, units: bool = False) -> None:
         """Watch a PV; see `Monitors`."""
         self._attach()
-        self._channels[stream] = new = _Channel(stream, channel, time.monotonic_ns())
+        if stream >= len(self._alarms):
+            self._alarms = np.concatenate((self._alarms, np.full(max(len(self._alarms), stream), _UNKNOWN_ALARM, np.int64)))
+        self._channels[stream] = new = _Channel(stream, channel, units, time.monotonic_ns())
         self._missing.add(stream)
-        self._search(new)
+        self._open(new)
 
     def unsubscribe(self, stream: int) -> None:
         """Stop watching; see `Monitors`."""
         self._attach()
         channel = self._channels.pop(stream, None)
-        if channel is not None and channel.chid:
-            self._ca.ca_clear_channel(channel.chid)
+        if channel is not None and channel.handle is not None:
+            self.receiver.close(channel.handle)
             self._unsent = True
         for known in (self._missing, self._new):
             known.discard(stream)
-        self._alarms.pop(stream, None)
 
     def drain(self) -> UpdateBatch:
         """Take and decode what libca's threads left; see `Monitors`."""
         self._attach()
-        taken = self._take_lanes()
-        self._take_connections(self._clock())  # after the rows: a PV's connection is noted before its first row is
-        for rows in taken:
-            self._note_alarms(rows)
-        while self._errors:
-            self._gathering.problems.append(self._errors.popleft())
+        taken = self.receiver.take()
+        columns = self._take(taken) if taken.records.size else ()
+        if taken.dropped:
+            self._builder.dropped += taken.dropped
+            self._renew_missed()
         if self._missing:
             self._search_anew(time.monotonic_ns())
         if self._unsent:
             self._unsent = False
             self._ca.ca_flush_io()
-        return self._gathering.take(tuple(rows.columns for rows in taken))
+        return self._builder.take(columns)
 
     def close(self) -> None:
         """Clear all channels and end libca's threads."""
@@ -107,14 +111,14 @@ class CaMonitors:
             self.unsubscribe(stream)
         self._ca.ca_context_destroy()
         self._context = None
+        self.receiver.free()
         atexit.unregister(self.close)
 
-    def _start(self) -> int | None:
+    def _start(self) -> int:
         self._ca.ca_detach_context()
         status = self._ca.ca_context_create(1)
         if status != libca.NORMAL:
             raise TransportError(f"Channel Access did not start: {self._ca.text(status)}; look at the EPICS_CA_* variables")
-        self._ca.ca_add_exception_event(self._on_exception, None)
         return int(self._ca.ca_current_context())
 
     def _attach(self) -> None:
@@ -123,13 +127,26 @@ class CaMonitors:
             self._ca.ca_detach_context()
             self._ca.ca_attach_context(self._context)
 
-    def _search(self, channel: _Channel) -> None:
-        chid = ctypes.byref(channel.chid)
-        status = self._ca.ca_create_channel(channel.name.encode(), self._on_connection, channel.stream, _PRIORITY, chid)
-        if status != libca.NORMAL:
-            self._gathering.problems.append((channel.stream, self._ca.text(status)))
+    def _open(self, channel: _Channel) -> None:
+        channel.handle = self.receiver.open(channel.stream, channel.name, units=channel.units)
+        if channel.handle is None:
+            self._builder.problems.append((channel.stream, self._ca.text(self.receiver.status)))
             self._missing.discard(channel.stream)
+        if self._must_keep_on_loopback:
+            self._must_keep_on_loopback = False
+            keep_on_loopback()  # libca makes its UDP sockets with the first channel, bound to all addresses
         self._unsent = True
+
+    def _reopen(self, channel: _Channel) -> None:
+        self.receiver.close(channel.handle)
+        self._open(channel)
+
+    def _renew_missed(self) -> None:
+        """Ask anew for the values of PVs whose newest found no room."""
+        if self.receiver.any_missed():
+            for channel in tuple(self._channels.values()):
+                if channel.handle is not None and self.receiver.has_missed(channel.handle):
+                    self._reopen(channel)
 
     def _search_anew(self, now_ns: int) -> None:
         if now_ns - self._last_connected_ns < _SEARCH_NS:
@@ -138,94 +155,97 @@ class CaMonitors:
             channel = self._channels[stream]
             if now_ns - channel.searched_ns < channel.search_ns:
                 continue
-            self._ca.ca_clear_channel(channel.chid)
-            channel.lane = None
             channel.searched_ns = now_ns
             channel.search_ns = min(2 * channel.search_ns, _SLOWEST_SEARCH_NS)
-            self._search(channel)
+            self._reopen(channel)
 
-    def _take_connections(self, now_ns: int) -> None:
-        while self._events:
-            stream, up = self._events.popleft()
-            channel = self._channels.get(stream)
-            if channel is None or channel.connected == up:
-                continue
-            channel.connected = up
-            if up:
-                self._last_connected_ns = time.monotonic_ns()
-                self._missing.discard(stream)
-                self._new.add(stream)
-                continue
-            self._new.discard(stream)
-            self._missing.add(stream)
-            channel.searched_ns, channel.search_ns = time.monotonic_ns(), _SEARCH_NS
-            self._gathering.connection(stream, now_ns, ConnectionState.DISCONNECTED)
+    def _take(self, taken: Taken) -> tuple[ValueColumns, ...]:
+        records = taken.records
+        times = times_ns(records)
+        others = records["kind"] > Kind.BLOB
+        if others.any():
+            for record in records[others]:
+                self._take_other(record, self._clock())
+        values = records[~others]
+        if values.size:
+            value_times = times[~others]
+            if self._new:
+                self._note_first(values, value_times)
+            self._note_alarms(values, value_times)
+        return tuple(value_columns(taken, times))
 
-    def _take_lanes(self) -> list[Rows]:
-        found = []
-        for lane in tuple(self._lanes.values()):
-            taken = lane.take()
-            if taken is not None:
-                rows, dropped = taken
-                self._gathering.dropped += dropped
-                found.append(rows)
-        return found
-
-    def _note_alarms(self, rows: Rows) -> None:
-        alarms, new = self._alarms, self._new
-        for stream, time_ns, severity, status in rows.alarms():
-            if alarms.get(stream) != (severity, status):
-                alarms[stream] = (severity, status)
-                self._gathering.alarm(stream, time_ns, *alarm_words(severity, status))
-            if new and stream in new:
-                new.discard(stream)
-                self._gathering.connection(stream, time_ns, ConnectionState.CONNECTED)
-
-    # From here on: called by libca's threads, one at a time. An exception would be lost, so none may get out.
-
-    def _connection_changed(self, args: libca.ConnectionArgs) -> None:
-        stream = self._ca.ca_puser(args.chid)
+    def _take_other(self, record: Any, now_ns: int) -> None:
+        stream, kind = int(record["stream"]), record["kind"]
+        if kind == Kind.EXCEPTION:
+            self._builder.problems.append((0, self._ca.text(int(record["size"]))))
+            return
         channel = self._channels.get(stream)
         if channel is None:
             return
-        up = args.op == libca.CONNECTION_UP
-        if up:
-            self._subscribe_updates(channel, args.chid)
-        self._events.append((stream, up))
+        if kind == Kind.CONNECTED:
+            self._connected(channel)
+        elif kind == Kind.DISCONNECTED:
+            self._disconnected(channel, now_ns)
+        elif kind == Kind.UNITS:
+            self._builder.unit(stream, now_ns, units_text(record["payload"]))
+        else:
+            self._builder.problems.append((stream, self._ca.text(int(record["size"]))))
 
-    def _subscribe_updates(self, channel: _Channel, chid: int) -> None:
-        """Subscribe in the PV's own type; libca renews that by itself, but a PV may come back with another one."""
-        lane = self._lane(self._ca.ca_field_type(chid), self._ca.ca_element_count(chid))
-        if lane is None or lane is channel.lane:
+    def _connected(self, channel: _Channel) -> None:
+        self._last_connected_ns = time.monotonic_ns()
+        self._missing.discard(channel.stream)
+        if not channel.connected:
+            channel.connected = True
+            self._new.add(channel.stream)
+
+    def _disconnected(self, channel: _Channel, now_ns: int) -> None:
+        if not channel.connected:
             return
-        if channel.lane is not None:
-            self._ca.ca_clear_subscription(channel.subscription)
-        channel.lane = lane
-        status = self._ca.ca_create_subscription(
-            libca.TIME_FORM + lane.kind,
-            0 if lane.is_array else 1,
-            chid,
-            libca.VALUE_OR_ALARM,
-            lane.handler,
-            channel.stream,
-            ctypes.byref(channel.subscription),
+        channel.connected = False
+        self._new.discard(channel.stream)
+        self._missing.add(channel.stream)
+        channel.searched_ns, channel.search_ns = time.monotonic_ns(), _SEARCH_NS
+        self._builder.connection(channel.stream, now_ns, ConnectionState.DISCONNECTED)
+
+    def _note_first(self, records: Records, times: NDArray[np.int64]) -> None:
+        """Say of PVs that are connected when their first update comes, whose EPICS time it bears."""
+        new = self._new
+        for stream, time_ns in zip(records["stream"].tolist(), times.tolist(), strict=True):
+            if stream in new:
+                new.discard(stream)
+                self._builder.connection(stream, time_ns, ConnectionState.CONNECTED)
+
+    def _note_alarms(self, records: Records, times: NDArray[np.int64]) -> None:
+        """Note alarms that changed: the rows of all PVs that have one that differs, one by one in their order."""
+        streams = records["stream"]
+        codes = (records["severity"].astype(np.int64) << 32) | records["status"].astype(np.int64) & 0xFFFF_FFFF
+        differs = codes != self._alarms[streams]
+        if not differs.any():
+            return
+        alarms = self._alarms
+        rows = np.isin(streams, np.unique(streams[differs]))
+        columns = (streams, times, codes, records["severity"], records["status"])
+        for stream, time_ns, code, severity, status in zip(*(column[rows].tolist() for column in columns), strict=True):
+            if alarms[stream] != code:
+                alarms[stream] = code
+                self._builder.alarm(stream, time_ns, severity, alarm_status(status))
+
+
+def make_receiver() -> Receiver:
+    """Return the native ring, or ctypes call-backs on platforms for which there is none.
+
+    Raises:
+        TransportError: the native ring should be there and is not.
+    """
+    if os.environ.get(ring.WITHOUT_VARIABLE):
+        log.warning("Channel Access by ctypes call-backs, as %s asks", ring.WITHOUT_VARIABLE)
+        return Callbacks()
+    if ring.is_available():
+        return ring.Ring()
+    if ring.expected_here():
+        raise TransportError(
+            f"the native receive ring {ring.LIBRARY.name} of Channel Access is missing from {ring.LIBRARY.parent}: install testbeam anew, "
+            f"or set {ring.WITHOUT_VARIABLE}=1 to go on with ctypes call-backs, which lose updates beyond some 20,000/s"
         )
-        if status != libca.NORMAL:
-            self._refused(channel.stream, status)
-        self._ca.ca_flush_io()
-
-    def _lane(self, kind: int, count: int) -> Lane | None:
-        if not 0 <= kind < len(FieldType):
-            return None  # gone again
-        key = (FieldType(kind), count > 1)
-        found = self._lanes.get(key)
-        if found is None:
-            found = self._lanes[key] = make_lane(*key, self._refused)
-        return found
-
-    def _refused(self, stream: int, status: int) -> None:
-        self._errors.append((stream, self._ca.text(status)))
-
-    def _exception(self, args: libca.ExceptionArgs) -> None:
-        context = (args.context or b"").decode(errors="replace")
-        self._errors.append((0, f"{self._ca.text(args.stat)} ({context})"))
+    log.warning("Channel Access by ctypes call-backs: there is no native ring for this platform; updates beyond some 20,000/s are lost")
+    return Callbacks()

@@ -1,17 +1,17 @@
-"""How does a client in Python gather the rows of its next batch?"""
+"""Builder of update batches: rows that wait for the next drain, in lists that grow."""
 
 from typing import Any
 
 from testbeam.model.samples import ConnectionState, Severity
-from testbeam.model.updates import AlarmColumns, ConnectionColumns, Form, UpdateBatch, ValueColumns
+from testbeam.model.updates import AlarmColumns, ConnectionColumns, Form, UnitsColumns, UpdateBatch, ValueColumns
 
 Rows = tuple[list[int], list[Any], list[int]]  # stream, value, timestamp_ns
 
 
-class Gathering:
+class BatchBuilder:
     """Rows that wait for the next `take`; lists that grow, so that a row costs a few appends."""
 
-    __slots__ = ("_alarms", "_connections", "_values", "dropped", "problems")
+    __slots__ = ("_alarms", "_connections", "_units", "_values", "dropped", "problems")
 
     def __init__(self) -> None:
         self._start_anew()
@@ -20,6 +20,7 @@ class Gathering:
         self._values: dict[tuple[Form, str], Rows] = {}
         self._alarms: tuple[list[int], list[int], list[Severity], list[str]] = ([], [], [], [])
         self._connections: tuple[list[int], list[int], list[ConnectionState]] = ([], [], [])
+        self._units: tuple[list[int], list[int], list[str]] = ([], [], [])
         self.problems: list[tuple[int, str]] = []
         self.dropped = 0
 
@@ -46,6 +47,13 @@ class Gathering:
         times.append(timestamp_ns)
         states.append(state)
 
+    def unit(self, stream: int, timestamp_ns: int, units: str) -> None:
+        """Add a unit."""
+        streams, times, texts = self._units
+        streams.append(stream)
+        times.append(timestamp_ns)
+        texts.append(units)
+
     def take(self, columns: tuple[ValueColumns, ...] = ()) -> UpdateBatch:
         """Return all rows, after those that a client has in `columns` already, and start anew."""
         own = tuple(
@@ -57,6 +65,7 @@ class Gathering:
             values=(*columns, *own),
             alarms=self._alarm_columns(),
             connections=self._connection_columns(),
+            units=UnitsColumns(stream=self._units[0], timestamp_ns=self._units[1], units=self._units[2]),
             dropped=self.dropped,
             problems=self.problems,
         )

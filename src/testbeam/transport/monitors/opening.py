@@ -1,4 +1,4 @@
-"""Which client watches a PV of a given protocol? Each is imported when its first PV is: most forwarders need but one of them."""
+"""Clients that watch PVs, by protocol. Each is imported with its first PV: most forwarders need but one of them."""
 
 import time
 

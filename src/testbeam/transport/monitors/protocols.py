@@ -1,4 +1,4 @@
-"""What does the rest of testbeam ask of a client that watches PVs?"""
+"""Protocol of a client that watches PVs."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -11,8 +11,11 @@ Clock = Callable[[], int]  # ns since 1970
 class Monitors(Protocol):
     """Watches PVs over one protocol. All calls come from one thread; what arrives meanwhile waits, bounded, for `drain`."""
 
-    def subscribe(self, stream: int, channel: str) -> None:
-        """Watch the PV `channel` as `stream`, a number from 1 that was not used before; whether the PV exists shows later."""
+    def subscribe(self, stream: int, channel: str, *, units: bool = False) -> None:
+        """Watch the PV `channel` as `stream`, a number from 1 that was not used before; whether the PV exists shows later.
+
+        With `units` the batches tell its unit, too.
+        """
 
     def unsubscribe(self, stream: int) -> None:
         """Stop watching; rows of `stream` may still be in the next batch."""

@@ -1,4 +1,4 @@
-"""How PVs of one IOC are read, written and watched by PV Access, with p4p.
+"""PVs of one IOC read, written and watched by PV Access, with p4p.
 
 p4p is imported with the first client, so that no deadline pays for it. Values come as p4p's raw structures (`nt=False`): what they
 hold is decided in `pva_values.py`, the same for every PV.
@@ -17,6 +17,7 @@ from testbeam.errors import TransportError
 from testbeam.model.deadline import Deadline
 from testbeam.transport import epics_libraries
 from testbeam.transport.epics_environment import PVA_PORT
+from testbeam.transport.loopback import keep_on_loopback, leads_to_loopback_only
 from testbeam.transport.pva.p4p_import import without_setuptools
 from testbeam.transport.pva.values import assign, reading
 from testbeam.wire.pv_reading import PvValue, Reading, Scalar
@@ -134,7 +135,10 @@ class PvaClient:
             "EPICS_PVA_AUTO_ADDR_LIST": "NO",
             "EPICS_PVA_BROADCAST_PORT": str(_free_udp_port()),  # it is bound, and fails where another program has the usual one alone
         }
-        return self._context_class("pva", conf=conf, useenv=False, nt=False)
+        context = self._context_class("pva", conf=conf, useenv=False, nt=False)
+        if leads_to_loopback_only(conf | {"EPICS_CA_AUTO_ADDR_LIST": "NO"}):
+            keep_on_loopback()
+        return context
 
     def _silent(self, name: str, within_s: float) -> TransportError:
         return TransportError(

@@ -1,4 +1,4 @@
-"""How are PVs watched over PVA? With p4p, one queue of our own, and fields read straight from the structure.
+"""PVs watched over PVA, with p4p, one queue of our own, and fields read straight from the structure.
 
 p4p's own work queue costs twice as much an update, and p4p 4.3 may lose the first wake-up of a PV, which then never updates again: the
 event can come before `monitor()` has returned the subscription it is for. Here an event only notes the stream's number, and every new
@@ -18,10 +18,12 @@ from p4p.client.raw import Cancelled, Context, Disconnected, Finished, RemoteErr
 from p4p.wrapper import Value
 
 from testbeam.model.samples import ConnectionState
+from testbeam.model.time import NS_PER_S
 from testbeam.model.updates import Form, UpdateBatch
-from testbeam.transport.monitors.batch_builder import Gathering
+from testbeam.transport.loopback import keep_on_loopback, leads_to_loopback_only
+from testbeam.transport.monitors.batch_builder import BatchBuilder
 from testbeam.transport.monitors.protocols import Clock
-from testbeam.transport.pva.monitor_values import Layout, layout_of
+from testbeam.transport.pva.monitor_values import Layout, dtype_of, layout_of
 from testbeam.transport.pva.name_servers import NameServers, addresses
 
 # Both ends keep 4 updates of a PV by default and then overwrite the newest: a burst within one look would lose some.
@@ -53,11 +55,12 @@ class _Context(Context):  # type: ignore[misc]  # p4p has no annotations
 class _Watched:
     """One subscription: `layout` is None while it is not connected."""
 
-    __slots__ = ("channel", "context", "layout", "pop", "seen_ns", "stream", "subscription")
+    __slots__ = ("channel", "context", "layout", "pop", "seen_ns", "stream", "subscription", "units")
 
-    def __init__(self, stream: int, channel: str) -> None:
+    def __init__(self, stream: int, channel: str, units: bool) -> None:
         self.stream = stream
         self.channel = channel
+        self.units = units
         self.layout: Layout | None = None
         self.seen_ns = -1
 
@@ -76,16 +79,17 @@ class PvaMonitors:
         self._ready: deque[int] = deque()
         self._watched: dict[int, _Watched] = {}
         self._missing: set[int] = set()
-        self._gathering = Gathering()
+        self._builder = BatchBuilder()
         self._hurry_ns = 0
         self._servers = NameServers(addresses(os.environ.get("EPICS_PVA_NAME_SERVERS", "")))
+        self._loopback_only = leads_to_loopback_only(os.environ)
         self._retired: list[_Context] = []
         self._context = self._new_context()
         self._doubt_ns: int | None = None
 
-    def subscribe(self, stream: int, channel: str) -> None:
+    def subscribe(self, stream: int, channel: str, *, units: bool = False) -> None:
         """Watch a PV; see `Monitors`."""
-        watched = self._watched[stream] = _Watched(stream, channel)
+        watched = self._watched[stream] = _Watched(stream, channel, units)
         self._missing.add(stream)
         self._doubt_ns = time.monotonic_ns() + _DOUBT_NS
         watched.start(self._context, self._ready)
@@ -107,7 +111,7 @@ class PvaMonitors:
                 self._take(watched)
         if self._missing:
             self._look_for_missing()
-        return self._gathering.take()
+        return self._builder.take()
 
     def close(self) -> None:
         """Close all subscriptions and contexts."""
@@ -121,44 +125,46 @@ class PvaMonitors:
         self._retired.clear()
 
     def _take(self, watched: _Watched) -> None:
-        pop, gathering, stream = watched.pop, self._gathering, watched.stream
+        pop, builder, stream = watched.pop, self._builder, watched.stream
         while (update := pop()) is not None:
             if isinstance(update, Exception):
                 self._lost(watched, update)
                 continue
             layout = watched.layout or self._connected(watched, update)
             if layout.has_time:
-                time_ns = update["timeStamp.secondsPastEpoch"] * 1_000_000_000 + update["timeStamp.nanoseconds"]
+                time_ns = update["timeStamp.secondsPastEpoch"] * NS_PER_S + update["timeStamp.nanoseconds"]
             else:
                 time_ns = self._clock()
+            if layout.has_alarm and _CHANGED(update, "alarm"):
+                builder.alarm(stream, time_ns, update["alarm.severity"], update["alarm.message"])
+            if watched.units and layout.has_units and _CHANGED(update, "display.units"):
+                builder.unit(stream, time_ns, update["display.units"])
             if time_ns == watched.seen_ns and not update.changed(layout.field):
-                continue  # only a property changed: limits, units, description
+                continue  # only alarm or properties changed: limits, units, description
             watched.seen_ns = time_ns
-            value = update[layout.field]
-            streams, values, times = gathering.rows(layout.form, layout.dtype or _dtype(value))
+            value = layout.read(update)
+            streams, values, times = builder.rows(layout.form, layout.dtype or dtype_of(value))
             streams.append(stream)
             values.append(value)
             times.append(time_ns)
-            if layout.has_alarm and _CHANGED(update, "alarm"):
-                gathering.alarm(stream, time_ns, update["alarm.severity"], update["alarm.message"])
 
     def _connected(self, watched: _Watched, update: Any) -> Layout:
         watched.layout = layout = layout_of(update)
         watched.seen_ns = -1
         self._missing.discard(watched.stream)
         seconds = update["timeStamp.secondsPastEpoch"] if layout.has_time else 0
-        time_ns = seconds * 1_000_000_000 + update["timeStamp.nanoseconds"] if layout.has_time else self._clock()
-        self._gathering.connection(watched.stream, time_ns, ConnectionState.CONNECTED)
+        time_ns = seconds * NS_PER_S + update["timeStamp.nanoseconds"] if layout.has_time else self._clock()
+        self._builder.connection(watched.stream, time_ns, ConnectionState.CONNECTED)
         if layout.form is Form.OTHER:
-            self._gathering.problems.append((watched.stream, f"a {update.getID()} holds no number, enum, array or image"))
+            self._builder.problems.append((watched.stream, f"a {update.getID()} holds no number, text, enum, array, table or image"))
         return layout
 
     def _lost(self, watched: _Watched, why: Exception) -> None:
         state = next((state for kind, state in _STATES.items() if isinstance(why, kind)), ConnectionState.UNKNOWN)
         if watched.layout is not None or state is not ConnectionState.DISCONNECTED:
-            self._gathering.connection(watched.stream, self._clock(), state)
+            self._builder.connection(watched.stream, self._clock(), state)
         if state is not ConnectionState.DISCONNECTED:
-            self._gathering.problems.append((watched.stream, f"{type(why).__name__}: {why}"))
+            self._builder.problems.append((watched.stream, f"{type(why).__name__}: {why}"))
         watched.layout = None
         self._missing.add(watched.stream)
         self._servers.suspect()
@@ -189,7 +195,10 @@ class PvaMonitors:
         now_ns = time.monotonic_ns()
         self._servers.ask(now_ns)
         self._hurry_ns = now_ns + _FIRST_HURRY_NS
-        return _Context()
+        context = _Context()
+        if self._loopback_only:
+            keep_on_loopback()
+        return context
 
     def _close_unused(self) -> None:
         if not self._retired:
@@ -199,8 +208,3 @@ class PvaMonitors:
             if id(context) not in used:
                 context.close()
         self._retired = [context for context in self._retired if id(context) in used]
-
-
-def _dtype(value: Any) -> str:
-    dtype = getattr(value, "dtype", None)
-    return "O" if dtype is None else f"{dtype.kind}{dtype.itemsize}"

@@ -6,6 +6,7 @@ Source: EPICS Normative Types 1.0 (NTScalar, NTScalarArray, NTEnum); the type co
 from collections.abc import Sequence
 from typing import Any
 
+from testbeam.model.time import NS_PER_S
 from testbeam.wire.pv_reading import PvValue, Reading, Scalar
 
 _WHOLE = {
@@ -18,7 +19,6 @@ _WHOLE = {
     "l": range(-(2**63), 2**63),
     "L": range(2**64),
 }
-_NS_PER_S = 1_000_000_000
 
 
 def reading(update: Any) -> Reading:
@@ -28,7 +28,7 @@ def reading(update: Any) -> Reading:
         value=_value(update),
         severity=severity,
         status=update.get("alarm.message", "") or ("NO_ALARM" if severity == 0 else "UNKNOWN"),
-        timestamp_ns=update.get("timeStamp.secondsPastEpoch", 0) * _NS_PER_S + update.get("timeStamp.nanoseconds", 0),
+        timestamp_ns=update.get("timeStamp.secondsPastEpoch", 0) * NS_PER_S + update.get("timeStamp.nanoseconds", 0),
         units=update.get("display.units", "") or "",
         choices=tuple(update.get("value.choices", ())),
         is_characters=_code(update) in ("ab", "aB"),

@@ -10,13 +10,12 @@ from enum import IntEnum
 from typing import Any
 
 from testbeam.errors import WireError
+from testbeam.model.time import EPICS_EPOCH_S, NS_PER_S
 from testbeam.wire.pv_reading import Scalar
 
 STRING_BYTES = 40
 _CHOICES = 16
 _CHOICE_BYTES = 26
-_EPICS_EPOCH_S = 631_152_000  # 1990-01-01 after 1970-01-01
-_NS_PER_S = 1_000_000_000
 _ALARM = struct.Struct(">hh")
 _TIME = struct.Struct(">II")
 
@@ -182,7 +181,7 @@ def _unpack(layout: struct.Struct, payload: bytes, start: int) -> tuple[Any, ...
 
 def _since_1970_ns(seconds: int, nanoseconds: int) -> int:
     """Return 0 for the EPICS epoch itself: the time of a record that was never processed."""
-    return (seconds + _EPICS_EPOCH_S) * _NS_PER_S + nanoseconds if seconds or nanoseconds else 0
+    return (seconds + EPICS_EPOCH_S) * NS_PER_S + nanoseconds if seconds or nanoseconds else 0
 
 
 def encode(kind: FieldType, elements: Sequence[Scalar]) -> bytes:

@@ -1,16 +1,16 @@
 from testbeam.model.samples import ConnectionState, Severity
 from testbeam.model.updates import Form, ValueColumns
-from testbeam.transport.monitors.batch_builder import Gathering
+from testbeam.transport.monitors.batch_builder import BatchBuilder
 from testbeam.transport.pva.name_servers import addresses
 
 
 def test_rows_of_one_kind_share_their_columns() -> None:
-    gathering = Gathering()
+    builder = BatchBuilder()
     for stream, value, form, dtype in ((1, 1.5, Form.SCALAR, "f8"), (2, 3, Form.ENUM, "i4"), (3, 2.5, Form.SCALAR, "f8")):
-        for column, item in zip(gathering.rows(form, dtype), (stream, value, 7), strict=True):
+        for column, item in zip(builder.rows(form, dtype), (stream, value, 7), strict=True):
             column.append(item)
 
-    batch = gathering.take()
+    batch = builder.take()
 
     assert [(c.form, c.dtype, list(c.rows())) for c in batch.values] == [
         (Form.SCALAR, "f8", [(1, 1.5, 7), (3, 2.5, 7)]),
@@ -19,31 +19,31 @@ def test_rows_of_one_kind_share_their_columns() -> None:
 
 
 def test_taking_starts_anew_and_leaves_what_was_taken_alone() -> None:
-    gathering = Gathering()
-    gathering.rows(Form.SCALAR, "f8")[0].append(1)
-    gathering.connection(1, 7, ConnectionState.CONNECTED)
-    gathering.problems.append((1, "text"))
-    gathering.dropped = 2
-    first = gathering.take()
-    gathering.connection(2, 8, ConnectionState.DISCONNECTED)
+    builder = BatchBuilder()
+    builder.rows(Form.SCALAR, "f8")[0].append(1)
+    builder.connection(1, 7, ConnectionState.CONNECTED)
+    builder.problems.append((1, "text"))
+    builder.dropped = 2
+    first = builder.take()
+    builder.connection(2, 8, ConnectionState.DISCONNECTED)
 
     assert (list(first.connections.stream), first.dropped, list(first.problems)) == ([1], 2, [(1, "text")])
-    second = gathering.take()
+    second = builder.take()
     assert (list(second.connections.stream), second.dropped, list(second.problems), len(second)) == ([2], 0, [], 0)
 
 
 def test_columns_that_a_client_has_already_come_first() -> None:
     own = ValueColumns(form=Form.SCALAR, dtype="i4", stream=[1], value=[2], timestamp_ns=[3])
 
-    assert Gathering().take((own,)).values == (own,)
+    assert BatchBuilder().take((own,)).values == (own,)
 
 
 def test_a_severity_that_al00_has_no_word_for_is_invalid() -> None:
-    gathering = Gathering()
+    builder = BatchBuilder()
     for severity in (0, 3, 4, -1):
-        gathering.alarm(1, 7, severity, "")
+        builder.alarm(1, 7, severity, "")
 
-    assert list(gathering.take().alarms.severity) == [Severity.OK, Severity.INVALID, Severity.INVALID, Severity.INVALID]
+    assert list(builder.take().alarms.severity) == [Severity.OK, Severity.INVALID, Severity.INVALID, Severity.INVALID]
 
 
 def test_name_servers_are_hosts_with_a_port_or_the_default_one() -> None:
