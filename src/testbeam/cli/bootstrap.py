@@ -1,12 +1,13 @@
 """Which Kafka does a command mean, and how does it log in there?"""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from testbeam.errors import SettingsError
+from testbeam.errors import SettingsError, StackError
 
 if TYPE_CHECKING:
     from testbeam.transport.kafka.client import Kafka
@@ -44,9 +45,13 @@ def bootstrap_of(option: str) -> str:
 
 
 def _of_running_stack() -> str:
+    from testbeam.cli.chosen_stack import by_surroundings
     from testbeam.hosting import registry  # late: only who leaves the option out looks for running stacks
 
-    up = registry.entries()
+    meant = None
+    with suppress(StackError):  # several, or none of a name that is set: said below with the brokers they have
+        meant = by_surroundings()
+    up = (meant,) if meant is not None else registry.entries()
     up = tuple(entry for entry in up if not entry.session) or up  # one that stays is meant before one that ends with its tests
     found = {entry.id: endpoint["kafka"] for entry in up for endpoint in entry.endpoints.values() if "kafka" in endpoint}
     if not found:

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from testbeam.cli.stack_option import StackOption, names
+from testbeam.cli.chosen_stack import chosen
+from testbeam.cli.stack_option import StackOption
 from testbeam.console.output import stop_on_signals, write
 from testbeam.errors import SettingsError
-from testbeam.hosting import registry
 from testbeam.hosting.registry import Entry
 from testbeam.kit import template
 from testbeam.kit.logs import tail
@@ -31,7 +31,7 @@ def logs(
     stack: StackOption = "",
 ) -> None:
     """Print the end of the logs; with several services each line begins with the service's name."""
-    entry = registry.find(names(stack))[0]
+    entry = chosen(stack)
     found = log_files(Path(entry.folder), service)
     width = 0 if service else max(map(len, found))
     starts = {name: path.stat().st_size for name, path in found.items()}

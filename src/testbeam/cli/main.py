@@ -1,26 +1,30 @@
 """The `testbeam` command: finds the command that was asked for, and turns testbeam's own errors into one clear paragraph."""
 
 import difflib
+import io
 import sys
 from importlib import import_module
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from testbeam._version import __version__
 from testbeam.errors import SettingsError, TestbeamError
 from testbeam.runtime import exit_codes
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 # name → what it does, in the order a newcomer meets them; a module is imported only when its command runs, so that --help is quick
 COMMANDS = {
     "smoke": "Run the whole stack on real input; ends with a NeXus file, its audit and a report.",
     "up": "Start a stack and keep it up, in the foreground or detached.",
+    "run": "Start a stack for the time of a command, such as: testbeam run -- pytest.",
+    "env": "Print the variables by which other programs find a running stack.",
     "ps": "List the stacks that are up.",
     "logs": "Show what the services of a running stack log.",
     "restart": "Restart one service of a running stack.",
     "down": "End a running stack, in order.",
     "shell": "Open a prompt on a stack, with the names that tests use.",
-    "broker": "Fetch Apache Kafka into the cache ahead of its first use.",
+    "broker": "Apache Kafka by itself: fetch it ahead, or start a broker alone.",
     "topic": "Look at topics: list them, follow one, decode one message of any schema.",
     "record": "Record topics into a file, byte for byte.",
     "replay": "Send a recording to Kafka again.",
@@ -33,25 +37,45 @@ COMMANDS = {
 }
 
 WAIT = "--wait-to-attach-debugger"  # [=SERVICE]; alone it means every service
+_HELP = ("-h", "--help", "help")
 
 
 def main() -> None:
     """Run the command named by the first argument; an error that testbeam names is shown without a traceback."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # wherever it came: while modules are imported, or after a command has said what it leaves
+        code = exit_codes.INTERRUPTED
+    sys.exit(code)
 
 
 def run(argv: list[str]) -> int:
     """Run one command line and return its exit code."""
-    if not argv or argv[0] in ("-h", "--help"):
-        _show_commands()
-        return exit_codes.OK
+    _substitute_what_a_terminal_lacks()
+    if not argv or argv[0] in _HELP:
+        return _help(argv[1:])
     if argv[0] == "--version":
-        Console().print(f"testbeam {__version__}", highlight=False)
+        print(f"testbeam {__version__}")
         return exit_codes.OK
     if argv[0] not in COMMANDS:
         _say_unknown(argv[0])
         return exit_codes.USAGE
     return _invoke(argv[0], argv[1:])
+
+
+def _substitute_what_a_terminal_lacks() -> None:
+    """Have a character that the terminal's encoding lacks replaced by another, instead of a command ended by it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
+def _help(about: list[str]) -> int:
+    """Show the list of commands, or the help of the one that is named."""
+    if not about:
+        _show_commands()
+        return exit_codes.OK
+    return run([*about, "--help"])
 
 
 def _invoke(name: str, arguments: list[str]) -> int:
@@ -73,35 +97,45 @@ def _spelled_out(word: str) -> str:
     return f"{WAIT}=*" if word == WAIT else word
 
 
+def _console(*, stderr: bool = False) -> "Console":
+    from rich.console import Console  # late: the quick commands print plain text
+
+    return Console(stderr=stderr)
+
+
 def _show_commands() -> None:
+    from rich.table import Table
+
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
     for name, what in COMMANDS.items():
         table.add_row(f"[bold]{name}[/]", what)
-    console = Console()
+    console = _console()
     console.print(
         "Usage: testbeam COMMAND [OPTIONS]…\n\nA whole neutron beamline's software on one machine, and the tests that prove it.\n"
     )
     console.print(table)
-    console.print("\n'testbeam COMMAND --help' tells more; 'testbeam --version' tells the version.", highlight=False)
+    console.print("\n'testbeam help COMMAND' tells more; 'testbeam --version' tells the version.", highlight=False)
 
 
 def _say_unknown(name: str) -> None:
     near = difflib.get_close_matches(name, COMMANDS)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(COMMANDS)}"
-    Console(stderr=True).print(f"[bold red]No such command[/] {name!r}; {hint}", highlight=False)
+    _console(stderr=True).print(f"[bold red]No such command[/] {name!r}; {hint}", highlight=False)
 
 
 def _say(error: TestbeamError) -> None:
-    console = Console(stderr=True)
-    console.print(f"[bold red]{type(error).__name__}[/]", end=" ")
-    console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    """Print what went wrong, and what was noted about it on its way; the name of an error's class tells a reader nothing."""
+    console = _console(stderr=True)
+    console.print("[bold red]error:[/]", end=" ")
+    for line in (str(error), *getattr(error, "__notes__", ())):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _say_missing(error: ModuleNotFoundError) -> None:
     """Name the extra that brings a module: the core install is small."""
     if (error.name or "").startswith("testbeam"):
         raise error
-    Console(stderr=True).print(
-        f"[bold red]Missing package[/] {error.name}: this command needs the extras; install them with  pip install 'testbeam\\[all]'",
+    _console(stderr=True).print(
+        f"[bold red]Missing package[/] {error.name}: this command needs the extras; see the README on how to install them",
         highlight=False,
     )

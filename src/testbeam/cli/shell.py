@@ -71,7 +71,7 @@ def _joined(file: Path | None, stack: str, console: Console) -> "Iterator[tuple[
 
     wanted = _wanted(file, stack)
     run = attach(
-        *names(stack),
+        *(() if wanted and not stack else names(stack)),
         fingerprint=wanted.fingerprint if wanted and not stack else "",
         declared=wanted.stack.services if wanted else (),
         on_crash=_tell,

@@ -1,14 +1,24 @@
-"""How a command is told which of the running stacks it is about."""
+"""The option --stack of commands that are about a running stack."""
 
 from typing import Annotated, TypeAlias
 
 import typer
 
+from testbeam.cli.chosen_stack import meant
+from testbeam.stacks.client_variables import STACK
+
 StackOption: TypeAlias = Annotated[
-    str, typer.Option("--stack", "-s", metavar="NAME", help="Name or id of the stack. Default: the one that is up.", show_default=False)
+    str,
+    typer.Option(
+        "--stack",
+        "-s",
+        metavar="NAME",
+        help=f"Name or id of the stack. Default: ${STACK}, that of this folder's testbeam.toml, else the one that is up.",
+        show_default=False,
+    ),
 ]
 
 
 def names(stack: str) -> tuple[str, ...]:
-    """Return what `registry.find` takes."""
-    return (stack,) if stack else ()
+    """Return what `registry.find` takes for the stack of this name, or the one that is meant where there is none."""
+    return (stack or meant().id,)

@@ -1,8 +1,5 @@
 """`testbeam up`: a stack that stays until it is told to end."""
 
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -10,17 +7,16 @@ import typer
 from rich.console import Console
 
 from testbeam.cli.endpoints import show_endpoints
+from testbeam.cli.foreground import label_of, prepare, replaced_in, started
 from testbeam.console import timeline
 from testbeam.console.signals import end_as_by_ctrl_c
-from testbeam.errors import SettingsError, StackError
+from testbeam.errors import SettingsError
+from testbeam.hosting import registry
 from testbeam.hosting.detaching import detach as start_detached
-from testbeam.hosting.hosted import StackInfo, hosted
-from testbeam.kit import debugger, environment, interrupts, template
+from testbeam.hosting.hosted import StackInfo
+from testbeam.kit import debugger, interrupts
 from testbeam.kit.journal import Event
-from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
-from testbeam.stacks.fingerprint import fingerprint
-from testbeam.stacks.replacing import apply, parse_replacements
 from testbeam.stacks.toml.file import declared
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -48,61 +44,46 @@ def up(
 
     Tests join it with `pytest --testbeam-attach`, a prompt with `testbeam shell --attach`.
     """
-    console = Console()
     declaration = declared(file)
-    replacements = parse_replacements(local_build or (), command or (), external or ())
-    stack = apply(declaration.stack, replacements) if replacements else declaration.stack
+    stack = replaced_in(declaration, local_build, command, external)
     if wait_to_attach_debugger:
         if detach:
             raise SettingsError("--detach", "with --wait-to-attach-debugger", "one of the two: a held start is steered from this terminal")
         stack = debugger.held(stack, ["" if word == "*" else word for word in wait_to_attach_debugger])
-    label = StackInfo(name=name or declaration.name, fingerprint=fingerprint(stack), file=str(declaration.file or ""))
+    keep_up(stack, label_of(declaration, stack, name), folder=folder, detach=detach)
+
+
+def keep_up(stack: Stack, label: StackInfo, *, folder: Path | None, detach: bool) -> None:
+    """Start a stack and leave it up: detached, or until Ctrl-C or `testbeam down`."""
+    console = Console()
+    same = [entry for entry in registry.entries() if (entry.fingerprint, entry.file, entry.session) == (label.fingerprint, label.file, "")]
+    if same:
+        console.print(f"note: another stack of this declaration is up: {registry.listed(same)}", highlight=False)
     if detach:
-        _prepare(stack)
+        prepare(stack)
         with timeline.shown(console) as shown:
             entry = start_detached(stack, label, folder=folder, on_event=shown.heard)
         show_endpoints(console, entry)
         console.print(f"\nlogs: [bold]testbeam logs -f[/]   end it: [bold]testbeam down {entry.id}[/]", highlight=False)
         return
     end_as_by_ctrl_c()
+    _keep_in_foreground(stack, label, folder, console)
+
+
+def _keep_in_foreground(stack: Stack, label: StackInfo, folder: Path | None, console: Console) -> None:
+    """Keep a stack up until Ctrl-C, which is its orderly end from the moment it is ready, or `testbeam down`."""
     tell = debugger.announcer(stack, lambda words: console.print(f"\n{words}\n", highlight=False, markup=False, soft_wrap=True))
-    with timeline.shown(console) as shown:
-
-        def heard(event: Event) -> None:
-            shown.heard(event)
-            tell(event)
-
-        run = stack.run(folder, on_event=heard)
-        run.start()
-    _hold(run, label, console)
-
-
-def _prepare(stack: Stack) -> None:
-    """Do on this terminal, where its progress can be seen, what services are prepared with; the holder finds it done.
-
-    Whatever goes wrong here goes wrong there, too, and is told then.
-    """
-    for service in stack.services:
-        with suppress(StackError, OSError):  # it needs more than the interpreter, or is not there
-            for words in service.prepare:
-                argv = [template.fill(word, {"python": sys.executable}, service.name) for word in words]
-                subprocess.run(argv, env=environment.scrubbed(), stdin=subprocess.DEVNULL, check=False)
-
-
-def _hold(run: Run, label: StackInfo, console: Console) -> None:
-    """Keep a ready run up until Ctrl-C or `testbeam down`, telling of services that end meanwhile."""
+    seen: set[str] = set()
 
     def heard(event: Event) -> None:
-        if event.kind in {"crashed", "failed"}:
-            console.print(f"[bold red]{event.service} {event.kind}[/]: {event.data.get('how') or event.data.get('error')}", highlight=False)
+        seen.add(event.kind)
+        tell(event)
 
-    run.journal.subscribe(heard)
     try:
-        with suppress(KeyboardInterrupt), hosted(run, label) as holder:
+        with started(stack, label, console, folder, heard) as holder:
             show_endpoints(console, holder.entry)
             console.print("\nCtrl-C ends it", highlight=False)
             interrupts.wait(holder.told_to_end)
-    finally:
-        console.print("stopping")
-        run.keep = run.keep or bool(run.crashed)
-        run.stop()
+    except KeyboardInterrupt:
+        if "run_ready" not in seen:
+            raise

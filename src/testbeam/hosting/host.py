@@ -37,7 +37,7 @@ class Order:
     """What to host: services as `service_json` writes them, where, under which label, and the process whose end ends it (pid 0: none)."""
 
     services: Sequence[Mapping[str, Any]]
-    label: Mapping[str, str]
+    label: Mapping[str, Any]
     path: list[str]  # of Python's modules, so that a test's own classes can be found
     folder: str = ""
     watched_pid: int = 0

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +17,17 @@ from testbeam.kit.run import Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackInfo:
-    """What a stack is known by: its name, the fingerprint of its declaration, the file of it, and the host's own log."""
+    """What a stack is known by: its name, the fingerprint of its declaration, the file of it, and the host's own log.
+
+    `env_names` are further variables that `testbeam env` prints of it, as templates over its endpoints.
+    """
 
     name: str
     fingerprint: str
     file: str = ""
     log: str = ""
     session: str = ""
+    env_names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -56,6 +60,7 @@ def hosted(run: Run, label: StackInfo) -> Iterator[HostedRun]:
             file=label.file,
             log=label.log,
             session=label.session,
+            env_names=dict(label.env_names),
         )
         registry.register(entry)
         owned.callback(registry.forget, entry.id)

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Entry:
     file: str = ""
     log: str = ""
     session: str = ""
+    env_names: Mapping[str, str] = field(default_factory=dict)
 
     def is_alive(self) -> bool:
         """Return whether its host lives."""
@@ -167,7 +168,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 def _entry(data: Mapping[str, Any]) -> Entry | None:
     try:
-        return Entry(**{field.name: data[field.name] for field in fields(Entry)})
+        return Entry(**{one.name: data[one.name] for one in fields(Entry)})
     except KeyError:
         return None  # of another version, which may well be up
 

@@ -128,7 +128,7 @@ def test_a_path_that_can_t_be_written_is_told_before_anything_starts(run_smoke: 
     assert run_smoke("--json", target) == (2, [])
 
     told = capsys.readouterr().err
-    assert told.startswith(f"SettingsError --json: {target!r} can't be used; give a file that can be written (")
+    assert told.startswith(f"error: --json: {target!r} can't be used; give a file that can be written (")
 
 
 @pytest.mark.parametrize("command", [("audit", "a.nxs", "-b", "localhost:1"), ("doctor",)])
@@ -137,7 +137,7 @@ def test_other_commands_tell_it_as_early(command: tuple[str, ...], capsys: Captu
     monkeypatch.setattr("testbeam.audit.run.find_job", lambda *_, **__: pytest.fail("it was looked for"))
 
     assert main.run([*command, "--json", "/no/such/folder/a.json"]) == 2
-    assert "SettingsError --json: '/no/such/folder/a.json'" in capsys.readouterr().err
+    assert "error: --json: '/no/such/folder/a.json'" in capsys.readouterr().err
 
 
 def test_an_audit_that_can_not_be_made_is_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

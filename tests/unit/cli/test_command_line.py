@@ -32,5 +32,5 @@ def test_an_error_of_ours_is_a_paragraph_not_a_traceback(capsys: pytest.CaptureF
     assert main.run(["bench", "--folder", "/nowhere"]) == 2
 
     shown = capsys.readouterr().err
-    assert shown.startswith("SettingsError --folder: '/nowhere' can't be used")
+    assert shown.startswith("error: --folder: '/nowhere' can't be used")
     assert "Traceback" not in shown

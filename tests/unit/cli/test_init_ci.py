@@ -97,4 +97,4 @@ def test_another_file_may_be_written_to_be_included(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [("--github", "--gitlab"), ("--folder", "/no/such/folder")])
 def test_what_can_t_be_done_is_said(tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["init", "ci", "--folder", str(tmp_path), *words]) == 2
-    assert capsys.readouterr().err.startswith("SettingsError")
+    assert capsys.readouterr().err.startswith("error: ")

@@ -34,7 +34,6 @@ def test_sources_are_found_at_all() -> None:
 def test_a_source_resolves(file: str, path: str, wanted: tuple[str, ...]) -> None:
     assert path.startswith("docs/reference/contracts/"), f"{file}: say the whole path, docs/reference/contracts/…"
     assert (ROOT / path).is_file(), f"{file}: there is no {path}"
-    assert wanted, f'{file}: say which section of {path}, such as "Commands"'
     missing = set(wanted) - sections(ROOT / path)
     assert not missing, f"{file}: {path} has no section {', '.join(sorted(missing))}; it has {', '.join(sorted(sections(ROOT / path)))}"
 

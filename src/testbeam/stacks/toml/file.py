@@ -1,6 +1,7 @@
 """How a stack is declared in a file, testbeam.toml, rather than in Python. Format: docs/reference/testbeam-toml.md."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from testbeam.errors import StackError
@@ -18,6 +19,7 @@ class Declaration:
     prefix: str
     stack: Stack
     file: Path | None = None
+    env_names: Mapping[str, str] = field(default_factory=dict)  # further variables for `testbeam env`, as templates
 
     @property
     def fingerprint(self) -> str:
@@ -72,6 +74,7 @@ def parse(text: str, file: Path) -> Declaration:
     """
     import tomllib  # late, as all that reads a file: the reference stack is up 40 ms sooner without
 
+    from testbeam.stacks.toml.env_names import env_names_of
     from testbeam.stacks.toml.key import Wrong
     from testbeam.stacks.toml.stack import parts_of
 
@@ -80,7 +83,8 @@ def parse(text: str, file: Path) -> Declaration:
     except tomllib.TOMLDecodeError as error:
         raise StackError(f"{file}: this is not TOML: {error}") from None
     try:
-        name, prefix, stack = parts_of(tables, file.parent)
+        name, prefix, stack = parts_of({word: table for word, table in tables.items() if word != "env_names"}, file.parent)
+        env_names = env_names_of(tables.get("env_names", {}), stack)
     except Wrong as error:
         raise StackError(f"{file}: {error}") from error.__cause__
-    return Declaration(name=name, prefix=prefix, stack=stack, file=file)
+    return Declaration(name=name, prefix=prefix, stack=stack, file=file, env_names=env_names)

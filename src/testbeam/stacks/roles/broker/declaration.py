@@ -143,13 +143,16 @@ def broker(
     properties: Mapping[str, str] | None = None,
     heap_mb: int = LaunchOptions.heap_mb,
     container: str | None = None,
+    port: int | None = None,
+    own_address: bool = False,
 ) -> Service:
     """Return a single-node Apache Kafka with these topics; its endpoint is `kafka`.
 
     kafka_home: run that Kafka instead of the pinned one (default: KAFKA_HOME). java_home: on that Java. bootstrap: use the
     broker that runs at `host:port` instead. faultable: a second listener that is reached only through a proxy on
     `ports["proxy"]`, which forwards to `ports["proxied"]`. properties: Kafka's broker configuration, over ours. container: run this
-    image, such as apache/kafka:4.3.1, on Docker or Podman instead; its data end with the container.
+    image, such as apache/kafka:4.3.1, on Docker or Podman instead; its data end with the container. port: this very port, for software that
+    has one built in (default: a free one). own_address: a loopback address of its own, where the port is free, instead of 127.0.0.1.
 
     Raises:
         StackError: `bootstrap` is not HOST:PORT, or no container engine answers.
@@ -173,7 +176,8 @@ def broker(
         role="broker",
         command=(*PROGRAM, *_listening(faultable), *found, *_tuning(properties, heap_mb)),
         prepare=() if _is_prepared(launch) else ((*PROGRAM, "--only-prepare", *found),),
-        ports=ports(faultable=faultable),
+        ports=ports(faultable=faultable, fixed=port),
+        own_address=own_address,
         endpoints=endpoints(faultable=faultable),
         ready=MetadataAnswers(),
         ready_timeout_s=60.0,  # a slow machine without a start-up cache; an early death is seen at once all the same
@@ -183,9 +187,9 @@ def broker(
     )
 
 
-def ports(*, faultable: bool) -> tuple[Port, ...]:
-    """Return the ports of a broker of ours."""
-    own = tuple(Port(name=port) for port in ("plain", "controller", *(("proxied",) if faultable else ())))
+def ports(*, faultable: bool, fixed: int | None = None) -> tuple[Port, ...]:
+    """Return the ports of a broker of ours; `fixed` is that of its clients."""
+    own = (Port(name="plain", fixed=fixed), Port(name="controller"), *((Port(name="proxied"),) if faultable else ()))
     return (*own, *((Port(name="proxy", forwards_to="proxied"),) if faultable else ()))
 
 
