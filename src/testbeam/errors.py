@@ -16,6 +16,7 @@
     │   └── PortTaken      a port or address is held by somebody else
     ├── JobRefused         a file-writer refused a command, with its reason
     ├── JobFailed          a file-writer finished a file with an error
+    ├── WorkflowError      a live-data workflow can't use the data it was given
     ├── FetchError         a download for the cache failed, with the ways out
     ├── AuditError         what should be in the file can't be computed
     ├── ProtocolError      a StreamDevice protocol can't be used; shows file, line and the place in it
@@ -118,6 +119,10 @@ class JobRefused(TestbeamError):
 
 class JobFailed(TestbeamError):
     """A file-writer finished a file with an error; the message is what it said."""
+
+
+class WorkflowError(TestbeamError):
+    """A live-data workflow can't use the data it was given; the message says why."""
 
 
 class FetchError(TestbeamError):

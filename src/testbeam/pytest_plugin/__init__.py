@@ -9,8 +9,23 @@ from testbeam.pytest_plugin.hooks import (
     pytest_runtest_makereport,
     pytest_unconfigure,
 )
+from testbeam.pytest_plugin.livedata import (
+    dashboard_backend,
+    detector_services,
+    integration_env,
+    livedata_broker,
+    livedata_place,
+    monitor_services,
+    reduction_services,
+)
 
 __all__ = [
+    "dashboard_backend",
+    "detector_services",
+    "integration_env",
+    "livedata_broker",
+    "livedata_place",
+    "monitor_services",
     "name",
     "pv",
     "pytest_addoption",
@@ -19,6 +34,7 @@ __all__ = [
     "pytest_runtest_call",
     "pytest_runtest_makereport",
     "pytest_unconfigure",
+    "reduction_services",
     "run",
     "shared_run",
     "stack",

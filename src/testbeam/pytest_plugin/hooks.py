@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from testbeam.pytest_plugin.keys import ATTACH, BEGIN, BUNDLES, CRASHES, EXCLUSIVE, SESSION, WAIT, WORKER_INPUT, run_of
+from testbeam.pytest_plugin.livedata import MARKERS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,6 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from testbeam.pytest_plugin.crashes import CrashWatch
 
     config.addinivalue_line("markers", f"{EXCLUSIVE}: this test breaks things; it gets a running stack of its own")
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     config.stash[CRASHES] = CrashWatch()
     if config.getoption(WAIT) is not None and (config.getoption(ATTACH) or config.getoption("numprocesses", None)):
         raise pytest.UsageError(f"{WAIT} holds services that are started from this terminal; use it with -n 0 and without {ATTACH}")

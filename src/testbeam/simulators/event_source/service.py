@@ -22,7 +22,9 @@ def serve(settings: EventSourceSettings, stop: threading.Event) -> None:
     check(settings)
     kafka = Kafka(bootstrap=settings.bootstrap)
     wait_for_broker(kafka, stop, log, within_s=settings.topic_timeout)
-    wait_for_topics(kafka, [t for t in (settings.detector_topic, settings.monitor_topic, settings.status_topic) if t], settings, stop)
+    wait_for_topics(
+        kafka, [t for t in (settings.detector_topic, settings.monitor_topic, settings.status_topic) if t], settings.topic_timeout, stop
+    )
     outlet = Outlet(kafka.producer(queue_buffering_max_kbytes=65536), stop, log)
     log.info(READY)  # an idempotent producer takes half a second more for its first message, which waits in its queue meanwhile
     from testbeam.simulators.event_source.source import EventSource  # loads numpy: after the wait, for which it is not needed
@@ -50,13 +52,13 @@ def check(settings: EventSourceSettings) -> None:
         raise SettingsError("--status-interval", settings.status_interval, "a positive number of seconds")
 
 
-def wait_for_topics(kafka: Kafka, topics: list[str], settings: EventSourceSettings, stop: threading.Event) -> None:
+def wait_for_topics(kafka: Kafka, topics: list[str], within_s: float, stop: threading.Event) -> None:
     """Wait until the broker answers and has these topics.
 
     Raises:
         TransportError: it did not in time; a topic that is missing is named.
     """
-    deadline_s = time.monotonic() + settings.topic_timeout
+    deadline_s = time.monotonic() + within_s
     with kafka.reader() as reader:
         while not stop.is_set():
             try:

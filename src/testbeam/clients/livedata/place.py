@@ -1,0 +1,46 @@
+"""Place: on which Kafka and under which prefix of topics live data is looked for where a test does not say."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from testbeam.errors import SettingsError
+
+ENVIRONMENT = "KAFKA_BOOTSTRAP_SERVERS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A Kafka, and what topics begin with ("": as the instrument says)."""
+
+    bootstrap: str
+    prefix: str = ""
+
+
+_CURRENT: list[Place] = []
+
+
+def current() -> Place:
+    """Return the place in use: the innermost of `using`, else the Kafka that the environment names.
+
+    Raises:
+        SettingsError: neither is there.
+    """
+    if _CURRENT:
+        return _CURRENT[-1]
+    bootstrap = os.environ.get(ENVIRONMENT, "")
+    if not bootstrap:
+        ways = f"bootstrap=HOST:PORT, set {ENVIRONMENT}, or ask for the fixture dashboard_backend, which has a Kafka of its own"
+        raise SettingsError("bootstrap", bootstrap, ways)
+    return Place(bootstrap=bootstrap)
+
+
+@contextmanager
+def using(place: Place) -> Iterator[Place]:
+    """Look for live data at this place within the block."""
+    _CURRENT.append(place)
+    try:
+        yield place
+    finally:
+        _CURRENT.remove(place)

@@ -1,0 +1,1 @@
+"""Live data: histograms, images, counts and time series of a running measurement, job by job."""

@@ -1,0 +1,242 @@
+"""Counting of events: which bin of time, which cell of a view, and how many are in each.
+
+A counter has a place for every event it is given: beyond the bins of time is one more column, beyond the cells are two more rows (ids
+that no pixel has, pixels that the view leaves out). So nothing is filtered, and what is not in the histogram is known exactly.
+
+numba, where it is installed, makes one pass over the events; numpy alone makes several.
+"""
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbeam.instruments.pixels import PixelTable
+from testbeam.services.livedata.params import Axis
+
+Events = NDArray[np.int32]
+Counts = NDArray[np.int64]
+
+MOST_CUBE_CELLS = 4_000_000  # cells × bins that are kept apart, 16 MB; beyond, an image and a spectrum are
+_NO_NUMBA = "TESTBEAM_NO_NUMBA"
+
+
+class TimeBins:
+    """Finds the bin of a time of flight, exactly: `index` gives the number of bins for times outside."""
+
+    def __init__(self, axis: Axis) -> None:
+        self.bins = axis.bins
+        self.thresholds = np.clip(np.ceil(axis.edges_ns), -(2**62), 2**62).astype(np.int64)  # of whole ns, which times of flight are
+        self.start = float(axis.edges_ns[0])
+        self.per_ns = axis.bins / float(axis.edges_ns[-1] - axis.edges_ns[0])
+        widths = np.diff(axis.edges_ns)
+        self.is_linear = bool(np.allclose(widths, widths[0], rtol=1e-9))
+
+    def index(self, time_ns: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the bin of each time; outside it is `bins`."""
+        if not self.is_linear:
+            found = np.searchsorted(self.thresholds, time_ns, "right") - 1
+            found[(found < 0) | (found >= self.bins)] = self.bins
+            return found
+        found = ((time_ns - self.start) * self.per_ns).astype(np.int64)
+        np.clip(found, 0, self.bins - 1, out=found)
+        found -= time_ns < self.thresholds[found]  # rounding may miss by one at an edge
+        found += time_ns >= self.thresholds[found + 1]
+        found[found < 0] = self.bins
+        return found
+
+
+class TimeCounter:
+    """Counts by bins of time alone, as a monitor's."""
+
+    def __init__(self, axis: Axis) -> None:
+        self._bins = TimeBins(axis)
+        self._counts = np.zeros(axis.bins + 1, np.int64)
+
+    def add(self, time_ns: Events) -> None:
+        """Count events."""
+        self._counts += np.bincount(self._bins.index(time_ns), minlength=len(self._counts))
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._counts[:] = 0
+
+    @property
+    def spectrum(self) -> Counts:
+        """Return the counts of each bin; `(bins,)`."""
+        return self._counts[:-1].copy()
+
+    @property
+    def outside(self) -> int:
+        """Return how many events were in no bin."""
+        return int(self._counts[-1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """Events that are in no cell and bin."""
+
+    unknown_pixel: int
+    not_in_view: int
+    outside_times: int
+
+
+class CubeCounter:
+    """Counts by cell and bin of time, 4 bytes each: images and spectra of any region follow from it."""
+
+    def __init__(self, table: PixelTable, axis: Axis) -> None:
+        self._bins = TimeBins(axis)
+        self._cells = table.cells
+        self._first_id = table.first_id
+        self._rows = rows_of(table)
+        self._flat = np.zeros((table.cells + 2) * (axis.bins + 1), np.int32)
+        self._cube = self._flat.reshape(table.cells + 2, axis.bins + 1)
+
+    def add(self, pixel_id: Events, time_ns: Events) -> None:
+        """Count events."""
+        bins = self._bins
+        if ONE_PASS.counting is not None and bins.is_linear:
+            ONE_PASS.counting.cube(self._flat, self._rows, self._first_id, pixel_id, time_ns, bins.thresholds, bins.start, bins.per_ns)
+            return
+        place = row_index(self._rows, self._first_id, pixel_id).astype(np.int64)
+        place *= bins.bins + 1
+        place += bins.index(time_ns)
+        np.add.at(self._flat, place, np.int32(1))
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._flat[:] = 0
+
+    @property
+    def counts(self) -> NDArray[np.int32]:
+        """Return a view of the counts; `(cells, bins)`."""
+        return self._cube[: self._cells, :-1]
+
+    @property
+    def lost(self) -> Lost:
+        """Return how many events were in no cell or bin."""
+        return Lost(
+            unknown_pixel=int(self._cube[self._cells].sum(dtype=np.int64)),
+            not_in_view=int(self._cube[self._cells + 1].sum(dtype=np.int64)),
+            outside_times=int(self._cube[: self._cells, -1].sum(dtype=np.int64)),
+        )
+
+
+class ImageCounter:
+    """Counts an image within a range of bins, a spectrum, and spectra of up to eight regions: memory of cells + bins."""
+
+    REGIONS = 8
+
+    def __init__(self, table: PixelTable, axis: Axis, in_range: tuple[int, int]) -> None:
+        self._bins = TimeBins(axis)
+        self._cells = table.cells
+        self._first_id = table.first_id
+        self._rows = rows_of(table)
+        self._in_range = in_range
+        self._image = np.zeros(table.cells + 2, np.int32)
+        self._spectrum = np.zeros(axis.bins + 1, np.int64)
+        self._missed = np.zeros(2, np.int64)
+        self._region_bits = np.zeros(table.cells + 2, np.uint8)
+        self.regions = np.zeros((self.REGIONS, axis.bins), np.int64)
+
+    def add(self, pixel_id: Events, time_ns: Events) -> None:
+        """Count events."""
+        if ONE_PASS.counting is not None and self._bins.is_linear:
+            self._add_in_one_pass(pixel_id, time_ns)
+            return
+        row, index = row_index(self._rows, self._first_id, pixel_id), self._bins.index(time_ns)
+        missed = row >= self._cells
+        self._missed += np.bincount(row[missed] - self._cells, minlength=2)
+        index[missed] = self._bins.bins
+        self._spectrum += np.bincount(index, minlength=len(self._spectrum))
+        self._spectrum[-1] -= int(missed.sum())
+        first, last = self._in_range
+        np.add.at(self._image, row[(index >= first) & (index < last)], np.int32(1))
+        if self._region_bits.any():
+            self._add_regions(row, index)
+
+    def set_regions(self, masks: dict[int, NDArray[np.bool_]]) -> None:
+        """Count spectra of these regions from now on: index → `(cells,)` mask; those of regions that stay go on."""
+        old = self._region_bits.copy()
+        self._region_bits[:] = 0
+        for index, mask in masks.items():
+            self._region_bits[: self._cells] |= mask.astype(np.uint8) << np.uint8(index)
+        for index in range(self.REGIONS):
+            if np.any((old ^ self._region_bits) >> np.uint8(index) & 1):
+                self.regions[index] = 0
+
+    def clear(self) -> None:
+        """Begin anew."""
+        for counts in (self._image, self._spectrum, self._missed, self.regions):
+            counts[...] = 0
+
+    @property
+    def image(self) -> NDArray[np.int32]:
+        """Return a view of the image; `(cells,)`."""
+        return self._image[: self._cells]
+
+    @property
+    def spectrum(self) -> Counts:
+        """Return the counts of each bin; `(bins,)`."""
+        return self._spectrum[:-1].copy()
+
+    @property
+    def lost(self) -> Lost:
+        """Return how many events were in no cell or bin."""
+        unknown, not_in_view = map(int, self._missed)
+        return Lost(unknown_pixel=unknown, not_in_view=not_in_view, outside_times=int(self._spectrum[-1]))
+
+    def _add_in_one_pass(self, pixel_id: Events, time_ns: Events) -> None:
+        bins, (first, last) = self._bins, self._in_range
+        places = (self._image, self._spectrum, self._missed, self._region_bits, self.regions)
+        ids_and_times = self._rows, self._first_id, pixel_id, time_ns
+        ONE_PASS.counting.image(*places, *ids_and_times, bins.thresholds, bins.start, bins.per_ns, first, last)
+
+    def _add_regions(self, row: NDArray[np.int32], index: NDArray[np.int64]) -> None:
+        inside = index < self._bins.bins
+        bits, index = self._region_bits[row[inside]], index[inside]
+        for region in range(self.REGIONS):
+            members = (bits >> np.uint8(region) & 1).astype(bool)
+            if members.any():
+                self.regions[region] += np.bincount(index[members], minlength=self._bins.bins)
+
+
+def rows_of(table: PixelTable) -> NDArray[np.int32]:
+    """Return the row of each pixel, and behind them that of ids which no pixel has."""
+    unknown, not_in_view = np.int32(table.cells), np.int32(table.cells + 1)
+    return np.append(np.where(table.cell < 0, not_in_view, table.cell), unknown).astype(np.int32)
+
+
+def row_index(rows: NDArray[np.int32], first_id: int, pixel_id: Events) -> NDArray[np.int32]:
+    """Return the row of each event."""
+    place = (pixel_id - np.int32(first_id)).view(np.uint32)  # below the first id it wraps, beyond any pixel
+    return rows[np.minimum(place, np.uint32(len(rows) - 1))]
+
+
+@dataclass(slots=True)
+class OnePass:
+    """The compiled counting once it is loaded; until then, and without numba, `counting` is None and numpy alone counts the same."""
+
+    counting: Any = None
+
+    def load(self) -> Any:
+        """Load and compile it now; return None where numba is not installed or not wanted."""
+        if os.environ.get(_NO_NUMBA):
+            return None
+        try:
+            from testbeam.services.livedata import counting_in_one_pass
+        except ImportError:
+            return None
+        counting_in_one_pass.compile_all()
+        self.counting = counting_in_one_pass
+        return self.counting
+
+    def load_beside(self) -> None:
+        """Load it in a thread of its own, which takes a second or two the first time."""
+        threading.Thread(target=self.load, name="load numba", daemon=True).start()
+
+
+ONE_PASS = OnePass()

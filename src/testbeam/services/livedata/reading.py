@@ -1,0 +1,58 @@
+"""Reading: from which places a worker's topics are read, and batches of each partition.
+
+Commands, answers, regions and data are read from the ends at which the topics stood when the worker began, so that nothing old is done
+again and nothing new is missed.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from threading import Event
+
+from testbeam.errors import TransportError
+from testbeam.services.livedata.core import Batch
+from testbeam.transport.kafka.client import Reader
+
+_MOST = 500
+_LOOK_S = 0.01
+_RETRY_S = 0.02
+
+
+class Reading:
+    """A reader of several topics from their ends, with the offset of the next message of each partition."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.next_offsets: dict[tuple[str, int], int] = {}
+
+    def begin(self, topics: Iterable[str], stop: Event, within_s: float) -> None:
+        """Wait for the topics, and note where their ends are.
+
+        Raises:
+            TransportError: one is missing or without a leader for too long.
+        """
+        deadline_s = time.monotonic() + within_s
+        wanted = sorted(set(topics))
+        while not stop.is_set():
+            try:
+                self._reader.partitions_of(wanted, within_s=1.0)
+                ends = {(topic, p): high for topic in wanted for p, (_, high) in self._reader.watermarks(topic, 1.0).items()}
+            except TransportError:
+                if time.monotonic() > deadline_s:
+                    raise
+                stop.wait(_RETRY_S)
+                continue
+            self._reader.assign(ends)
+            self.next_offsets = ends
+            return
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield what has come, by partition, in order; waits a little for the first."""
+        found: dict[tuple[str, int], tuple[list[bytes], list[int]]] = {}
+        for message in self._reader.read(_MOST, _LOOK_S):
+            place = message.topic() or "", message.partition() or 0
+            payloads, kafka_ms = found.setdefault(place, ([], []))
+            payloads.append(message.value() or b"")
+            kafka_ms.append(message.timestamp()[1])
+            self.next_offsets[place] = (message.offset() or 0) + 1
+        for (topic, partition), (payloads, kafka_ms) in found.items():
+            yield Batch(topic=topic, partition=partition, payloads=payloads, kafka_ms=kafka_ms)

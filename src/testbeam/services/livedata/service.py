@@ -1,0 +1,247 @@
+"""The worker's loop: messages in, results, answers and heartbeats out; one thread, one reader, one producer."""
+
+import json
+import logging
+import os
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from confluent_kafka import KafkaError, KafkaException
+
+from testbeam.errors import SettingsError, TransportError
+from testbeam.instruments.loader import Instrument, load
+from testbeam.instruments.topics import InstrumentTopics
+from testbeam.model.live import ServiceState, WorkerStatus
+from testbeam.model.time import NS_PER_S
+from testbeam.runtime import clock
+from testbeam.runtime.heartbeat import Heartbeat
+from testbeam.services.livedata.settings import PROG, READY, SERVICES, LivedataSettings
+from testbeam.transport.kafka.client import Kafka
+from testbeam.transport.listening import wait_for_broker
+from testbeam.wire.livedata_messages import encode_job_status, encode_worker_status, job_service_id, worker_service_id
+
+SOFTWARE = "livedata"
+NOT_SENT = "Kafka took too long: result dropped"
+
+_LEAVE_S = 3.0
+_FATAL = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError._AUTHENTICATION,  # noqa: SLF001 - the name the library gives it
+}
+log = logging.getLogger(PROG)
+
+
+def serve(settings: LivedataSettings, stop: threading.Event) -> None:
+    """Compute live histograms, images and counts for the jobs that commands ask for, until told to stop."""
+    instrument = load(settings.instrument, prefix=settings.prefix)
+    check(settings)
+    kafka = Kafka(bootstrap=settings.bootstrap)
+    wait_for_broker(kafka, stop, log, within_s=settings.topic_timeout)
+    service = Service(settings, instrument, kafka)
+    try:
+        service.begin(stop)
+        while not stop.is_set():
+            service.step()
+    except TransportError as error:
+        service.failed = str(error)
+        raise
+    finally:
+        service.close()
+
+
+def check(settings: LivedataSettings) -> None:
+    """Check what only numbers can be wrong about.
+
+    Raises:
+        SettingsError: one can't be used.
+    """
+    for name in ("window", "status_interval", "topic_timeout"):
+        if not 0 < getattr(settings, name) < 1e6:
+            raise SettingsError(f"--{name.replace('_', '-')}", getattr(settings, name), "a positive number of seconds")
+    if settings.max_lag < 0:
+        raise SettingsError("--max-lag", settings.max_lag, "a number of seconds that is not negative")
+
+
+@dataclass(slots=True)
+class Timing:
+    """How long batches take, ms: of the last ones, for heartbeats."""
+
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=500))
+
+    def tree(self) -> dict[str, float]:
+        """Return median and largest."""
+        ordered = sorted(self.recent) or [0.0]
+        return {"batch_ms": round(ordered[len(ordered) // 2], 3), "batch_ms_max": round(ordered[-1], 3)}
+
+
+class Service:
+    """One worker on Kafka."""
+
+    def __init__(self, settings: LivedataSettings, instrument: Instrument, kafka: Kafka) -> None:
+        from testbeam.services.livedata.catalogue import catalogue  # late, with all that loads numpy: after the wait for the broker
+        from testbeam.services.livedata.commands import Jobs
+        from testbeam.services.livedata.core import Worker
+        from testbeam.services.livedata.counting import ONE_PASS
+        from testbeam.services.livedata.reading import Reading
+        from testbeam.services.livedata.streams import StreamMap
+
+        self.settings = settings
+        self.failed = ""
+        self.topics = InstrumentTopics(prefix=instrument.prefix)
+        self.services = settings.service or SERVICES
+        self.worker_id = settings.worker_id or str(uuid4())
+        streams = StreamMap.of(instrument, self.topics, production=settings.production)
+        specs = catalogue(instrument)
+        self.instrument = instrument
+        self.jobs = Jobs(
+            instrument=instrument.name, specs=specs, hosted=frozenset(self.services), length_ns=round(settings.window * NS_PER_S)
+        )
+        self.worker = Worker(self.topics, streams, self.jobs, designated=settings.answer_unknown, log=log)
+        hosted = [spec for spec in specs.values() if spec.service in self.services]
+        names = {name for spec in hosted for name in (*spec.sources, *(n for some in spec.aux.values() for n in some))}
+        self.data_topics = streams.topics_of(names)
+        self.run_topics = set(settings.run_topic) or {self.topics.run_control}
+        self._reader = kafka.reader(queued_max_messages_kbytes=65536)
+        self._reading = Reading(self._reader)
+        told = {"delivery.report.only.error": True, "on_delivery": self._delivered}
+        self._producer = Kafka(bootstrap=kafka.bootstrap, options={**kafka.options, **told}).producer(
+            linger_ms=2,
+            enable_idempotence=False,  # which would keep the first message back for half a second
+            queue_buffering_max_kbytes=262144,
+            message_timeout_ms=30000,
+        )
+        self._heartbeat = Heartbeat(SOFTWARE, "", settings.status_interval)
+        self._started_ns = clock.wall_ns()
+        self._fast = ONE_PASS
+        self._timing = Timing()
+        self.sent = 0
+
+    def begin(self, stop: threading.Event) -> None:
+        """Pin the positions of all topics, then say that commands are done from now on."""
+        topics = {*self.data_topics, *self.run_topics, self.topics.commands, self.topics.regions}
+        if self.settings.answer_unknown:
+            topics.add(self.topics.responses)
+        self._reading.begin(topics, stop, self.settings.topic_timeout)
+        self._beat(ServiceState.STARTING)
+        self._auto_start()
+        log.info(READY)
+        log.info("%s %s: worker %s reads %s", self.instrument.name, ", ".join(self.services), self.worker_id, ", ".join(sorted(topics)))
+        if self.settings.ready_file is not None:
+            self.settings.ready_file.write_text(f"{os.getpid()}")
+        self._fast.load_beside()
+
+    def step(self) -> None:
+        """Do one round: what has come, what is due; waits up to 10 ms for the first message."""
+        batches = list(self._reading.batches())
+        started_s = time.perf_counter()
+        for batch in batches:
+            self._take(batch)
+        self._send(self.worker.tick(time.monotonic(), clock.wall_ns()))
+        if batches:
+            self._timing.recent.append((time.perf_counter() - started_s) * 1e3)
+        if self._heartbeat.due(time.monotonic()):
+            self._beat(ServiceState.RUNNING)
+        self._producer.poll(0)
+        if self.failed:
+            raise TransportError(self.failed)
+
+    def close(self) -> None:
+        """Give out the last results, say that this worker has stopped, and leave."""
+        self._send(self.worker.finish(time.monotonic()))
+        for job in list(self.jobs):
+            self.jobs.remove(job)
+        self._beat(ServiceState.ERROR if self.failed else ServiceState.STOPPED)
+        left = self._producer.flush(_LEAVE_S)
+        if left:
+            self.worker.drops.add(NOT_SENT, "at the end", left)
+        self._reader.close()
+        log.info("%d messages in, %d out; dropped: %s", self.worker.taken, self.sent, dict(self.worker.drops.counts) or "none")
+
+    def _take(self, batch: Any) -> None:
+        now_s = time.monotonic()
+        if batch.topic == self.topics.commands:
+            for payload in batch.payloads:
+                self._send(self.worker.take_command(payload, now_s))
+            self._heartbeat.soon()
+        elif batch.topic == self.topics.responses:
+            for payload in batch.payloads:
+                self.worker.take_answer(payload)
+        elif batch.topic == self.topics.regions:
+            self.worker.take_regions(batch.payloads)
+        elif batch.topic in self.run_topics:
+            for payload in batch.payloads:
+                self.worker.take_run_control(payload)
+        else:
+            self.worker.take_data(batch, now_s, clock.wall_ns())
+
+    def _send(self, outgoing: Any) -> None:
+        for message in outgoing:
+            try:
+                self._producer.produce(message.topic, message.payload, message.key)
+                self.sent += 1
+            except BufferError:
+                self.worker.drops.add(NOT_SENT, message.topic)
+            except KafkaException as error:
+                self.worker.drops.add(f"not sent: {error.args[0].name()}", message.topic)
+
+    def _beat(self, state: ServiceState) -> None:
+        for status in self.worker.statuses():
+            self._heartbeat.service_id = job_service_id(status.job_id)
+            self._say(encode_job_status(status))
+        more = self.facts()
+        for name in self.services:
+            status_of_worker = WorkerStatus(
+                instrument=self.instrument.name,
+                service_name=name,
+                worker_id=self.worker_id,
+                state=state,
+                started_at_ns=self._started_ns,
+                active_job_count=sum(job.spec.service == name for job in self.jobs),
+                error=self.failed,
+                batch_interval_s=self.settings.window,
+                stream_stats=self.worker.statistics.look(time.monotonic()),
+                more=more,
+            )
+            self._heartbeat.service_id = worker_service_id(status_of_worker)
+            self._say(encode_worker_status(status_of_worker))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what heartbeats, health and metrics tell of this worker beyond the facility's own keys."""
+        return {
+            **self.worker.lags.take(),
+            **self._timing.tree(),
+            "queue_depth": len(self._producer),
+            "messages_in": self.worker.taken,
+            "messages_out": self.sent,
+            "dropped": dict(self.worker.drops.counts),
+            "dropped_events": dict(self.worker.dropped_events.counts),
+        }
+
+    def _say(self, status_json: str) -> None:
+        try:
+            self._producer.produce(self.topics.heartbeat, self._heartbeat.encode(status_json))
+        except (BufferError, KafkaException):
+            self.worker.drops.add("heartbeat not sent", self.topics.heartbeat)
+
+    def _delivered(self, error: Any, message: Any) -> None:
+        if error is None:
+            return
+        self.worker.drops.add(f"not delivered: {error.name()}", message.topic())
+        if error.code() in _FATAL:
+            self.failed = f"{message.topic()}: {error.str()}"
+
+    def _auto_start(self) -> None:
+        if self.settings.auto_start is None:
+            return
+        try:
+            commands = json.loads(self.settings.auto_start.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SettingsError("--auto-start", str(self.settings.auto_start), f"a JSON file with a list of commands ({error})") from None
+        for command in commands:
+            self._send(self.worker.take_command(json.dumps(command).encode(), time.monotonic()))

@@ -1,0 +1,71 @@
+"""Streams: which name within the instrument a topic and source name stand for, and how many messages came from each."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from testbeam.instruments.loader import Instrument, Place
+from testbeam.instruments.topics import InstrumentTopics
+
+STATISTICS_S = 30.0
+MOST_UNMAPPED = 100  # unknown sources that are listed
+
+
+@dataclass(slots=True)
+class StreamMap:
+    """Topic and source name → name within the instrument; a detector may have several sources.
+
+    In `production` detectors and monitors have other topics and source names than in development.
+    """
+
+    by_place: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, instrument: Instrument, topics: InstrumentTopics, *, production: bool = False) -> "StreamMap":
+        """Return the map of an instrument."""
+        found: dict[tuple[str, str], str] = {}
+        for detector in instrument.detectors:
+            here = tuple(Place(topic=topics.detector, source=source) for source in detector.sources)
+            found |= {(place.topic, place.source): detector.name for place in (detector.production if production else here)}
+        for monitor in instrument.monitors:
+            found[topics.beam_monitor, monitor.production_source if production else monitor.source] = monitor.name
+        found |= {(topics.area_detector, camera.name): camera.name for camera in instrument.area_detectors}
+        found |= {(topics.motion, log.source): log.name for log in instrument.logs}
+        return cls(found)
+
+    def topics_of(self, names: Iterable[str]) -> set[str]:
+        """Return the topics on which these are."""
+        wanted = set(names)
+        return {topic for (topic, _), name in self.by_place.items() if name in wanted}
+
+
+@dataclass(slots=True)
+class StreamStatistics:
+    """Messages by topic and source in the last complete interval; the last statistics stay until the next."""
+
+    streams: StreamMap
+    last: Mapping[str, Any] | None = None
+    _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _since_s: float | None = None
+
+    def add(self, topic: str, source: str, messages: int) -> None:
+        """Count messages."""
+        place = topic, source
+        if place in self._counts or len(self._counts) < MOST_UNMAPPED + len(self.streams.by_place):
+            self._counts[place] += messages
+
+    def look(self, now_s: float) -> Mapping[str, Any] | None:
+        """Return the last statistics, as heartbeats carry them."""
+        if self._since_s is None:
+            self._since_s = now_s
+        elapsed_s = now_s - self._since_s
+        if elapsed_s >= STATISTICS_S or (self.last is None and self._counts and elapsed_s >= 1.0):
+            self.last = {"window_seconds": round(elapsed_s, 3), "streams": [self._tree(place) for place in sorted(self._counts)]}
+            self._counts.clear()
+            self._since_s = now_s
+        return self.last
+
+    def _tree(self, place: tuple[str, str]) -> dict[str, Any]:
+        topic, source = place
+        return {"topic": topic, "source_name": source, "stream": self.streams.by_place.get(place), "count": self._counts[place]}

@@ -1,0 +1,1 @@
+"""Workflows: what a job computes, one file each."""

@@ -1,0 +1,185 @@
+"""Detector view: an image of one detector, its totals, and spectra of regions of interest.
+
+Small views keep counts by cell and bin of time (`CubeCounter`): spectra of a region then cover all that was counted since the start,
+also before the region was drawn. Large ones keep an image and a spectrum, and count a region from when it was drawn.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbeam.errors import WorkflowError
+from testbeam.instruments.loader import Detector, View
+from testbeam.instruments.pixels import PixelTable, pixel_table, pixels_of_cells
+from testbeam.model.arrays import LabelledArray, Variable
+from testbeam.services.livedata.counting import MOST_CUBE_CELLS, CubeCounter, ImageCounter, Lost
+from testbeam.services.livedata.params import Axis, flag, time_axis
+from testbeam.services.livedata.regions import KINDS, Region, mask_of, readback, regions_of
+from testbeam.services.livedata.workflows.seam import Data, EventData, Output, Temporality, scalar
+
+UNKNOWN_PIXEL = "no such pixel"
+NOT_IN_VIEW = "pixel left out by the view"
+OUTSIDE = "outside the histogram's times"
+
+_WINDOW, _CUMULATIVE = Temporality.WINDOW, Temporality.CUMULATIVE
+
+
+class DetectorView:
+    """Counts since the start, and in each window as the difference to the window before."""
+
+    def __init__(self, table: PixelTable, axis: Axis, in_range: tuple[int, int], *, regions: bool, weights: NDArray[Any] | None) -> None:
+        self._table, self._axis, self._in_range = table, axis, in_range
+        self._weights = weights
+        self._edges = Variable(name=axis.name, data=axis.edges, axes=(axis.name,), unit=axis.unit)
+        is_small = table.cells * axis.bins <= MOST_CUBE_CELLS
+        self._counted: _Cube | _Image = _Cube(table, axis, in_range) if is_small else _Image(table, axis, in_range)
+        self._has_regions = regions
+        self._regions: dict[str, dict[int, Region]] = {kind: {} for kind in KINDS}
+        self._image_before: NDArray[Any] = self._counted.image()
+        self._spectrum_before: NDArray[np.int64] = self._counted.spectrum()
+        self._regions_before: dict[int, NDArray[np.int64]] = {}
+
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """Return events that are in no cell or bin."""
+        lost = self._counted.lost
+        return {UNKNOWN_PIXEL: lost.unknown_pixel, NOT_IN_VIEW: lost.not_in_view, OUTSIDE: lost.outside_times}
+
+    def add(self, source: str, data: Data) -> None:
+        """Take events, or a request of regions.
+
+        Raises:
+            WorkflowError: it is neither, events have no pixel ids, or the request is malformed.
+        """
+        if isinstance(data, EventData):
+            if len(data.pixel_id) != len(data.time_of_flight_ns):
+                raise WorkflowError(f"{source}: events without pixel ids are no detector's")
+            self._counted.counter.add(data.pixel_id, data.time_of_flight_ns)
+        elif isinstance(data, LabelledArray) and (kind := source.rpartition("/")[2]) in KINDS:
+            self._set_regions(kind, regions_of(kind, data))
+        else:
+            raise WorkflowError(f"{source}: a detector's data are events, not {type(data).__name__}")
+
+    def outputs(self) -> Sequence[Output]:
+        """Return images, totals and counts in range, of the window and since the start, and spectra of the regions."""
+        image, spectrum = self._counted.image(), self._counted.spectrum()
+        window_image, window = image - self._image_before, spectrum - self._spectrum_before
+        self._image_before, self._spectrum_before = image, spectrum
+        ranged = slice(*self._in_range)
+        return (
+            self._picture("cumulative", image, _CUMULATIVE, "Image"),
+            self._picture("current", window_image, _WINDOW, "Image update"),
+            scalar("counts_total_cumulative", spectrum.sum(), _CUMULATIVE, "Total"),
+            scalar("counts_total", window.sum(), _WINDOW, "Total (update)"),
+            scalar("counts_in_toa_range_cumulative", spectrum[ranged].sum(), _CUMULATIVE, "Total in range"),
+            scalar("counts_in_toa_range", window[ranged].sum(), _WINDOW, "Total in range (update)"),
+            *(self._region_outputs() if self._has_regions else ()),
+        )
+
+    def clear(self) -> None:
+        """Begin anew; the regions stay."""
+        self._counted.counter.clear()
+        self._image_before = self._counted.image()
+        self._spectrum_before = self._counted.spectrum()
+        self._regions_before = self._counted.regions()
+
+    def _set_regions(self, kind: str, regions: dict[int, Region]) -> None:
+        if not self._has_regions:
+            raise WorkflowError("this view has no regions of interest")
+        self._regions[kind] = regions
+        rows_columns = (self._table.shape[0], self._table.shape[1])
+        masks = {i: mask_of(k, one, rows_columns).ravel() for k, some in self._regions.items() for i, one in some.items()}
+        kept = self._counted.set_regions(masks)
+        self._regions_before = {i: self._regions_before[i] if i in kept else now for i, now in self._counted.regions().items()}
+
+    def _picture(self, name: str, image: NDArray[Any], temporality: Temporality, label: str) -> Output:
+        shaped: NDArray[Any] = image.reshape(self._table.shape)
+        if self._weights is not None:
+            shaped = np.divide(shaped, self._weights, out=np.full(shaped.shape, np.nan), where=self._weights > 0)
+        signal = Variable(name="signal", data=shaped, axes=self._table.axes, unit="counts", label=label)
+        return Output(name=name, temporality=temporality, variables=(signal,))
+
+    def _region_outputs(self) -> tuple[Output, ...]:
+        now = self._counted.regions()
+        window = {index: counts - self._regions_before[index] for index, counts in now.items()}
+        self._regions_before = now
+        return (
+            self._spectra("roi_spectra_cumulative", now, _CUMULATIVE, "ROI spectra"),
+            self._spectra("roi_spectra_current", window, _WINDOW, "ROI spectra update"),
+            *(Output(name=kind, temporality=_CUMULATIVE, variables=readback(kind, self._regions[kind])) for kind in KINDS),
+        )
+
+    def _spectra(self, name: str, spectra: Mapping[int, NDArray[np.int64]], temporality: Temporality, label: str) -> Output:
+        indices = sorted(spectra)
+        counts = np.array([spectra[index] for index in indices], np.int64).reshape(len(indices), self._axis.bins)
+        signal = Variable(name="signal", data=counts, axes=("roi", self._axis.name), unit="counts", label=label)
+        roi = Variable(name="roi", data=np.array(indices, np.int32), axes=("roi",), unit="")
+        return Output(name=name, temporality=temporality, variables=(signal, roi, self._edges))
+
+
+class _Cube:
+    """Counts by cell and bin."""
+
+    def __init__(self, table: PixelTable, axis: Axis, in_range: tuple[int, int]) -> None:
+        self.counter = CubeCounter(table, axis)
+        self._in_range = slice(*in_range)
+        self._masks: dict[int, NDArray[np.bool_]] = {}
+
+    @property
+    def lost(self) -> Lost:
+        return self.counter.lost
+
+    def image(self) -> NDArray[np.int32]:
+        image: NDArray[np.int32] = self.counter.counts[:, self._in_range].sum(axis=1, dtype=np.int32)
+        return image
+
+    def spectrum(self) -> NDArray[np.int64]:
+        spectrum: NDArray[np.int64] = self.counter.counts.sum(axis=0, dtype=np.int64)
+        return spectrum
+
+    def regions(self) -> dict[int, NDArray[np.int64]]:
+        return {index: self.counter.counts[mask].sum(axis=0, dtype=np.int64) for index, mask in self._masks.items()}
+
+    def set_regions(self, masks: dict[int, NDArray[np.bool_]]) -> set[int]:
+        """Take new regions; return those that stayed the same."""
+        kept = {index for index, mask in masks.items() if index in self._masks and np.array_equal(mask, self._masks[index])}
+        self._masks = masks
+        return kept
+
+
+class _Image:
+    """An image, a spectrum, and counts of each region."""
+
+    def __init__(self, table: PixelTable, axis: Axis, in_range: tuple[int, int]) -> None:
+        self.counter = ImageCounter(table, axis, in_range)
+        self._masks: dict[int, NDArray[np.bool_]] = {}
+
+    @property
+    def lost(self) -> Lost:
+        return self.counter.lost
+
+    def image(self) -> NDArray[np.int32]:
+        return self.counter.image.copy()
+
+    def spectrum(self) -> NDArray[np.int64]:
+        return self.counter.spectrum
+
+    def regions(self) -> dict[int, NDArray[np.int64]]:
+        return {index: self.counter.regions[index].copy() for index in self._masks}
+
+    def set_regions(self, masks: dict[int, NDArray[np.bool_]]) -> set[int]:
+        """Take new regions; return those that stayed the same."""
+        kept = {index for index, mask in masks.items() if index in self._masks and np.array_equal(mask, self._masks[index])}
+        self.counter.set_regions(masks)
+        self._masks = masks
+        return kept
+
+
+def make(detector: Detector, view: View, params: Mapping[str, Any]) -> DetectorView:
+    """Return the workflow of a detector; raise SettingsError as `time_axis`."""
+    axis, in_range = time_axis(params, detector.flight_path_m)
+    table = pixel_table(detector, view)
+    weights = pixels_of_cells(table) if flag(params, "pixel_weighting") else None
+    return DetectorView(table, axis, in_range, regions=view.regions and len(table.shape) == 2, weights=weights)

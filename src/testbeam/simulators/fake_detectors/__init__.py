@@ -1,0 +1,1 @@
+"""Fake detectors: seeded events (ev44) of an instrument's detectors, or images (ad00) of its cameras."""

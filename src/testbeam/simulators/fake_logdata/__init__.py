@@ -1,0 +1,1 @@
+"""Fake logs: values (f144) of an instrument's PVs that go up and down."""

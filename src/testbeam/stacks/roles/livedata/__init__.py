@@ -1,0 +1,1 @@
+"""Role livedata: declaration, handle, and what replaces it."""
