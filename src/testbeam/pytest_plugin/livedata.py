@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from testbeam.pytest_plugin.fixtures import own_prefix
-from testbeam.pytest_plugin.keys import ATTACH, AnyRun
+from testbeam.pytest_plugin.keys import ATTACH
 
 if TYPE_CHECKING:
     from testbeam.clients.livedata.backend import DashboardBackend
     from testbeam.clients.livedata.place import Place
     from testbeam.clients.livedata.processes import ServiceGroup
+    from testbeam.kit.protocols import RunLike
 
 MARKERS = (
     "integration: a test with real services on a real Kafka",
@@ -41,12 +42,12 @@ class IntegrationEnv:
 
 
 @pytest.fixture(scope="session")
-def livedata_broker(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Iterator[AnyRun]:
+def livedata_broker(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> "Iterator[RunLike]":
     """Run a broker for the live-data tests of the session, one for all workers of pytest-xdist; attached, that of the stack."""
     if pytestconfig.getoption(ATTACH):
         yield request.getfixturevalue("shared_run")
         return
-    from testbeam.kit.spec import Stack
+    from testbeam.kit.stack import Stack
     from testbeam.pytest_plugin import sharing
     from testbeam.stacks.roles.broker.declaration import broker
 
@@ -55,7 +56,7 @@ def livedata_broker(request: pytest.FixtureRequest, pytestconfig: pytest.Config)
 
 
 @pytest.fixture
-def livedata_place(livedata_broker: AnyRun, request: pytest.FixtureRequest) -> "Iterator[Place]":
+def livedata_place(livedata_broker: "RunLike", request: pytest.FixtureRequest) -> "Iterator[Place]":
     """Make the topics of this test's own instrument; backends and services of the test go there unless they are told another place."""
     from testbeam.clients.livedata.place import Place, using
     from testbeam.clients.livedata.processes import topics_of

@@ -4,7 +4,7 @@ For each workflow and source one job number is current: that of the client's own
 heartbeats, which is adopted. Results of any other number are of an older generation and not admitted.
 
 Monotonic seconds come from the caller.
-Source: docs/reference/contracts/livedata.md, "Constants".
+Source: docs/reference/contracts/livedata.md, "Heartbeats".
 """
 
 from collections.abc import Iterable, Iterator

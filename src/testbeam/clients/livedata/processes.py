@@ -13,7 +13,8 @@ from testbeam.instruments.topics import InstrumentTopics
 from testbeam.kit.handle import Handle
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Service, Stack
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
 
 WORKERS = ("monitor_data", "detector_data", "data_reduction", "timeseries")
 FAKES = ("fake_monitors", "fake_detectors", "fake_logdata")

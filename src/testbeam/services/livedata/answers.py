@@ -2,7 +2,7 @@
 
 A worker answers at once what it owns, and is silent on the rest, which is how the protocol says "not mine". One designated worker answers
 for what nobody owns, after SILENCE_S in which no other answer to the command was seen.
-Source: docs/reference/contracts/livedata.md, "Answers".
+Source: docs/reference/contracts/livedata.md, "Commands".
 """
 
 from collections import Counter, deque

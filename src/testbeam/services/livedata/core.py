@@ -62,7 +62,7 @@ class _Stream:
 
     name: str
     clock: StreamClock = field(default_factory=StreamClock)
-    held: list[tuple[int, Any, int]] = field(default_factory=list)  # time, data, events
+    held: list[tuple[int, Any, int]] = field(default_factory=list)  # time, data, weight
 
 
 @dataclass(slots=True)
@@ -176,7 +176,7 @@ class Worker:
                 continue
             last = int(portion.rows[-1])
             self.lags.note(int(portion.stamps_ns[-1]), batch.kafka_ms[last], now_ns)
-            self._take_portion(self._stream(batch, portion.source, name), portion, now_s, now_ns)
+            self._take_portion(self._stream(batch, portion.source, name), portion, batch.kafka_ms, now_s, now_ns)
 
     def skip(self, topic: str, messages_skipped: int, events: int) -> None:
         """Count what was not used so that newer data are not late."""
@@ -188,7 +188,7 @@ class Worker:
         """Return what is to be sent by now: results of windows that ended, answers to what nobody owns."""
         for key, stream in self._streams.items():
             if stream.held:
-                self._resolve(stream, key[2], stream.clock.tick(now_s, now_ns), now_s)
+                self._resolve(stream, key[2], stream.clock.tick(now_s), now_s)
         for job in self.jobs:
             job.tick(now_s)
         sent = list(self._results(self.jobs))
@@ -226,8 +226,9 @@ class Worker:
         """Return the jobs that take a stream."""
         return self._by_name.get(name, ())
 
-    def _take_portion(self, stream: _Stream, portion: Portion, now_s: float, now_ns: int) -> None:
-        of_held, verdicts = stream.clock.judge(portion.stamps_ns, now_s, now_ns)
+    def _take_portion(self, stream: _Stream, portion: Portion, kafka_ms: Sequence[int], now_s: float, now_ns: int) -> None:
+        kafka_ns = [kafka_ms[row] * NS_PER_MS for row in portion.rows]
+        of_held, verdicts = stream.clock.judge(portion.stamps_ns, kafka_ns, now_s, now_ns)
         if stream.held and of_held is not Verdict.HOLD:
             self._resolve(stream, portion.source, of_held, now_s)
         if verdicts is None:
@@ -238,25 +239,25 @@ class Worker:
             if verdicts[i] == Verdict.ACCEPT:
                 self._give(stream, portion.source, portion.stamps_ns[i:j], _from(portion.data, i), now_s)
             elif verdicts[i] == Verdict.HOLD:
-                held = zip(range(i, j), portion.stamps_ns[i:j].tolist(), portion.events[i:j].tolist(), strict=True)
-                stream.held += [(stamp_ns, portion.data(k, k + 1), events) for k, stamp_ns, events in held]
+                held = zip(range(i, j), portion.stamps_ns[i:j].tolist(), portion.weights[i:j].tolist(), strict=True)
+                stream.held += [(stamp_ns, portion.data(k, k + 1), weight) for k, stamp_ns, weight in held]
             else:
-                self._drop_implausible(stream.name, j - i, int(portion.events[i:j].sum()), int(portion.stamps_ns[i]))
+                self._drop_implausible(stream.name, j - i, int(portion.weights[i:j].sum()), int(portion.stamps_ns[i]))
 
     def _resolve(self, stream: _Stream, source: str, verdict: Verdict, now_s: float) -> None:
         if verdict is Verdict.HOLD:
             return
         held, stream.held = stream.held, []
-        for stamp_ns, data, events in held:
+        for stamp_ns, data, weight in held:
             if verdict is Verdict.ACCEPT:
                 self._give(stream, source, np.array([stamp_ns], np.int64), _always(data), now_s)
             else:
-                self._drop_implausible(stream.name, 1, events, stamp_ns)
+                self._drop_implausible(stream.name, 1, weight, stamp_ns)
 
-    def _drop_implausible(self, name: str, count: int, events: int, stamp_ns: int) -> None:
+    def _drop_implausible(self, name: str, count: int, weight: int, stamp_ns: int) -> None:
         self.drops.add(IMPLAUSIBLE, f"{name}: {stamp_ns} ns", count)
         for job in self._by_name.get(name, ()):
-            job.drops[IMPLAUSIBLE] += events or count
+            job.drops[IMPLAUSIBLE] += weight
 
     def _give(self, stream: _Stream, source: str, stamps_ns: Any, data: Add, now_s: float) -> None:
         sample = data(len(stamps_ns) - 1, len(stamps_ns))

@@ -2,7 +2,7 @@
 
 The time of an ev44 is its last reference time, of a da00 its last `reference_time` of 64 bits in its unit, else the message's own; without
 any it is Kafka's. f144 and ad00 bear their own.
-Source: docs/reference/contracts/livedata.md, "Times".
+Source: docs/reference/contracts/livedata.md, "Schemas".
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,13 +32,13 @@ Add = Callable[[int, int], Data]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portion:
-    """Messages of one source, in order: `data(i, j)` is what messages i to j carry, `events` how many each has."""
+    """Messages of one source, in order: `data(i, j)` is what messages i to j carry; each weighs as many as it has events, others one."""
 
     source: str
     rows: NDArray[np.intp]
     stamps_ns: NDArray[np.int64]
     data: Add
-    events: NDArray[np.int64]
+    weights: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def _events(payloads: Sequence[bytes], rows: Sequence[int], kafka_ms: Sequence[i
             rows=in_all,
             stamps_ns=_pulse_times(columns, in_all, kafka_ms),
             data=_event_data(columns),
-            events=columns.event_count,
+            weights=columns.event_count,
         )
     for row, error in batch.rejected:
         yield Dropped(row=int(of_batch[row]), reason=MALFORMED, detail=str(error))
@@ -117,7 +117,7 @@ def _one(read: Callable[[bytes, int], tuple[str, int, Data]], payload: bytes, ro
         rows=np.array([row], np.intp),
         stamps_ns=np.array([stamp_ns], np.int64),
         data=lambda _i, _j: data,
-        events=np.zeros(1, np.int64),
+        weights=np.ones(1, np.int64),
     )
 
 

@@ -1,12 +1,13 @@
 """Plausibility of times: which messages of a stream have a time that can be, and which wait for others to confirm it.
 
 A stream's reference is the newest time that was accepted. What is at most HORIZON ahead of it is accepted, and what is behind, as late
-messages are data, too. A message further ahead is accepted at once if the stream was silent for as long; else it waits: the next one near
-it confirms it (a replay with a gap), one near the reference refutes it (a poisoned time), and so does a second without either if it is
-ahead of the wall clock. Times before the year 2000 are never accepted. Several messages in a row that are far behind move the reference
-back, so that a wrong one that was accepted does no lasting harm.
+messages are data, too. A message further ahead is accepted if it is not ahead of Kafka's time and the wall clock by more than that, as
+after a gap; else it waits: the next one near it confirms it (a source whose clock is ahead), one that fits refutes it (a poisoned time),
+and so does a second without either. Times before the year 2000 are never accepted. Several messages in a row that are far behind move the
+reference back, so that a wrong one that was accepted does no lasting harm.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -18,7 +19,6 @@ from testbeam.model.time import NS_PER_S
 HORIZON_NS = 10 * NS_PER_S
 EARLIEST_NS = 946_684_800 * NS_PER_S  # the year 2000
 MOST_WAIT_S = 1.0
-SLACK_NS = 5 * NS_PER_S  # between silence by the wall clock and a gap in the data's
 TO_MOVE_BACK = 5
 MOST_HELD = 100
 
@@ -33,7 +33,7 @@ class Verdict(IntEnum):
 
 @dataclass(slots=True)
 class StreamClock:
-    """Judges the times of one stream; monotonic seconds and wall clock come from the caller.
+    """Judges the times of one stream; monotonic seconds and the wall clock come from the caller.
 
     Messages that are held are the caller's to keep; `judge` says of them all what becomes of them, before the messages it judges.
     """
@@ -43,17 +43,17 @@ class StreamClock:
     _held_ns: int = 0
     _held_since_s: float = 0.0
     _behind: int = 0
-    _heard_s: float = 0.0
 
-    def judge(self, stamps_ns: NDArray[np.int64], now_s: float, now_ns: int) -> tuple[Verdict, NDArray[np.int8] | None]:
-        """Return what becomes of those held before, and of each of these; None accepts all."""
+    def judge(
+        self, stamps_ns: NDArray[np.int64], kafka_ns: Sequence[int], now_s: float, now_ns: int
+    ) -> tuple[Verdict, NDArray[np.int8] | None]:
+        """Return what becomes of those held before, and of each of these; None accepts all. `kafka_ns` is Kafka's time of each."""
         if self._all_near(stamps_ns):
-            self._heard_s = now_s
             return Verdict.HOLD, None
         before, verdicts = Verdict.HOLD, np.zeros(len(stamps_ns), np.int8)
         waiting: list[int] = []
         for place, stamp_ns in enumerate(stamps_ns.tolist()):
-            verdict, of_held = self._one(stamp_ns, now_s, now_ns)
+            verdict, of_held = self._one(stamp_ns, now_s, min(kafka_ns[place], now_ns))
             if of_held is not Verdict.HOLD:
                 verdicts[waiting], waiting = of_held, []
                 before = of_held if before is Verdict.HOLD else before
@@ -62,15 +62,12 @@ class StreamClock:
                 waiting.append(place)
         return before, verdicts
 
-    def tick(self, now_s: float, now_ns: int) -> Verdict:
+    def tick(self, now_s: float) -> Verdict:
         """Return what becomes of the messages that are held, by now."""
         if not self.held or now_s - self._held_since_s < MOST_WAIT_S:
             return Verdict.HOLD
-        verdict = Verdict.ACCEPT if self._held_ns <= now_ns + HORIZON_NS else Verdict.DROP
-        if verdict is Verdict.ACCEPT:
-            self.reference_ns = self._held_ns
         self.held = 0
-        return verdict
+        return Verdict.DROP
 
     def _all_near(self, stamps_ns: NDArray[np.int64]) -> bool:
         if self.reference_ns is None or self.held or self._behind:
@@ -85,24 +82,18 @@ class StreamClock:
         self.reference_ns = max(self.reference_ns, high)
         return True
 
-    def _one(self, stamp_ns: int, now_s: float, now_ns: int) -> tuple[Verdict, Verdict]:
+    def _one(self, stamp_ns: int, now_s: float, latest_ns: int) -> tuple[Verdict, Verdict]:
         """Return what becomes of one message, and of those held."""
         if stamp_ns < EARLIEST_NS:
             return Verdict.DROP, Verdict.HOLD
         if self.held and 0 < abs(stamp_ns - self._held_ns) <= HORIZON_NS:
-            self._accept(max(stamp_ns, self._held_ns), now_s)
+            self._accept(max(stamp_ns, self._held_ns))
             return Verdict.ACCEPT, Verdict.ACCEPT
-        if self._is_fit(stamp_ns, now_s, now_ns):
+        if stamp_ns <= max(latest_ns, self.reference_ns or 0) + HORIZON_NS:
             refuted = Verdict.DROP if self.held else Verdict.HOLD
-            self._accept(stamp_ns, now_s)
+            self._accept(stamp_ns)
             return Verdict.ACCEPT, refuted
         return self._hold(stamp_ns, now_s)
-
-    def _is_fit(self, stamp_ns: int, now_s: float, now_ns: int) -> bool:
-        if self.reference_ns is None:
-            return stamp_ns <= now_ns + HORIZON_NS
-        ahead_ns = stamp_ns - self.reference_ns
-        return ahead_ns <= HORIZON_NS or ahead_ns <= (now_s - self._heard_s) * NS_PER_S + SLACK_NS
 
     def _hold(self, stamp_ns: int, now_s: float) -> tuple[Verdict, Verdict]:
         if self.held >= MOST_HELD:
@@ -113,8 +104,8 @@ class StreamClock:
             self._held_ns, self._held_since_s = stamp_ns, now_s
         return Verdict.HOLD, Verdict.DROP if other else Verdict.HOLD
 
-    def _accept(self, stamp_ns: int, now_s: float) -> None:
-        self.held, self._heard_s = 0, now_s
+    def _accept(self, stamp_ns: int) -> None:
+        self.held = 0
         if self.reference_ns is None or stamp_ns >= self.reference_ns - HORIZON_NS:
             self._behind = 0
             self.reference_ns = max(stamp_ns, self.reference_ns or 0)
