@@ -88,7 +88,7 @@ class Bench:
         """Let time go on."""
         self.now_s += seconds
         self.now_ns += round(seconds * S)
-        self.sent += self.worker.tick(self.now_s, self.now_ns)
+        self.sent += self.worker.tick(self.now_s)
 
     def command(self, payload: bytes) -> None:
         """Give a command."""
@@ -99,7 +99,7 @@ class Bench:
         at_ms = (self.now_ns if kafka_ns is None else kafka_ns) // 1_000_000
         batch = Batch(topic=topic, partition=partition, payloads=payloads, kafka_ms=[at_ms] * len(payloads))
         self.worker.take_data(batch, self.now_s, self.now_ns)
-        self.sent += self.worker.tick(self.now_s, self.now_ns)
+        self.sent += self.worker.tick(self.now_s)
 
     def monitor(self, at_ns: int, times: Sequence[int], source: str = "monitor1", **more: Any) -> None:
         """Give events of a monitor."""

@@ -184,7 +184,7 @@ class Worker:
         if events:
             self.dropped_events.add(TOO_LATE, topic, events)
 
-    def tick(self, now_s: float, now_ns: int) -> list[Outgoing]:
+    def tick(self, now_s: float) -> list[Outgoing]:
         """Return what is to be sent by now: results of windows that ended, answers to what nobody owns."""
         for key, stream in self._streams.items():
             if stream.held:

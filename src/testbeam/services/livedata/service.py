@@ -142,7 +142,7 @@ class Service:
         started_s = time.perf_counter()
         for batch in batches:
             self._take(batch)
-        self._send(self.worker.tick(time.monotonic(), clock.wall_ns()))
+        self._send(self.worker.tick(time.monotonic()))
         if batches:
             self._timing.recent.append((time.perf_counter() - started_s) * 1e3)
         if self._heartbeat.due(time.monotonic()):
