@@ -35,8 +35,8 @@ _LOOK_S = 2.0
 def serve(settings: IocSettings, stop: threading.Event) -> None:
     """Serve the records of database files over Channel Access and PV Access until told to stop."""
     faulthandler.enable(os.dup(2))  # base is C: an address fault in it shall name the step; standard error itself may be captured then
-    settings = absolute(settings)  # a start-up file changes the working folder
     loadable = checked(settings)
+    settings = absolute(settings)  # a start-up file changes the working folder
     settings.records_file.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
     isolate(settings)
     base = Base.load()

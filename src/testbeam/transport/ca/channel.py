@@ -13,7 +13,7 @@ from testbeam.wire.channel_access.requests import Events
 from testbeam.wire.channel_access.values import DbrValue, FieldType, Form
 from testbeam.wire.pv_reading import PvValue, Reading, Scalar
 
-_MAY_WRITE = 2
+_MAY_READ, _MAY_WRITE = 1, 2
 _WHOLE = {
     FieldType.CHAR: range(-128, 256),
     FieldType.SHORT: range(-(2**15), 2**15),
@@ -56,6 +56,49 @@ class CaChannel:
         request_id = self._circuit.next_id()
         self._circuit.send(requests.read(self._server_id, request_id, values.dbr_type(self.kind, Form.CTRL), count=1))
         return self._value(self._answer(request_id, Deadline(within_s), "read"))
+
+    def value_as(self, kind: FieldType, form: Form, count: int = 0, within_s: float = 5.0) -> DbrValue:
+        """Return the value in another type, as the server converts it, at most `count` elements (0: all); raise as `get`."""
+        request_id = self._circuit.next_id()
+        self._circuit.send(requests.read(self._server_id, request_id, values.dbr_type(kind, form), count=min(count, self.count)))
+        return self._value(self._answer(request_id, Deadline(within_s), "read"))
+
+    def write_as(self, kind: FieldType, elements: Sequence[Scalar], wait: bool, within_s: float = 5.0) -> None:
+        """Write elements in a type of one's own choice, which the server converts; raise as `put`."""
+        request_id = self._circuit.next_id()
+        payload = values.encode(kind, elements)
+        self._circuit.send(requests.write(self._server_id, request_id, values.dbr_type(kind, Form.PLAIN), len(elements), payload))
+        if wait:
+            self._answer(request_id, Deadline(within_s), "write")
+
+    @property
+    def access(self) -> tuple[bool, bool]:
+        """Return whether this client may read, and may write."""
+        rights = self._circuit.access_rights(self._channel_id)
+        return bool(rights & _MAY_READ), bool(rights & _MAY_WRITE)
+
+    @property
+    def server(self) -> str:
+        """Return address and port of the server."""
+        return f"{self._circuit.address}:{self._circuit.port}"
+
+    def subscription(self, within_s: float = 5.0, events: Events = Events.VALUE | Events.ALARM) -> "Subscription":
+        """Watch the PV among others on its circuit; raise as `properties`."""
+        if self._properties is None:
+            self._properties = self.properties(within_s)
+        subscription_id = self._circuit.next_id()
+        self._circuit.open_subscription(subscription_id)
+        self._circuit.send(requests.subscribe(self._server_id, subscription_id, values.dbr_type(self.kind, Form.TIME), events))
+        return Subscription(self, self._circuit, subscription_id)
+
+    def reading_of(self, message: Message) -> Reading:
+        """Return what an update says.
+
+        Raises:
+            TransportError: the server refused.
+        """
+        self._check(message.parameter_1, "be watched")
+        return self._reading(self._value(message))
 
     def put(self, value: PvValue | Sequence[Scalar], wait: bool = True, within_s: float = 5.0) -> None:
         """Write; with `wait`, until the record and all it sets off have processed.
@@ -150,6 +193,27 @@ class CaChannel:
 
     def _error(self, problem: str) -> TransportError:
         return TransportError(f"PV {self.name!r} at {self._circuit.address}:{self._circuit.port} (CA) {problem}")
+
+
+@dataclass(slots=True)
+class Subscription:
+    """Updates of one PV, taken as they have come; it ends with its circuit."""
+
+    channel: CaChannel
+    _circuit: Circuit
+    _id: int
+
+    def take(self, deadline: Deadline) -> list[Reading]:
+        """Return what has come; wait for the first up to the deadline.
+
+        Raises:
+            TransportError: the connection is lost or the server refuses.
+        """
+        found = []
+        while (message := self._circuit.update(self._id, deadline)) is not None:
+            found.append(self.channel.reading_of(message))
+            deadline = Deadline(0.0)
+        return found
 
 
 def _shape(elements: tuple[Scalar, ...], channel_count: int) -> PvValue:

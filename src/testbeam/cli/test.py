@@ -1,0 +1,128 @@
+"""`testbeam test`: runs checks of IOCs, each a script for NixOS' test driver with its machines beside it."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from testbeam.driver.driver import Result
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def run_checks(
+    paths: Annotated[list[Path], typer.Argument(help="Scripts of checks, or folders of them.")],
+    keyword: Annotated[str, typer.Option("-k", help="Only checks whose names contain this.")] = "",
+    jobs: Annotated[int, typer.Option("-j", "--jobs", help="So many at a time; 0: one a processor.")] = 0,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show every step, also of several checks.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML: a case for each subtest.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with what each failure means.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results as JSON; '-' for standard output.")] = None,
+) -> None:
+    """Run checks: in parallel, each in a process of its own, with one summary at the end; exit code 1 if one failed."""
+    from testbeam.driver.spec import find
+
+    scripts = [script for script in find(paths) if keyword in script.stem]
+    console = Console(stderr=True)
+    begin = time.monotonic()
+    if len(scripts) == 1:
+        results = [_alone(scripts[0])]
+    else:
+        results = _together(scripts, jobs or os.cpu_count() or 1, verbose, console)
+    _summary(results, time.monotonic() - begin, console)
+    _write(results, junit, html, json_file)
+    raise typer.Exit(0 if results and all(result.ok for result in results) else 1)
+
+
+def _alone(script: Path) -> "Result":
+    """Run the one check in this process, showing its steps."""
+    import shutil
+
+    from testbeam.driver.log import TestLog
+    from testbeam.driver.program import run_check
+    from testbeam.driver.spec import load
+
+    folder = Path(tempfile.mkdtemp(prefix=f"testbeam-{script.stem}-"))
+    result = run_check(load(script), TestLog(), folder)
+    if result.ok:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        result.folder = folder
+    return result
+
+
+def _together(scripts: list[Path], jobs: int, verbose: bool, console: Console) -> "list[Result]":
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+        works = [pool.submit(_in_a_process, script, Path(folder) / f"{index}.json", verbose) for index, script in enumerate(scripts)]
+        results = []
+        for work in works:
+            result = work.result()
+            results.append(result)
+            mark = "[green]passed[/]" if result.ok else "[bold red]failed[/]"
+            console.print(f"{mark} {escape(result.name)} ({result.elapsed_s:.2f} s)", highlight=False)
+        return results
+
+
+def _in_a_process(script: Path, file: Path, verbose: bool) -> "Result":
+    command = [sys.executable, "-m", "testbeam.driver", str(script), "--json", str(file), *([] if verbose else ["--quiet"])]
+    begin = time.monotonic()
+    ended = subprocess.run(command, check=False)
+    if not file.exists():
+        return _made(
+            {
+                "name": script.stem,
+                "script": str(script),
+                "seconds": time.monotonic() - begin,
+                "problem": f"its process ended with {ended.returncode}",
+            }
+        )
+    return _made(json.loads(file.read_text())["checks"][0])
+
+
+def _made(entry: dict[str, Any]) -> "Result":
+    from testbeam.driver.driver import Result
+    from testbeam.driver.explain import Explanation
+    from testbeam.driver.log import Subtest
+
+    return Result(
+        name=entry["name"],
+        script=Path(entry["script"]),
+        elapsed_s=entry["seconds"],
+        problem=entry.get("problem", ""),
+        place=entry.get("place", ""),
+        subtests=[Subtest(sub["name"], 0.0, sub["seconds"], sub["problem"]) for sub in entry.get("subtests", [])],
+        explanation=Explanation([(title, text) for title, text in entry.get("explanation", [])]),
+        folder=Path(entry["folder"]) if entry.get("folder") else None,
+    )
+
+
+def _summary(results: "list[Result]", seconds: float, console: Console) -> None:
+    for result in results:
+        if not result.ok:
+            console.print(f"\n[bold red]{escape(result.name)} failed[/]: {escape(result.problem)}", highlight=False, soft_wrap=True)
+            console.print(escape(f"{result.place}\n\n{result.explanation}"), highlight=False, soft_wrap=True)
+            if result.folder is not None:
+                console.print(f"everything of it is kept in {escape(str(result.folder))}", highlight=False, soft_wrap=True)
+    failed = sum(not result.ok for result in results)
+    words = f"{len(results) - failed} passed" + (f", {failed} failed" if failed else "")
+    console.print(f"{'[bold red]' if failed else '[bold green]'}{words}[/] in {seconds:.2f} s", highlight=False)
+
+
+def _write(results: "list[Result]", junit: Path | None, html: Path | None, json_file: Path | None) -> None:
+    from testbeam.driver import results as written
+
+    written.write(results, junit, html)
+    if json_file is not None:
+        text = json.dumps(written.as_json(results), indent=1)
+        print(text) if str(json_file) == "-" else json_file.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,95 @@
+"""What the process of one check does: its network, its turn, its driver, its result.
+
+A check whose programs are not ours and speak of `localhost` has a network of its own where the kernel allows that; elsewhere such checks
+run one after the other, on the loopback address that all share.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbeam.driver.driver import Driver, Result
+from testbeam.driver.log import TestLog
+from testbeam.driver.results import as_json
+from testbeam.driver.spec import CheckSpec, load
+from testbeam.errors import StackError, TestbeamError
+from testbeam.kit import private_net
+
+PASSED, FAILED, WRONG = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a check runs: in a network of its own, or with `localhost` taken from all others."""
+
+    private: bool
+    local: bool
+
+
+@contextmanager
+def placed(check: CheckSpec) -> Iterator[Place]:
+    """Go where the check can run; this process must have one thread.
+
+    Raises:
+        StackError: it must have a network of its own, and may not.
+    """
+    if not check.needs_own_loopback:
+        yield Place(private=False, local=False)
+        return
+    try:
+        private_net.enter()
+    except StackError:
+        if check.private:
+            raise
+        with _turn():
+            yield Place(private=False, local=True)
+        return
+    yield Place(private=True, local=True)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Wait until no other check of this user holds `localhost`."""
+    path = Path(tempfile.gettempdir()) / f"testbeam-localhost-{os.getuid()}.lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def run_check(check: CheckSpec, log: TestLog, folder: Path | None = None) -> Result:
+    """Run one check to its end."""
+    with placed(check) as place, Driver(check, log=log, folder=folder, private=place.private, local=place.local) as driver:
+        return driver.test()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one check; write its result where it is asked for; return the exit code."""
+    parser = argparse.ArgumentParser(prog="testbeam.driver")
+    parser.add_argument("script", type=Path)
+    parser.add_argument("--json", type=Path, default=None)
+    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--quiet", action="store_true")
+    asked = parser.parse_args(argv)
+    folder = asked.folder or Path(tempfile.mkdtemp(prefix="testbeam-check-"))
+    log = TestLog(out=lambda _: None) if asked.quiet else TestLog()
+    try:
+        result = run_check(load(asked.script), log, folder)
+    except TestbeamError as error:
+        result = Result(name=asked.script.stem, script=asked.script.absolute(), elapsed_s=0.0, problem=str(error))
+    if result.ok and asked.folder is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    elif not result.ok:
+        result.folder = folder
+    if asked.json is not None:
+        asked.json.write_text(json.dumps(as_json([result])), encoding="utf-8")
+    if not result.ok and not asked.quiet:
+        print(f"\n{result.problem}\n{result.place}\n\n{result.explanation}", file=sys.stderr)  # noqa: T201
+    return PASSED if result.ok else FAILED
