@@ -13,7 +13,7 @@ from testbeam.model.samples import Alarm, Severity
 from testbeam.wire.flatbuffers.registry import DECODERS, ENCODERS
 from testbeam.wire.kafka.message import KafkaMessage
 from testbeam.wire.readable.message import line, payload_tree, tree
-from testbeam.wire.readable.payload import schema_of, tell
+from testbeam.wire.readable.payload import kind_of, schema_of, tell
 from testbeam.wire.readable.texts import bytes_text, hex_head, printable, size, time_ms, time_ns
 from testbeam.wire.readable.times_of import payload_time_ns
 from testbeam.wire.readable.tree import as_json, dumps, dumps_lines
@@ -67,7 +67,11 @@ def test_every_schema_is_told_with_its_source_and_as_strict_json(schema: str) ->
     assert strict(dumps_lines(payload_tree(VALID[schema], full=True))) == shown
 
 
-@pytest.mark.parametrize("payload", [payload for _, payload in HOSTILE], ids=[name for name, _ in HOSTILE])
+FOREIGN = ("JSON instead of a message", "JSON that is cut off", "text")  # told as what they are
+JUNK = {name: payload for name, payload in HOSTILE if name not in FOREIGN}
+
+
+@pytest.mark.parametrize("payload", JUNK.values(), ids=JUNK)
 def test_junk_is_told_with_its_reason(payload: bytes) -> None:
     said = tell(payload)
 
@@ -109,10 +113,13 @@ def test_a_line_has_time_place_key_schema_and_source() -> None:
     [
         (None, "no payload (tombstone)"),
         (b"", "empty; 0 B"),
-        (b"abc", 'too short for a message; 3 B: "abc"'),
+        (b"abc", '3 B: "abc"'),
+        (b"\1bc", "too short for a message; 3 B: 0x016263"),
         (b"\0\0\0\0zz99\0\0\0\0", "unknown schema 'zz99'; 12 B: 0x000000007a7a393900000000"),
-        (b'{"cmd": "add"}', 'no schema id; 14 B: "{"cmd": "add"}"'),
-        ("ü".encode() * 60, f'no schema id; 120 B: "{"ü" * 30}"'),
+        (b'{"cmd":\n "add"}', '{"cmd": "add"}'),
+        (b'[1, {"a": NaN}]', '[1, {"a": NaN}]'),
+        (b'{"cmd": ', '8 B: "{"cmd": "'),
+        ("ü".encode() * 60, f'120 B: "{"ü" * 60}"'),
         (bytes(1_000), f"no schema id; 1.0 kB: 0x{'00' * 16}…"),
     ],
 )
@@ -241,3 +248,55 @@ def test_small_texts() -> None:
     assert hex_head(bytes(20)) == f"0x{'00' * 16}…"
     assert printable("abcdef", 3) == "abc… (6 characters)"
     assert schema_of(b"....\xff\xfe\xfd\xfc") == "-"
+
+
+def test_json_is_told_as_json_whatever_letters_stand_where_a_schema_would() -> None:
+    chat = b'{"message": "beam is back", "instrument": "tb", "source": "NICOS"}'
+
+    said = tell(chat)
+
+    assert (said.schema, said.source, said.problem) == ("json", "NICOS", "")
+    assert payload_tree(chat)["value"] == {"message": "beam is back", "instrument": "tb", "source": "NICOS"}
+    assert "JUNK" not in line(on_kafka(chat))
+
+
+@pytest.mark.parametrize(
+    "payload", [b"[" * 100_000, b'{"a": ' * 50_000, b'{"n": 1' + b"0" * 10_000 + b"}"], ids=["lists", "objects", "number"]
+)
+def test_json_that_no_parser_takes_is_text(payload: bytes) -> None:
+    assert tell(payload).schema in ("text", "json")
+    assert line(on_kafka(payload)).isprintable()
+    strict(dumps(tree(on_kafka(payload))))
+
+
+def test_text_is_told_as_text_and_can_not_steer_the_terminal() -> None:
+    said = tell("Grüße\n\tvom Strahl".encode())
+
+    assert (said.schema, said.problem) == ("text", "")
+    assert "Grüße" in said.text
+    assert said.text.isprintable()
+    assert tell(b"\x1b[2J").problem
+
+
+def test_unknown_bytes_are_shown_in_hex_with_the_name_of_their_schema() -> None:
+    shown = payload_tree(b"\0\0\0\0zz99" + bytes(range(256)))
+
+    assert shown["schema"] == "zz99"
+    assert shown["dump"][0] == "000000  00 00 00 00 7a 7a 39 39 00 01 02 03 04 05 06 07  ....zz99........"
+    assert shown["dump"][-1] == "… 8 more bytes"
+    assert len(payload_tree(bytes(300), full=True)["dump"]) == 19
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind"),
+    [
+        (VALID["f144"], "f144"),
+        (b'{"a": 1}' + b" " * 500, "json"),
+        (b"hello", "text"),
+        (b"\0\0\0\0zz99\0", "zz99"),
+        (b"\1", "-"),
+        (b"", "-"),
+    ],
+)
+def test_a_list_of_topics_tells_the_kind_of_a_payload(payload: bytes, kind: str) -> None:
+    assert kind_of(payload) == kind

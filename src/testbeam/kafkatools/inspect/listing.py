@@ -10,7 +10,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # th
 
 from testbeam.errors import TransportError
 from testbeam.transport.kafka.client import Kafka
-from testbeam.wire.readable.payload import schema_of
+from testbeam.wire.readable.payload import kind_of
 
 _WITHIN_S = 10.0
 _READ_MOST = 1_000
@@ -80,5 +80,5 @@ def _facts(name: str, places: list[Place], low: Mapping[Place, int], high: Mappi
         partitions=len(places),
         messages=sum(high[place] - low[place] for place in places),
         newest_ms=max((message.timestamp()[1] for message in own), default=None),
-        schemas=tuple(sorted({schema_of(message.value() or b"") for message in own})),
+        schemas=tuple(sorted({kind_of(message.value() or b"") for message in own})),
     )

@@ -1,10 +1,10 @@
-"""How is one Kafka message shown: as one line, or as a JSON object?"""
+"""One Kafka message as a line, or as a JSON object."""
 
 from typing import Any
 
 from testbeam.wire.kafka.message import KafkaMessage
 from testbeam.wire.readable.payload import Payload, tell
-from testbeam.wire.readable.texts import bytes_text, printable, time_ms
+from testbeam.wire.readable.texts import bytes_text, hex_dump, printable, time_ms
 from testbeam.wire.readable.tree import as_json
 
 
@@ -39,5 +39,10 @@ def payload_tree(payload: bytes | None, said: Payload | None = None, *, full: bo
     said = said or tell(payload)
     facts: dict[str, Any] = {"bytes": len(payload or b""), "schema": said.schema, "source": said.source, "text": said.text}
     if said.problem:
-        return facts | {"problem": said.problem, "hex": as_json(payload, full=full), "value": None}
+        return facts | {
+            "problem": said.problem,
+            "hex": as_json(payload, full=full),
+            "dump": hex_dump(payload or b"", full=full),
+            "value": None,
+        }
     return facts | {"value": as_json(said.value, full=full)}

@@ -1,4 +1,4 @@
-"""How are times, byte strings and foreign texts written, so that no value can break a line or a terminal?"""
+"""Times, byte strings and foreign texts as words that can't break a line or a terminal."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,6 +27,17 @@ def bytes_text(raw: bytes | None, most: int = 64) -> str:
 def hex_head(raw: bytes, most: int = 16) -> str:
     """Return the first bytes as 0x…, with … where there are more."""
     return f"0x{raw[:most].hex()}{'…' if len(raw) > most else ''}"
+
+
+def hex_dump(raw: bytes, *, full: bool = False) -> list[str]:
+    """Return lines of offset, sixteen bytes and their characters; the first sixteen lines unless `full`."""
+    shown = raw if full else raw[:256]
+    lines = [
+        f"{at:06x}  {row.hex(' '):<47}  {''.join(chr(one) if 32 <= one < 127 else '.' for one in row)}"
+        for at in range(0, len(shown), 16)
+        for row in (shown[at : at + 16],)
+    ]
+    return lines if len(shown) == len(raw) else [*lines, f"… {len(raw) - len(shown)} more bytes"]
 
 
 def time_ms(at_ms: int) -> str:
