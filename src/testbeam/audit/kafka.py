@@ -1,6 +1,5 @@
 """How the audit gets its messages: the job's words from the command topics, its data from every topic that its structure names."""
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -12,8 +11,6 @@ from testbeam.wire.flatbuffers.registry import decode
 
 Place = tuple[str, int]
 
-_AT_ONCE = 2000
-_WAIT_S = 0.05
 _BEYOND_MS = 60_000  # read before what had to be read, to name what the rule has left out
 
 
@@ -45,8 +42,8 @@ def data(kafka: Kafka, job: Job, topics: Iterable[str], before_s: float, within_
     time says nothing of those behind it.
 
     Raises:
-        TopicMissing, TransportError: Kafka can't give them.
-        AuditError: nothing came for `within_s`, or Kafka has deleted what was to be read.
+        TopicMissing, TransportError: Kafka can't give them, or nothing came for `within_s`.
+        AuditError: Kafka has deleted what was to be read.
     """
     from_ms = must_read_from_ms(job, before_s)
     begin_ms = from_ms - _BEYOND_MS
@@ -86,20 +83,7 @@ def fetch(kafka: Kafka, topic: str, partition: int, offset: int, within_s: float
 
 
 def _between(reader: Reader, bounds: Mapping[Place, tuple[int, int]], within_s: float) -> Iterator[Message]:
-    """Yield the messages from each place's first offset up to before its end."""
-    ends = {place: end for place, (first, end) in bounds.items() if first < end}
-    reader.assign({place: bounds[place][0] for place in ends})
-    deadline_s = time.monotonic() + within_s
-    while ends:
-        for raw in reader.read(_AT_ONCE, _WAIT_S):
-            place, offset = (str(raw.topic()), int(raw.partition() or 0)), int(raw.offset() or 0)
-            if place in ends and offset < ends[place]:
-                yield Message(*place, offset, raw.value(), raw.timestamp()[1])
-            if place in ends and offset + 1 >= ends[place]:
-                del ends[place]
-            deadline_s = time.monotonic() + within_s
-        for ended in [p for p in ends if p in reader.at_end]:  # the last offsets may be marks of transactions, which are no messages
-            del ends[ended]
-        if ends and time.monotonic() > deadline_s:
-            waiting = ", ".join(f"{topic}[{partition}] up to {end}" for (topic, partition), end in sorted(ends.items()))
-            raise AuditError(f"{reader.bootstrap}: nothing came for {within_s:g} s, still to be read: {waiting}")
+    """Yield the messages from each place's first offset up to before its end; raise as `Reader.between`."""
+    for messages in reader.between(bounds, silent_s=within_s):
+        for raw in messages:
+            yield Message(str(raw.topic()), int(raw.partition() or 0), int(raw.offset() or 0), raw.value(), raw.timestamp()[1])

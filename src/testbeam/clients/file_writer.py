@@ -3,15 +3,15 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from confluent_kafka import Producer
 
-from testbeam.errors import JobFailed, JobRefused, TransportError, WaitTimeout, WireError
+from testbeam.errors import JobFailed, JobRefused, TestbeamError, TransportError, WaitTimeout, WireError
 from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, RunStop, WritingFinished
 from testbeam.model.status import ServiceStatus
 from testbeam.transport.kafka.client import Kafka, Reader
@@ -119,6 +119,23 @@ class FileWriterClient:
             why = failures[0].str() if failures else f"no answer within {_SEND_S:g} s"
             raise TransportError(f"{self.kafka.bootstrap}: {len(payload)} bytes were not taken by topic {topic!r}: {why}")
 
+    @property
+    def jobs(self) -> tuple["Job", ...]:
+        """Return the jobs that are followed here, the oldest first."""
+        return tuple(self._jobs)
+
+    def stop_open_jobs(self, *, but: Collection["Job"] = (), within_s: float = 5.0) -> None:
+        """Stop every job that is followed here and not over, and wait until its file is closed; what fails is left.
+
+        The oldest first: a command that still waits in the pool is taken by the writer that becomes idle. Those in `but` go on.
+        """
+        kept = {job.job_id for job in but}
+        for job in [job for job in self._jobs if job.job_id not in kept]:
+            with suppress(TestbeamError):
+                job.end(within_s)
+            job.close()
+            self._jobs.remove(job)
+
     def close(self) -> None:
         """Leave the broker."""
         for job in self._jobs:
@@ -148,6 +165,7 @@ class Job:
     status: Mapping[str, Any] = field(default_factory=dict)  # of the newest x5f2 that names this job
     stop_answers: dict[str, CommandAnswer] = field(default_factory=dict)  # by command id
     _last_seen: str = "nothing"
+    _busy: dict[str, str] = field(default_factory=dict)  # writers with another job, in words
     _listens: bool = True
     _over: bool = False
     _asks: bool = False  # whether an answer is waited for that may come after the end
@@ -182,21 +200,25 @@ class Job:
         """Return the JSON of the next status that names this job.
 
         Raises:
+            JobFailed: it has ended with an error.
             WaitTimeout: none came in time.
         """
         self.status = {}
-        return self._wait(lambda: self.status or None, within_s, "no status named the job")
+        return self._wait(self._unless_failed(lambda: self.status or None), within_s, "no status named the job")
 
     def stop(self, at_ms: int = 0, *, within_s: float = 10.0, service_id: str = "") -> CommandAnswer:
         """Set the stop time (ms since 1970; 0 is "now") and return the writer's answer.
 
         Raises:
+            JobFailed: the job has ended with an error, so that no writer answers; the message is the writer's.
             JobRefused: it was refused; the message is the writer's.
             WaitTimeout: no writer answered in time.
         """
+        self._raise_if_failed()
         with self._asking():
             command_id = self.send_stop(at_ms, service_id=service_id)
-            answer = self._wait(lambda: self.stop_answers.get(command_id), within_s, "no file-writer answered the stop command")
+            found = self._unless_failed(lambda: self.stop_answers.get(command_id))
+            answer = self._wait(found, within_s, "no file-writer answered the stop command")
         if answer.outcome is not ActionOutcome.SUCCESS:
             raise self._refusal(answer)
         return answer
@@ -218,8 +240,21 @@ class Job:
         """
         finished = self._wait(self._finished, within_s, "the file was not finished")
         if finished.error_encountered:
-            raise JobFailed(f"{finished.file_name}: {self.report.get('summary') or finished.message}")
+            raise self._failure(finished)
         return finished
+
+    def end(self, within_s: float = 5.0) -> None:
+        """Stop the job, if it is not over, and wait until its file is closed.
+
+        Raises:
+            JobFailed, JobRefused: it came to no file.
+            WaitTimeout: its writer did not start it, or did not close the file, in time.
+        """
+        self.look(0)
+        if not self._over and self._listens:
+            self.wait_started(within_s)
+            self.send_stop()
+            self.wait_written(within_s)
 
     def look(self, wait_s: float = _LOOK_S) -> None:
         """Take in what was said of this job meanwhile."""
@@ -260,6 +295,24 @@ class Job:
             raise self._refusal(self.started)
         return self.finished
 
+    def _unless_failed(self, look: Callable[[], T | None]) -> Callable[[], T | None]:
+        """Return the same look, which says the reason of a job that has failed rather than wait for what will not come."""
+
+        def found() -> T | None:
+            value = look()
+            if value is None:
+                self._raise_if_failed()
+            return value
+
+        return found
+
+    def _raise_if_failed(self) -> None:
+        if self.finished is not None and self.finished.error_encountered:
+            raise self._failure(self.finished)
+
+    def _failure(self, finished: WritingFinished) -> JobFailed:
+        return JobFailed(f"{finished.file_name}: {self.report.get('summary') or finished.message}")
+
     def _refusal(self, answer: CommandAnswer) -> JobRefused:
         return JobRefused(f"{self.start.filename}: {answer.message} ({answer.status_code} of {answer.service_id})")
 
@@ -289,8 +342,13 @@ class Job:
             status = json.loads(value.status_json)
         except ValueError:
             return
-        if isinstance(status, dict) and status.get("job_id") == self.job_id:
+        if not isinstance(status, dict):
+            return
+        if status.get("job_id") == self.job_id:
             self.status = status
+        self._busy.pop(value.service_id, None)
+        if status.get("job_id") not in (None, "", self.job_id):
+            self._busy[value.service_id] = f"{value.service_id} still writes {status.get('file_being_written')} (job {status['job_id']})"
 
     def _wait(self, look: Callable[[], T | None], within_s: float, problem: str) -> T:
         end_s = time.monotonic() + within_s
@@ -301,7 +359,8 @@ class Job:
             if found is not None:
                 return found
             if late:
+                busy = f"; {'; '.join(self._busy.values())}" if self._busy and self.state is JobState.WAITING else ""
                 raise WaitTimeout(
-                    f"job {self.job_id} ({self.start.filename}) is {self.state}: {problem} within {within_s:g} s; "
+                    f"job {self.job_id} ({self.start.filename}) is {self.state}: {problem} within {within_s:g} s{busy}; "
                     f"last seen on {self.start.control_topic!r} or {self.client.status_topic!r}: {self._last_seen}"
                 )

@@ -49,6 +49,7 @@ _SCHEMAS: dict[type, str] = {
     ForwarderCommand: "fc00",
 }
 _LONGEST = 160
+_ABOUT_VALUES = ("al00", "ep01", "un00")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,20 +112,31 @@ def encode(value: Any) -> bytes:
     return registry.ENCODERS[name](value)
 
 
-def matcher(source: str | None, value: Any, where: Callable[[Record], bool] | None) -> Callable[[Record], bool]:
+def matcher(source: str | None, value: Any, where: Callable[[Record], bool] | None, schema: str | None = None) -> Callable[[Record], bool]:
     """Return a test for the record that is looked for; None asks for nothing.
 
+    Without a schema or a value, `where` is not asked of what is about a value.
     value: a number or array is that of an f144, a Severity that of an al00, a ConnectionState that of an ep01; bytes are the payload.
     """
+    of_any_schema = schema is not None or value is not None
 
     def is_it(candidate: Record) -> bool:
         return (
             (source is None or candidate.source == source)
+            and (schema is None or candidate.schema == schema)
             and (value is None or _says(candidate, value))
-            and (where is None or bool(where(candidate)))
+            and (where is None or ((of_any_schema or candidate.schema not in _ABOUT_VALUES) and _asked(where, candidate)))
         )
 
     return is_it
+
+
+def _asked(where: Callable[[Record], bool], candidate: Record) -> bool:
+    try:
+        return bool(where(candidate))
+    except Exception as error:
+        error.add_note(f"where(record) was asked of {candidate}; schema=… says which messages it is for")
+        raise
 
 
 def _decoded(payload: bytes) -> tuple[Any, str]:

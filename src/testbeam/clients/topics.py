@@ -13,6 +13,7 @@ from confluent_kafka import KafkaException, Producer
 
 from testbeam.clients.records import Record, encode, matcher, record
 from testbeam.errors import TopicMissing, TransportError, WaitTimeout
+from testbeam.model.deadline import Deadline
 from testbeam.transport.kafka.client import Kafka, Reader
 
 __all__ = ["Mark", "Record", "Tail", "TopicHandle", "Topics"]
@@ -67,19 +68,25 @@ class TopicHandle:
         return Mark(offsets={partition: high for partition, (_, high) in self.watermarks().items()})
 
     def messages(self, since: Since = None, *, within_s: float = _WITHIN_S) -> list[Record]:
-        """Return what is on the topic now, from `since` on, in the order of time.
+        """Return what is on the topic now, from `since` on, in the order of time; what is sent after this was called is not in it.
 
         Raises:
             WaitTimeout: it could not all be read within `within_s`.
         """
-        end_s = time.monotonic() + within_s
-        found: list[Record] = []
-        with self._reading(since) as reader:
-            ends = {(self.name, partition) for partition in reader.partitions(self.name)}
-            while not ends <= reader.at_end:
-                if time.monotonic() > end_s:
-                    raise WaitTimeout(f"{self!r} could not be read to its end within {within_s:g} s; {len(found)} messages were")
-                found += map(record, reader.read(_MOST, _LOOK_S))
+        deadline, found = Deadline(within_s), list[Record]()
+        with self._topics.kafka.reader() as reader:
+            bounds = {(self.name, p): (low, high) for p, (low, high) in reader.watermarks(self.name).items()}
+            begins = self._begins(reader, since)
+            asked = {place: (max(low, begins.get(place[1], low)), high) for place, (low, high) in bounds.items()}
+            try:
+                for messages in reader.between(asked, silent_s=within_s):
+                    found += map(record, messages)
+                    if deadline.passed:
+                        raise TransportError("the time is up")
+            except TransportError as error:
+                raise WaitTimeout(
+                    f"{self!r} could not be read to its end within {within_s:g} s; {len(found)} messages were: {error}"
+                ) from error
         return sorted(found, key=lambda r: (r.timestamp_ms, r.partition, r.offset))
 
     def tail(self) -> "Tail":
@@ -92,18 +99,21 @@ class TopicHandle:
         source: str | None = None,
         value: Any = None,
         where: Where | None = None,
+        schema: str | None = None,
         since: Since = None,
         within_s: float = 5.0,
     ) -> Record:
         """Return the first message, there already or to come, of this source, with this value, and as `where(record)` asks.
 
-        since: look only at messages from this mark (`mark()`) or time in ms on. value: a number or an array for f144, a
-        Severity for al00, a ConnectionState for ep01, bytes for the whole payload; pytest.approx may stand for a number.
+        schema: the four characters of the schema, "al00" say; without it `where` is not asked of messages about a value (alarms al00,
+        connections ep01, units un00), which a forwarder sends beside each value. since: look only at messages from this mark
+        (`mark()`) or time in ms on. value: a number or an array for f144, a Severity for al00, a ConnectionState for ep01, bytes for
+        the whole payload; pytest.approx may stand for a number.
 
         Raises:
             WaitTimeout: none came within `within_s`; says what was seen instead.
         """
-        is_it, seen = matcher(source, value, where), _Seen(source)
+        is_it, seen = matcher(source, value, where, schema), _Seen(source)
         end_s = time.monotonic() + within_s
         with self._reading(since) as reader:
             while True:
@@ -114,19 +124,20 @@ class TopicHandle:
                         return candidate
                     seen.add(candidate)
                 if late:
-                    raise WaitTimeout(f"{self!r}: no message {_words(source, value, where)} within {within_s:g} s; {seen}")
+                    raise WaitTimeout(f"{self!r}: no message {_words(source, value, where, schema)} within {within_s:g} s; {seen}")
 
     @contextmanager
     def _reading(self, since: Since) -> Iterator[Reader]:
         with self._topics.kafka.reader() as reader:
-            if isinstance(since, Mark):
-                offsets = dict(since.offsets)
-            elif since is not None:
-                offsets = reader.offsets_at(self.name, since)
-            else:
-                offsets = {partition: low for partition, (low, _) in reader.watermarks(self.name).items()}
-            reader.assign({(self.name, partition): offset for partition, offset in offsets.items()})
+            reader.assign({(self.name, partition): offset for partition, offset in self._begins(reader, since).items()})
             yield reader
+
+    def _begins(self, reader: Reader, since: Since) -> dict[int, int]:
+        if isinstance(since, Mark):
+            return dict(since.offsets)
+        if since is not None:
+            return reader.offsets_at(self.name, since)
+        return {partition: low for partition, (low, _) in reader.watermarks(self.name).items()}
 
 
 class Tail:
@@ -286,8 +297,9 @@ class _Seen:
         return f"{number} others were seen, of sources {', '.join(near)}; the last: {self._newest}"
 
 
-def _words(source: str | None, value: Any, where: Where | None) -> str:
+def _words(source: str | None, value: Any, where: Where | None, schema: str | None = None) -> str:
     parts = [f"of source {source!r}"] if source is not None else []
+    parts += [f"of schema {schema}"] if schema is not None else []
     parts += [f"with value {value!r:.100}"] if value is not None else []
     parts += [f"as {getattr(where, '__name__', repr(where))} asks"] if where is not None else []
     return " ".join(parts) or "at all"

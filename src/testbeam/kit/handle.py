@@ -219,6 +219,12 @@ class Handle(FaultMethods):
         """Return what the service can say of the time since `begin`, when a test has failed; roles add their own."""
         return ()
 
+    def begin_test(self) -> None:
+        """Note what is there when a test begins; roles say what that is. Called by the pytest plugin."""
+
+    def end_test(self) -> None:
+        """Undo what the test that has ended left open in the service; roles say what that is. Called by the pytest plugin."""
+
     def close(self) -> None:
         """Let go of clients that a role's handle holds; called by the run before it stops the service."""
 

@@ -188,6 +188,12 @@ class HandleLike(ServiceView, Protocol):
     def evidence(self, begin: Event) -> Sequence[Evidence]:
         """Return what it can say of the time since `begin`."""
 
+    def begin_test(self) -> None:
+        """Note what is there when a test begins."""
+
+    def end_test(self) -> None:
+        """Undo what the test that has ended left open in it."""
+
 
 class FaultsLike(Protocol):
     """The faults of a run: begun and ended in one place, noted, and none outlives the run."""

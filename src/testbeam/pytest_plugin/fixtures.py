@@ -68,7 +68,10 @@ def run(request: pytest.FixtureRequest) -> "Iterator[RunLike]":
     It is shared by all tests, but one that is marked `testbeam_exclusive` gets its own, to break as it likes.
     """
     if request.node.get_closest_marker(EXCLUSIVE) is None:
-        yield _begin(request.node, request.getfixturevalue("shared_run"))
+        running = _begin(request.node, request.getfixturevalue("shared_run"))
+        yield running
+        for handle in running.handles.values():
+            handle.end_test()
         return
     from testbeam.pytest_plugin import sharing
 
@@ -136,4 +139,6 @@ def _begin(item: pytest.Item, running: "RunLike") -> "RunLike":
     running.check()
     item.stash[RUN] = running
     item.stash[BEGIN] = running.mark("test", test=item.nodeid)
+    for handle in running.handles.values():
+        handle.begin_test()
     return running

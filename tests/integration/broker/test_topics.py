@@ -1,3 +1,4 @@
+import threading
 import time
 from collections.abc import Callable
 
@@ -6,7 +7,7 @@ import pytest
 
 from testbeam.clients.topics import TopicHandle
 from testbeam.errors import TopicMissing, TransportError, WaitTimeout
-from testbeam.model.samples import Alarm, LogValue, Severity
+from testbeam.model.samples import Alarm, ConnectionChange, ConnectionState, LogValue, Severity
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, TopicSpec
 
 NewTopic = Callable[..., TopicHandle]
@@ -134,3 +135,51 @@ def test_a_message_of_ninety_megabytes_passes(new_topic: NewTopic) -> None:
     topic.produce(bytes(90_000_000))
 
     assert topic.count() == 1
+
+
+def test_messages_are_those_that_are_there_when_it_is_called_although_more_keep_coming(new_topic: NewTopic) -> None:
+    topic = new_topic(partitions=4)
+    for number in range(40):
+        topic.produce(f"{number}", key=f"{number}")
+    stop = threading.Event()
+
+    def keep_sending() -> None:
+        sender = topic._topics.kafka.producer(linger_ms=0)
+        while not stop.is_set():
+            for partition in range(4):
+                sender.produce(topic.name, b"later", partition=partition)
+            sender.flush(10)
+
+    sending = threading.Thread(target=keep_sending)
+    sending.start()
+    try:
+        end = topic.mark()
+        while topic.mark() == end:
+            pass  # it is being written to
+        before = topic.mark()
+        found = topic.messages(within_s=30)
+        after = topic.mark()
+    finally:
+        stop.set()
+        sending.join()
+
+    assert {record.payload for record in found if record.payload != b"later"} == {b"%d" % number for number in range(40)}
+    for partition in range(4):
+        count = sum(record.partition == partition for record in found)
+        assert before.offsets[partition] <= count <= after.offsets[partition]
+
+
+def test_where_is_asked_of_values_unless_a_schema_is_named(new_topic: NewTopic) -> None:
+    topic = new_topic()
+    topic.produce(Alarm(source_name="VOLT", timestamp_ns=2, severity=Severity.MAJOR, message="HIHI"))
+    topic.produce(ConnectionChange(source_name="VOLT", timestamp_ns=2, state=ConnectionState.CONNECTED, service_id="f"))
+    topic.produce(log("VOLT", 3))
+
+    assert topic.expect(where=lambda record: record.value.value > 1).offset == 2
+    assert topic.expect(schema="al00", where=lambda record: record.value.message == "HIHI").offset == 0
+    assert topic.expect(schema="ep01").offset == 1
+    with pytest.raises(AttributeError) as caught:
+        topic.expect(schema="al00", where=lambda record: record.value.value > 1)
+    assert "where(record) was asked of Alarm(" in caught.value.__notes__[0]
+    with pytest.raises(WaitTimeout, match="no message of schema f142"):
+        topic.expect(schema="f142", within_s=0.2)

@@ -9,7 +9,7 @@ import pytest
 from testbeam.audit.job import Job
 from testbeam.audit.kafka import data
 from testbeam.errors import AuditError
-from testbeam.transport.kafka.client import Kafka
+from testbeam.transport.kafka.client import Kafka, Reader
 from tests.unit.audit.by_hand import job
 
 FAR_MS = 32_000_000_000_000  # a thousand years from 1970
@@ -48,6 +48,8 @@ class OneTopic:
     bootstrap: str = "here"
     at_end: set[Any] = field(default_factory=set)
     begin: int = 0
+
+    between = Reader.between
 
     def reader(self) -> "OneTopic":
         return self

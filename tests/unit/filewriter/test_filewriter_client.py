@@ -182,3 +182,25 @@ def test_the_refusal_of_a_writer_with_another_job_is_no_answer_to_this_job_s_sto
         one.look()
 
     assert one.stop_answers["stop"] == stopped
+
+
+def test_a_job_that_has_failed_says_why_when_it_is_stopped_and_nobody_is_waited_for() -> None:
+    j = job(answer(), finished(error=True, message='{"summary": "topic \'nonsense\' is missing"}'))
+    j.wait_started(within_s=0)
+    j.look(0)
+
+    with pytest.raises(JobFailed, match="topic 'nonsense' is missing"):
+        j.stop(within_s=100)
+
+
+def test_a_start_that_nobody_answers_names_the_writer_that_still_writes_another_job() -> None:
+    busy = status(state="writing", job_id="other", file_being_written="/data/b.nxs")
+
+    with pytest.raises(
+        WaitTimeout, match=r"no file-writer answered the start command within 0 s; writer still writes /data/b\.nxs \(job other\)"
+    ):
+        job(busy).wait_started(within_s=0)
+    over = job(busy, status(state="idle", job_id=""))
+    over.look(0)
+    with pytest.raises(WaitTimeout, match=r"within 0 s; last seen"):
+        over.wait_started(within_s=0)

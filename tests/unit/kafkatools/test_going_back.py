@@ -8,6 +8,7 @@ import pytest
 from testbeam.kafkatools.inspect.history import newest
 from testbeam.kafkatools.inspect.message import Wanted
 from testbeam.kafkatools.inspect.tail import tail
+from testbeam.transport.kafka.client import Reader
 
 BURST = 1_000
 
@@ -20,6 +21,9 @@ class Row:
     time_ms: int
     name: bytes = b"other"
     place: int = 0
+
+    def topic(self) -> str:
+        return "t"
 
     def partition(self) -> int:
         return self.place
@@ -43,6 +47,9 @@ class Log:
     left: list[Row] = field(default_factory=list)
     at_end: set[tuple[str, int]] = field(default_factory=set)
     read_rows: int = 0
+    bootstrap: str = "here"
+
+    between = Reader.between
 
     def assign(self, offsets: Mapping[tuple[str, int], int]) -> None:
         self.left = [row for (_, partition), start in offsets.items() for row in self.partitions[partition] if row.at >= start]

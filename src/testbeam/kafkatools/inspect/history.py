@@ -2,22 +2,19 @@
 
 import math
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from confluent_kafka import Message
 
-from testbeam.errors import SettingsError, TransportError
+from testbeam.errors import SettingsError
 from testbeam.kafkatools.inspect.message import Wanted
 from testbeam.transport.kafka.client import Reader
 
 Offsets = Mapping[int, int]  # by partition
 
 _SILENT_S = 10.0
-_READ_MOST = 1_000
-_READ_WAIT_S = 0.05
 _WIDER = 10
 
 
@@ -42,24 +39,8 @@ def between(reader: Reader, topic: str, starts: Offsets, ends: Offsets, stop: th
     Raises:
         TransportError: nothing came for 10 s although there should be more.
     """
-    left = {partition for partition, end in ends.items() if starts[partition] < end}
-    reader.assign({(topic, partition): starts[partition] for partition in left})
-    heard_s = time.monotonic()
-    while left and not (stop and stop.is_set()):
-        messages = reader.read(_READ_MOST, _READ_WAIT_S)
-        heard_s = time.monotonic() if messages else heard_s
-        inside = []
-        for message in messages:
-            partition, offset = message.partition() or 0, message.offset() or 0
-            if offset < ends[partition]:
-                inside.append(message)
-            if offset >= ends[partition] - 1:
-                left.discard(partition)
-        left -= {partition or 0 for _, partition in reader.at_end}  # the last offsets may hold no message
-        if inside:
-            yield inside
-        if time.monotonic() - heard_s > _SILENT_S:
-            raise TransportError(f"{reader.bootstrap}: {topic}: nothing came for {_SILENT_S:g} s with more to read; is the broker up?")
+    bounds = {(topic, partition): (starts[partition], end) for partition, end in ends.items()}
+    yield from reader.between(bounds, silent_s=_SILENT_S, stop=stop.is_set if stop else lambda: False)
 
 
 def newest(

@@ -1,7 +1,7 @@
 """Which topics are on a broker, how full are they, and what is on them?"""
 
-import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +9,11 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # their stubs forget it
 
 from testbeam.errors import TransportError
+from testbeam.model.deadline import Deadline
 from testbeam.transport.kafka.client import Kafka
 from testbeam.wire.readable.payload import kind_of
 
 _WITHIN_S = 10.0
-_READ_MOST = 1_000
-_READ_WAIT_S = 0.05
 
 Place = tuple[str, int]
 
@@ -58,18 +57,12 @@ def _offsets(admin: Any, places: Iterable[Place], spec: OffsetSpec, within_s: fl
 
 def _newest(kafka: Kafka, starts: Mapping[Place, int], ends: Mapping[Place, int], within_s: float) -> list[Message]:
     """Return what lies from `starts` to `ends`, or what of it came in time."""
-    left = {place: starts[place] for place in starts if starts[place] < ends[place]}
     seen: list[Message] = []
-    end_s = time.monotonic() + within_s
-    with kafka.reader() as reader:
-        reader.assign(left)
-        while left and time.monotonic() < end_s:
-            for message in reader.read(_READ_MOST, _READ_WAIT_S):
-                place = (message.topic() or "", message.partition() or 0)
-                if (message.offset() or 0) >= ends[place] - 1:
-                    left.pop(place, None)
-                seen.append(message)
-            left = {place: start for place, start in left.items() if place not in reader.at_end}
+    deadline = Deadline(within_s)
+    with kafka.reader() as reader, suppress(TransportError):
+        bounds = {place: (starts[place], ends[place]) for place in starts}
+        for messages in reader.between(bounds, silent_s=within_s, stop=lambda: deadline.passed):
+            seen += messages
     return seen
 
 

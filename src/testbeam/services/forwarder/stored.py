@@ -3,12 +3,11 @@
 Source: docs/reference/contracts/forwarder.md, "Storage".
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from testbeam.errors import TransportError, WireError
+from testbeam.errors import WireError
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, StreamSpec
 from testbeam.transport.kafka.client import Kafka, Reader
 from testbeam.wire.flatbuffers.schemas.forwarder_command_fc00 import decode_fc00, encode_fc00
@@ -67,24 +66,7 @@ def _age(message: Any) -> tuple[int, int]:
     return message.timestamp()[1], message.offset()
 
 
-def _place(message: Any) -> tuple[int, int]:
-    return message.partition(), message.offset()
-
-
 def _read_between(reader: Reader, topic: str, starts: Mapping[int, int], ends: Mapping[int, int], within_s: float) -> list[Any]:
     """Return the messages of each partition from its start up to, not including, its end; compaction may have left fewer."""
-    reader.assign({(topic, p): start for p, start in starts.items()})
-    found: list[Any] = []
-    open_partitions = set(starts)
-    deadline_s = time.monotonic() + within_s
-    while open_partitions:
-        for message in reader.read():
-            partition, offset = _place(message)
-            if offset < ends[partition]:
-                found.append(message)
-            if offset >= ends[partition] - 1:
-                open_partitions.discard(partition)
-        open_partitions -= {p for _, p in reader.at_end}
-        if time.monotonic() > deadline_s:
-            raise TransportError(f"{reader.bootstrap}: {topic}: what is stored was not read within {within_s} s")
-    return found
+    bounds = {(topic, partition): (start, ends[partition]) for partition, start in starts.items()}
+    return [message for messages in reader.between(bounds, silent_s=within_s) for message in messages]

@@ -53,7 +53,7 @@ class Steps:
         client.wait_for_streams(streams, within_s=10)
         motion = self._topic(self.plan.topics.motion)
         for stream in streams:
-            motion.expect(source=stream.channel, where=lambda record: record.schema == "f144", within_s=10)
+            motion.expect(source=stream.channel, schema="f144", within_s=10)
         self.say(f"{len(streams)} PVs forwarded over PVA and CA")
 
     def _sweep(self, first_pulse: int) -> None:

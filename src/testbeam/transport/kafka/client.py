@@ -5,7 +5,7 @@ Figures behind the defaults: docs/reference/contracts/performance.md, "Kafka cli
 
 import difflib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka.cimpl import NewTopic
 
 from testbeam.errors import TopicMissing, TransportError
+from testbeam.model.deadline import Deadline
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -150,6 +151,34 @@ class Reader:
             raise TransportError(f"{self.bootstrap}: reading {message.topic()}: {error.str()}")
         return False
 
+    def between(
+        self, bounds: Mapping[tuple[str, int], tuple[int, int]], *, silent_s: float = 10.0, stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[list[Message]]:
+        """Yield, as they come, the messages of each (topic, partition) from its first offset up to, not including, its end.
+
+        What comes later than the end is left out, and what compaction or transactions have taken from before it is not waited for.
+        stop: asked after each portion; True ends it.
+
+        Raises:
+            TransportError: nothing came for `silent_s` although there is more to read; or as `read`.
+        """
+        ends = {place: end for place, (first, end) in bounds.items() if first < end}
+        self.assign({place: bounds[place][0] for place in ends})
+        silence = Deadline(silent_s)
+        while ends and not stop():
+            messages = self.read(_AT_ONCE, _PORTION_S)
+            silence = Deadline(silent_s) if messages else silence
+            inside = [message for message in messages if (message.offset() or 0) < ends.get(_place(message), 0)]
+            for message in messages:
+                if (message.offset() or 0) + 1 >= ends.get(_place(message), 0):
+                    ends.pop(_place(message), None)
+            if inside:
+                yield inside
+            ends = {place: end for place, end in ends.items() if place not in self.at_end}
+            if ends and silence.passed:
+                waiting = ", ".join(f"{topic}[{partition}] up to {end}" for (topic, partition), end in sorted(ends.items()))
+                raise TransportError(f"{self.bootstrap}: nothing came for {silent_s:g} s, still to be read: {waiting}; is the broker up?")
+
     def close(self) -> None:
         """Leave; the reader can't be used after."""
         self.consumer.close()
@@ -172,6 +201,13 @@ class Reader:
                     continue
                 raise TransportError(f"{self.bootstrap}: {topic}: no answer within {within_s} s ({error.args[0].str()})") from error
 
+
+def _place(message: Message) -> tuple[str, int]:
+    return message.topic() or "", message.partition() or 0
+
+
+_AT_ONCE = 2000  # messages
+_PORTION_S = 0.05
 
 # Of a topic that was just made, or on a broker that has come back; the last one is librdkafka's own word for it.
 _NO_LEADER = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001

@@ -29,6 +29,7 @@ class FileWriterHandle(Handle):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._client: FileWriterClient | None = None
+        self._of_others: tuple[Job, ...] = ()
 
     @property
     def client(self) -> "FileWriterClient":
@@ -49,6 +50,15 @@ class FileWriterHandle(Handle):
     def start_job(self, nexus_structure: str, filename: str, **more: Any) -> "Job":
         """Send a start command; see `FileWriterClient.start` for what else there is to say."""
         return self.client.start(nexus_structure, filename, **more)
+
+    def begin_test(self) -> None:
+        """Note which jobs are not the test's own, such as those of a wider fixture."""
+        self._of_others = self._client.jobs if self._client is not None else ()
+
+    def end_test(self) -> None:
+        """Stop the jobs that the test has left open: the next one would find no idle writer."""
+        if self._client is not None and self.is_running():
+            self._client.stop_open_jobs(but=self._of_others)
 
     def close(self) -> None:
         """Leave the broker; called at the end of the run."""
