@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from testbeam.driver.native import SEVERITIES
 from testbeam.driver.units import START_REPORT, WIRE_LOG
 from testbeam.errors import TestbeamError
-from testbeam.kit.tail import tail
+from testbeam.kit.logs import tail
 from testbeam.wire.pv_reading import Reading
 
 if TYPE_CHECKING:

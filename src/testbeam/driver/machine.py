@@ -42,9 +42,9 @@ from testbeam.errors import StackError
 from testbeam.kit import ports
 from testbeam.kit.environment import scrubbed
 from testbeam.kit.handle import Handle
+from testbeam.kit.logs import tail
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Stack
-from testbeam.kit.tail import tail
+from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.ioc.declaration import IocHandle
 from testbeam.transport.epics_environment import client_environment
 
