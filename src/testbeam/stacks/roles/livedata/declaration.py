@@ -103,6 +103,7 @@ def livedata(
             "brokers": f"${{{broker}.kafka}}",
             "instrument": instrument,
             "prefix": prefix,
+            "production": production,
             "status_topic": topics.heartbeat,
             "topics": tuple(sorted(needed)),
         },
