@@ -31,6 +31,10 @@
 Every message names the thing, the place and the next step.
 """
 
+TYPE_CHECKING = False  # the module of that name costs a broker's start 5 ms
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class TestbeamError(Exception):
     """Base of all errors raised on purpose; `except TestbeamError` catches every one."""
@@ -98,7 +102,9 @@ class PvMissing(TransportError):
 
 
 class StackError(TestbeamError):
-    """A stack can't be declared or started as written."""
+    """A stack can't be declared or started as written; `run_folder` is where the journal and logs of a start that failed are."""
+
+    run_folder: "Path | None" = None
 
 
 class NotReady(StackError):

@@ -22,32 +22,34 @@ def chosen(name: str = "") -> Entry:
     return registry.find((name,))[0] if name else meant()
 
 
-def meant(file: Path | None = None) -> Entry:
+def meant(file: Path | None = None, *, starting: bool = False) -> Entry:
     """Return the stack of a testbeam.toml: that of `file`; without one that of `by_surroundings`, or the only one that is up.
+
+    starting: take in those that are not ready yet.
 
     Raises:
         StackError: no stack is up, or there are several and nothing says which.
     """
-    found = _of_file(file.absolute()) if file is not None else by_surroundings()
+    found = _of_file(file.absolute(), starting=starting) if file is not None else by_surroundings(starting=starting)
     if found is None and file is not None:
         raise StackError(f"no stack of {file.absolute()} is up; start it: testbeam up --detach {file}")
-    return found or registry.find()[0]
+    return found or registry.find(starting=starting)[0]
 
 
-def by_surroundings() -> Entry | None:
+def by_surroundings(*, starting: bool = False) -> Entry | None:
     """Return the stack that TESTBEAM_STACK names, or that of this folder's own testbeam.toml; None where neither says one that is up.
 
     Raises:
         StackError: TESTBEAM_STACK names one that is not up, or several stacks of the file are.
     """
     if os.environ.get(STACK):
-        return registry.find((os.environ[STACK],))[0]
+        return registry.find((os.environ[STACK],), starting=starting)[0]
     own = toml_file.find()
-    return None if own is None else _of_file(own)
+    return None if own is None else _of_file(own, starting=starting)
 
 
-def _of_file(file: Path) -> Entry | None:
-    found = [entry for entry in registry.entries() if not entry.session and entry.file == str(file)]
+def _of_file(file: Path, *, starting: bool = False) -> Entry | None:
+    found = [entry for entry in registry.entries(starting=starting) if not entry.session and entry.file == str(file)]
     if len(found) > 1:
         raise StackError(f"{len(found)} stacks are up; say which by its name or id: {registry.listed(found)}")
     return found[0] if found else None

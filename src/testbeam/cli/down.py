@@ -27,13 +27,13 @@ def down(
     if everything and stacks:
         raise SettingsError("--all", True, "either names or --all")
     console = Console()
-    up = [entry for entry in registry.entries() if everything or stacks or not entry.session]
+    up = [entry for entry in registry.entries(starting=True) if everything or stacks or not entry.session]
     if not up and not stacks:
         console.print("no stack of yours is up: there is nothing to end")
     elif everything:
         _end(up, console)
     else:
-        _end(registry.find(stacks) if stacks else (meant(),), console)
+        _end(registry.find(stacks, starting=True) if stacks else (meant(starting=True),), console)
 
 
 def _end(entries: Iterable[Entry], console: Console) -> None:

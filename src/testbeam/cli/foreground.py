@@ -10,7 +10,7 @@ from rich.console import Console
 
 from testbeam.console import timeline
 from testbeam.errors import StackError
-from testbeam.hosting.hosted import HostedRun, StackInfo, hosted
+from testbeam.hosting.hosted import HostedRun, StackInfo, hosted, starting
 from testbeam.kit import environment, template
 from testbeam.kit.journal import Event
 from testbeam.kit.stack import Stack
@@ -58,7 +58,8 @@ def started(
             on_event(event)
 
         run = stack.run(folder, on_event=heard)
-        run.start()
+        with starting(run, label):
+            run.start()
     run.journal.subscribe(lambda event: _tell(event, console))
     try:
         with hosted(run, label) as holder:

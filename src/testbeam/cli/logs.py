@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,12 +15,12 @@ from testbeam.console.output import stop_on_signals, write
 from testbeam.errors import SettingsError
 from testbeam.hosting.registry import Entry
 from testbeam.kit import template
-from testbeam.kit.logs import tail
+from testbeam.kit.logs import LineReader, last_lines
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 _LOOK_S = 0.1
-_BLOCK = 1 << 20
+_LOOKS_OF_A_REST = 10
 _SUFFIX = ".log"
 
 
@@ -34,11 +35,18 @@ def logs(
     entry = chosen(stack)
     found = log_files(Path(entry.folder), service)
     width = 0 if service else max(map(len, found))
-    starts = {name: path.stat().st_size for name, path in found.items()}
-    write([_named(name, line, width) for line in tail(path, lines)] for name, path in found.items())
-    if follow:
-        with stop_on_signals() as stop:
-            write(_following(entry, found, starts, width, stop))
+    if not follow:
+        write([_named(name, line, width) for line in last_lines(path, lines)[0]] for name, path in found.items())
+        return
+    with ExitStack() as owned, stop_on_signals() as stop:
+        logs: list[Followed] = []
+        for name, path in found.items():
+            last, at = last_lines(path, lines, unfinished=False)
+            reader = LineReader(path, at, keep_open=True)
+            owned.callback(reader.close)
+            logs.append(Followed(name, reader))
+            write([[_named(name, line, width) for line in last]])
+        write(_following(entry, logs, width, stop))
 
 
 def log_files(folder: Path, service: str = "") -> dict[str, Path]:
@@ -57,31 +65,26 @@ def log_files(folder: Path, service: str = "") -> dict[str, Path]:
 
 
 @dataclass(slots=True)
-class Growing:
-    """A log that is read as it grows."""
+class Followed:
+    """A log that is read as it grows; `seen` is its size and since how many looks it has had that."""
 
-    path: Path
-    at: int
-    _rest: bytes = field(default=b"")
+    name: str
+    reader: LineReader
+    seen: tuple[int, int] = (0, 0)
 
-    def lines(self) -> list[str]:
-        """Return the lines that were completed since the last look."""
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self.at)
-                data = file.read(_BLOCK)
-        except FileNotFoundError:
-            return []  # the stack has ended and taken its folder along
-        self.at += len(data)
-        *whole, self._rest = (self._rest + data).split(b"\n")
-        return [line.decode(errors="replace") for line in whole]
+    def lines(self, *, over: bool) -> Iterator[str]:
+        """Yield what has come; a line without its end as soon as nothing comes after it any more, as of a program that has ended."""
+        yield from self.reader.lines()
+        size = self.reader.size()
+        self.seen = (size, self.seen[1] + 1 if size == self.seen[0] else 0)
+        if (over or self.seen[1] >= _LOOKS_OF_A_REST) and (rest := self.reader.rest()):
+            yield rest
 
 
-def _following(entry: Entry, found: dict[str, Path], starts: dict[str, int], width: int, stop: threading.Event) -> Iterator[list[str]]:
-    growing = {name: Growing(path, starts[name]) for name, path in found.items()}
+def _following(entry: Entry, logs: list[Followed], width: int, stop: threading.Event) -> Iterator[list[str]]:
     while True:
         over = stop.wait(_LOOK_S) or not entry.is_alive()
-        yield [_named(name, line, width) for name, log in growing.items() for line in log.lines()]
+        yield [_named(log.name, line, width) for log in logs for line in log.lines(over=over)]
         if over:
             return
 

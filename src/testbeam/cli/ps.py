@@ -22,7 +22,7 @@ _ANSWER_S = 2.0
 @app.command()
 def ps(as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False) -> None:
     """List the stacks of this user that are up, with the state of each service."""
-    found = [(entry, states(entry)) for entry in registry.entries()]
+    found = [(entry, states(entry)) for entry in registry.entries(starting=True)]
     if as_json:
         print(json.dumps([{**asdict(entry), "services": told} for entry, told in found], indent=2))
         return
@@ -34,12 +34,14 @@ def ps(as_json: Annotated[bool, typer.Option("--json", help="Print it for progra
     for head in ("id", "name", "up for", "services", "broker", "folder"):
         table.add_column(head, overflow="fold")
     for entry, told in found:
-        table.add_row(entry.id, _name(entry), _age(time.time() - entry.wall_s), _services(told), _broker(entry), entry.folder)
+        table.add_row(entry.id, _name(entry), _age(time.time() - entry.wall_s), _services(told), _broker(entry), entry.folder or "-")
     console.print(table, highlight=False)
 
 
 def states(entry: Entry) -> dict[str, str]:
     """Return the state of each service; one entry that says why where the stack does not answer."""
+    if not entry.is_ready:
+        return {"?": "starting"}
     try:
         with Channel(entry.socket, _ANSWER_S) as channel:
             services: list[dict[str, Any]] = channel.ask("describe")["services"]

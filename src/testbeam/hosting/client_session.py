@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from typing import Any
 
 from testbeam.errors import StackError
@@ -19,10 +20,9 @@ Added = dict[str, AbstractContextManager[Handle]]
 class ClientSession:
     """One connection's requests. `adding` keeps two clients from adding services to the run at once."""
 
-    def __init__(self, run: Run, adding: threading.Lock, end: Callable[[], None]) -> None:
+    def __init__(self, run: Run, adding: threading.Lock) -> None:
         self._run = run
         self._adding = adding
-        self._end = end
         self._added: Added = {}
         self._expected: list[str] = []
         self._faults: dict[int, Fault] = {}
@@ -35,6 +35,7 @@ class ClientSession:
             "kill": lambda service: run[service].kill(),
             "pause": lambda service: run[service].pause(),
             "resume": lambda service: run[service].resume(),
+            "call": lambda service, argv, within_s: asdict(run[service].call(argv, within_s)),
             "send_signal": lambda service, number: run[service].send_signal(number),
             "expect_exit": self._expect_exit,
             "wait_exit": lambda service, timeout_s: run[service].wait_exit(timeout_s),
@@ -50,7 +51,6 @@ class ClientSession:
             "record": lambda kind, service, data: event(run.journal.record(kind, service, **data)),
             "crashes": lambda since: [[type(error).__name__, str(error)] for error in run.crashed[since:]],
             "events": lambda since: [event(one) for one in run.journal.events[since:]],
-            "end": self._end,
         }
 
     def answer(self, request: Request) -> Any:

@@ -65,7 +65,7 @@ class ControlServer:
                 thread.start()
 
     def _serve(self, client: socket.socket) -> None:
-        session = ClientSession(self._run, self._adding, self._end)
+        session = ClientSession(self._run, self._adding)
         try:
             with client, suppress(OSError):  # hung up in the middle
                 for request in _requests(client):
@@ -78,6 +78,9 @@ class ControlServer:
     def _answer(self, client: socket.socket, session: ClientSession, request: Request | WireError) -> None:
         if isinstance(request, WireError):
             client.sendall(encode_answer(refusal(request)))
+        elif request.word == "end":
+            client.sendall(encode_answer(Answer()))  # first: the end closes this connection
+            self._end()
         elif request.word == "follow":
             self._follow(client, request.data["since"])
         else:

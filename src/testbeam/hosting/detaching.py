@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from testbeam.errors import StackError, TestbeamError
-from testbeam.hosting import host
-from testbeam.hosting.hosted import StackInfo, log_path
+from testbeam.hosting import host, registry
+from testbeam.hosting.hosted import StackInfo
 from testbeam.hosting.registry import Entry
 from testbeam.hosting.run_control import error_of
 from testbeam.hosting.service_json import encode_service
@@ -40,7 +40,7 @@ def detach(
         StackError: the declaration can't be told to another process, or the host died.
     """
     services = [encode_service(service) for service in stack.services]
-    log = log_path()
+    log = registry.log_path()
     order = host.Order(
         services=services,
         label=asdict(replace(label, log=str(log))),
@@ -83,8 +83,9 @@ def _wait_ready(ours: socket.socket, order: host.Order, on_event: Callable[[Even
         if "event" in said:
             on_event(Event(**said["event"]))
         elif "error" in said:
-            error = error_of(said["error"]["kind"], said["error"]["message"])
-            for note in said["error"]["notes"]:
+            notes = said["error"].pop("notes")
+            error = error_of(**said["error"])
+            for note in notes:
                 error.add_note(note)
             raise error
         else:

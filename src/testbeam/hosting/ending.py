@@ -20,7 +20,7 @@ def end(entry: Entry) -> None:
     Raises:
         StackError: it can't be killed.
     """
-    if _ask(entry) and processes.wait_end(entry.pid, entry.started_at, _STOP_S):
+    if entry.is_ready and _ask(entry) and processes.wait_end(entry.pid, entry.started_at, _STOP_S):
         return
     for number in (signal.SIGTERM, signal.SIGKILL):
         if processes.is_same(entry.pid, entry.started_at):
@@ -35,9 +35,11 @@ def end(entry: Entry) -> None:
 
 
 def _ask(entry: Entry) -> bool:
+    """Ask it to end; return whether it may have heard: a host that ends at once may be gone before its answer is read."""
     try:
-        with Channel(entry.socket, _ASK_S) as channel:
-            channel.ask("end")
+        channel = Channel(entry.socket, _ASK_S)
     except TestbeamError:
         return False
+    with channel, suppress(TestbeamError):
+        channel.ask("end")
     return True

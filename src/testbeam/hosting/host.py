@@ -19,9 +19,9 @@ from typing import Any
 
 from testbeam.hosting import processes, registry
 from testbeam.hosting.client_session import event
-from testbeam.hosting.hosted import StackInfo, hosted
+from testbeam.hosting.hosted import StackInfo, hosted, starting
 from testbeam.hosting.registry import Entry
-from testbeam.hosting.run_control import refusal
+from testbeam.hosting.run_control import told_of
 from testbeam.hosting.service_json import decode_service
 from testbeam.kit import interrupts
 from testbeam.kit.journal import Event
@@ -124,6 +124,7 @@ class Watch:
 
 def main() -> int:
     """Start the stack, say so, and host it until it is told to end."""
+    registry.keep_log(sys.stderr.fileno())
     os.chdir("/")  # a folder that somebody may want to remove is no place to stay in
     _settle_signals()
     starter = Starter()
@@ -135,8 +136,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return exit_codes.FAILED
     except Exception as error:
-        answer = refusal(error)
-        starter.tell("error", {"kind": answer.error, "message": answer.message, "notes": getattr(error, "__notes__", [])})
+        starter.tell("error", {**told_of(error), "notes": getattr(error, "__notes__", [])})
         raise
     finally:
         starter.hang_up()
@@ -148,10 +148,11 @@ def main() -> int:
 
 
 def _host(order: Order, starter: Starter, watch: Watch) -> None:
-    run = Stack(*map(decode_service, order.services)).run(order.folder or None, on_event=starter.heard)
-    run.start()
+    run, info = Stack(*map(decode_service, order.services)).run(order.folder or None, on_event=starter.heard), StackInfo(**order.label)
+    with starting(run, info):
+        run.start()
     try:
-        with hosted(run, StackInfo(**order.label)) as hosted_run:
+        with hosted(run, info) as hosted_run:
             watch.end = hosted_run.told_to_end.set
             starter.say_ready(hosted_run.entry)
             with suppress(KeyboardInterrupt):  # SIGTERM: an orderly end

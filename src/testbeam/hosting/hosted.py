@@ -5,8 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, fields
 
 from testbeam.hosting import registry
 from testbeam.hosting.control_server import ControlServer
@@ -40,33 +39,39 @@ class HostedRun:
 
 
 @contextmanager
-def hosted(run: Run, label: StackInfo) -> Iterator[HostedRun]:
+def starting(run: Run, info: StackInfo) -> Iterator[None]:
+    """Have a run seen, and ended by `testbeam down`, while it starts within the block; `hosted` takes over from there."""
+    registry.register(_entry(run, info, folder="", socket="", is_ready=False))
+    try:
+        yield
+    except BaseException:
+        registry.forget(run.id)
+        raise
+
+
+@contextmanager
+def hosted(run: Run, info: StackInfo) -> Iterator[HostedRun]:
     """Register a run that is ready and let others steer it, for as long as the block lasts; the run itself goes on."""
-    pid = os.getpid()
     told = threading.Event()
     with ExitStack() as owned:
         server = ControlServer(run, told.set)
         owned.callback(server.close)
-        entry = Entry(
-            id=run.id,
-            pid=pid,
-            started_at=started_at(pid),
-            socket=str(server.path),
-            folder=str(run.folder),
-            wall_s=time.time(),
-            endpoints={name: dict(handle.endpoints) for name, handle in run.handles.items()},
-            name=label.name,
-            fingerprint=label.fingerprint,
-            file=label.file,
-            log=label.log,
-            session=label.session,
-            env_names=dict(label.env_names),
-        )
+        entry = _entry(run, info, folder=str(run.folder), socket=str(server.path), is_ready=True)
         registry.register(entry)
         owned.callback(registry.forget, entry.id)
         yield HostedRun(run, entry, told)
 
 
-def log_path() -> Path:
-    """Return a new file for what a detached host itself has to say."""
-    return registry.stacks_folder() / f"holder-{os.urandom(4).hex()}.log"
+def _entry(run: Run, info: StackInfo, *, folder: str, socket: str, is_ready: bool) -> Entry:
+    pid = os.getpid()
+    return Entry(
+        id=run.id,
+        pid=pid,
+        started_at=started_at(pid),
+        socket=socket,
+        folder=folder,
+        wall_s=time.time(),
+        endpoints={name: dict(handle.endpoints) for name, handle in run.handles.items()} if is_ready else {},
+        is_ready=is_ready,
+        **{item.name: getattr(info, item.name) for item in fields(info)} | {"env_names": dict(info.env_names)},
+    )

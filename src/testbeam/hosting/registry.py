@@ -1,7 +1,9 @@
 """Registry of the stacks of this user that are up: one small file each, in a folder that nobody else may read."""
 
+import fcntl
 import json
 import os
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -13,13 +15,16 @@ from testbeam.hosting import processes
 
 NAME = "testbeam"
 _ROOT = 0
+_LOG = "host-"
+_LOG_KEPT_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One running stack. `started_at` is when its host was started, in the kernel's words: a pid alone may be another's by now.
 
-    `session` is the test session that it ends with, empty for one that stays until it is told to end.
+    `session` is the test session that it ends with, empty for one that stays until it is told to end. One that `is_ready` is not yet
+    has no socket: it can be seen and ended, no more.
     """
 
     id: str
@@ -35,6 +40,7 @@ class Entry:
     log: str = ""
     session: str = ""
     env_names: Mapping[str, str] = field(default_factory=dict)
+    is_ready: bool = True
 
     def is_alive(self) -> bool:
         """Return whether its host lives."""
@@ -109,9 +115,13 @@ def forget(stack_id: str) -> None:
     _path(stack_id).unlink(missing_ok=True)
 
 
-def entries() -> tuple[Entry, ...]:
-    """Return all stacks that are up, the oldest first; entries whose host is surely dead, and what they left, are removed."""
+def entries(*, starting: bool = False) -> tuple[Entry, ...]:
+    """Return all stacks that are up, the oldest first, and on demand those that are only starting.
+
+    Entries whose host is surely dead, and what it left, are removed.
+    """
     alive: list[Entry] = []
+    _remove_logs()
     for path in stacks_folder().glob("*.json"):
         data = _read(path)
         entry = _entry(data)
@@ -119,23 +129,24 @@ def entries() -> tuple[Entry, ...]:
             alive.append(entry)
         elif _is_over(data):
             _prune(path, data)
-    return tuple(sorted(alive, key=lambda entry: entry.wall_s))
+    return tuple(sorted((entry for entry in alive if starting or entry.is_ready), key=lambda entry: entry.wall_s))
 
 
-def find(names: Iterable[str] = ()) -> tuple[Entry, ...]:
+def find(names: Iterable[str] = (), *, starting: bool = False) -> tuple[Entry, ...]:
     """Return the stacks of these names or ids (the first letters of an id will do); without any, the only one that is up.
 
-    Stacks that end with a test session have to be named.
+    Stacks that end with a test session have to be named. starting: take in those that are not ready yet.
 
     Raises:
         StackError: none is up, a name fits none or several, or none was named and there are several.
     """
-    names, up = tuple(names), entries()
+    names, up = tuple(names), entries(starting=starting)
     if names and up:
         return tuple({(found := _one(name, up)).id: found for name in names}.values())
     lasting = tuple(entry for entry in up if not entry.session)  # those of test sessions are nobody's but theirs
     if not lasting:
-        raise StackError("no stack of yours is up; start one: testbeam up --detach")
+        being = "" if starting else ", ".join(entry.name for entry in entries(starting=True) if not entry.is_ready and not entry.session)
+        raise StackError(f"no stack of yours is up{f' yet, but starting: {being}' if being else '; start one: testbeam up --detach'}")
     if len(lasting) > 1:
         raise StackError(f"{len(lasting)} stacks are up; say which by its name or id: {listed(lasting)}")
     return lasting
@@ -176,6 +187,31 @@ def _entry(data: Mapping[str, Any]) -> Entry | None:
 def _is_over(data: Mapping[str, Any]) -> bool:
     pid, started_at = data.get("pid"), data.get("started_at")
     return isinstance(pid, int) and isinstance(started_at, str) and processes.is_over(pid, started_at)
+
+
+def log_path() -> Path:
+    """Return a new file for what the process that hosts a detached stack has to say; `keep_log` is its first deed."""
+    return stacks_folder() / f"{_LOG}{os.urandom(4).hex()}.log"
+
+
+def keep_log(fd: int) -> None:
+    """Hold a log for as long as this process lives: others remove only what nobody holds."""
+    with suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _remove_logs() -> None:
+    """Remove logs of hosts that were killed, once there was time to read them."""
+    for path in stacks_folder().glob(f"{_LOG}*.log"):
+        with suppress(OSError):
+            if path.stat().st_mtime > time.time() - _LOG_KEPT_S:
+                continue
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                os.close(fd)
 
 
 def _prune(path: Path, data: Mapping[str, Any]) -> None:

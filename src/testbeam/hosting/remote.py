@@ -1,6 +1,6 @@
 """Lifecycle, allocation and faults of a run that another process hosts: the protocols of `kit.protocols`, over a channel."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from testbeam.errors import StackError
 from testbeam.hosting.channel import Channel
 from testbeam.hosting.run_control import error_of
 from testbeam.kit.faults.fault import Fault
-from testbeam.kit.spec import ProbeResult, Service, ServiceView
+from testbeam.kit.spec import CommandResult, ProbeResult, Service, ServiceView
 from testbeam.kit.state import State
 
 _MARGIN_S = 5.0
@@ -134,6 +134,11 @@ class RemoteLifecycle:
     def resume(self) -> None:
         """Let it go on."""
         self._say("resume")
+
+    def call(self, argv: Sequence[str], within_s: float) -> CommandResult:
+        """Run a command in its folder and environment, on a connection of its own."""
+        with Channel(self._channel.path, within_s + _MARGIN_S) as channel:
+            return CommandResult(**channel.ask("call", service=self.service.name, argv=list(argv), within_s=within_s))
 
     def send_signal(self, number: int) -> None:
         """Send a signal to it and all that descend from it."""

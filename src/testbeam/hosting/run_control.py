@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import testbeam.errors as errors
@@ -23,6 +24,7 @@ WORDS: dict[str, Fields] = {
     "kill": {"service": str},
     "pause": {"service": str},
     "resume": {"service": str},
+    "call": {"service": str, "argv": list, "within_s": float},
     "send_signal": {"service": str, "number": int},
     "expect_exit": {"service": str, "change": int},
     "wait_exit": {"service": str, "timeout_s": float},
@@ -131,7 +133,13 @@ def refusal(error: Exception) -> Answer:
     return Answer(error=StackError.__name__, message=f"{type(error).__name__}: {error}")
 
 
-def error_of(kind: str, message: str) -> Exception:
+def told_of(error: Exception) -> dict[str, str]:
+    """Return what `error_of` makes an error of again, as words of JSON."""
+    answer = refusal(error)
+    return {"kind": answer.error, "message": answer.message, "run_folder": str(getattr(error, "run_folder", None) or "")}
+
+
+def error_of(kind: str, message: str, run_folder: str = "") -> Exception:
     """Return the error that `refusal` carried, of its own class and with its message."""
     if kind == TimeoutError.__name__:
         return TimeoutError(message)
@@ -139,6 +147,8 @@ def error_of(kind: str, message: str) -> Exception:
     cls = found if isinstance(found, type) and issubclass(found, TestbeamError) else StackError
     error = cls.__new__(cls, message)
     Exception.__init__(error, message)  # some kinds make their message of several words
+    if run_folder and isinstance(error, StackError):
+        error.run_folder = Path(run_folder)
     return error
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from testbeam.errors import NotReady, ServiceDied, StackError
+from testbeam.kit import host
 from testbeam.kit.guard_client import CommandLine, Process, why_not_spawned
 from testbeam.kit.logs import cut, tail
 from testbeam.kit.probing import Waited
@@ -83,11 +84,12 @@ class Snapshot:
     def _describe(self, headline: str, next_step: str, error: str = "") -> str:
         process, external = self.process, self.service.external
         running = f"pid {process.pid}, {process.ending()}" if process is not None and process.pid else ""
+        full = host.no_room(self.allocation.log_path)
         command = "" if external else cut(shlex.join(self.allocation.argv()))
         return describe(
             headline,
             endpoints=self.allocation.endpoints,
-            facts=(("last seen", self.last_seen), ("error", error), ("process", running), ("command", command)),
+            facts=(("cause", full), ("last seen", self.last_seen), ("error", error), ("process", running), ("command", command)),
             log_path=None if external else self.allocation.log_path,
             log_since=self.log_start,
             next_step=_of_external(self.service) if external else next_step,

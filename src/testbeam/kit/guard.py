@@ -1,4 +1,4 @@
-"""Who starts every process of a run and, whoever dies, leaves none of them: one thread, the standard library alone.
+"""Guard process: spawns, signals and reaps all services of a run; kills them all when the runner dies.
 
 Run as a file (`python -I -S guard.py FD RUN_ID RUNNER_PID`), without its package. It becomes two processes:
 
@@ -8,8 +8,8 @@ The guard spawns, reaps and signals, as it is told in messages (see `pack`). It 
 channel or dies (a pidfd says so, even where a fork of the runner still holds the channel). Services carry PR_SET_PDEATHSIG,
 which follows the death of the guard but is not inherited by their children; these fall to the watcher, the next subreaper
 above, which kills them. Last, whoever carries the run's TESTBEAM_RUN_ID in its environment is killed.
-Every service waits for the guard's start, so it imports only what an interpreter has at hand: json, socket and signal in their
-full dress would cost more than the interpreter itself.
+One thread, the standard library alone. Every service waits for the guard's start: importing json, socket or signal costs more than
+starting the interpreter, so the C modules are used directly.
 Source: docs/reference/contracts/kit.md, "Processes".
 """
 
@@ -203,15 +203,24 @@ def clean_up(orders: list[Message]) -> None:
         time.sleep(POLL_S)
 
 
+def remove_folder(path: str) -> None:
+    """Remove a folder with all that is in it, as far as that is allowed."""
+    import shutil  # late: only a runner that was killed leaves this to the guard
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
 # --- the guard --------------------------------------------------------------------------------------------------------
 
 
 class Job:
     """One spawned command line, and whoever descends from it."""
 
-    def __init__(self, number: int, pid: int, mark: str) -> None:
-        self.number = number
-        self.mark = mark  # of this job among those of all runs
+    def __init__(self, pid: int, order: Message) -> None:
+        self.number: int = order["job"]
+        self.mark: str = order["env"]["TESTBEAM_JOB"]  # among the jobs of all runs
+        self.files = {order["stdout"], order["stderr"]} - {None}
+        self.folder: str = order["cwd"]
         self.pid = pid
         self.alive = True
         self.stopping = False
@@ -227,6 +236,14 @@ class Job:
             return False
         return carries(pid, b"TESTBEAM_JOB=" + self.mark.encode())
 
+    def is_used_by(self, pid: int) -> bool:
+        """Return whether a process has the job's log open, or works in its folder."""
+        try:
+            links = [f"/proc/{pid}/fd/{name}" for name in os.listdir(f"/proc/{pid}/fd")]  # noqa: PTH208
+            return os.readlink(f"/proc/{pid}/cwd") == self.folder or any(os.readlink(one) in self.files for one in links)  # noqa: PTH115
+        except OSError:
+            return False  # gone meanwhile, or another user's
+
 
 class Guard:
     """Does what the runner says, and nothing survives it."""
@@ -236,14 +253,18 @@ class Guard:
         self.run_id = run_id
         self.jobs: dict[int, Job] = {}
         self.at_end: dict[int, Message] = {}  # orders by job, of those that want something run at the end
+        self.strays: dict[int, int] = {}  # job by pid, of processes that fell to the guard without session or mark of a job
         self.promoting: dict[int, float] = {}  # when to try again, by job
         self.over = False
+        self.is_told = False  # to end
+        self.folder = ""  # is removed at the end of a runner that could not do it
         self.unread = b""
-        self.deeds: dict[str, Callable[[Message], None]] = {
+        self.actions: dict[str, Callable[[Message], None]] = {
             "spawn": self.spawn,
             "signal": self.send_signal,
             "promote": self.promote,
             "stop": self.stop,
+            "folder": self.own_folder,
             "exit": self.exit,
         }
 
@@ -255,18 +276,18 @@ class Guard:
         poll = select.poll()
         for fd in (self.channel.fileno(), runner_fd, watcher_fd, wake_fd):
             poll.register(fd, select.POLLIN)
-        self.tell({"saw": "hello", "pid": os.getpid()})
+        self.send({"saw": "hello", "pid": os.getpid()})
         while not self.over:
-            ready = {fd for fd, _ in poll.poll(self.patience_ms())}
+            ready = {fd for fd, _ in poll.poll(self.poll_timeout_ms())}
             if runner_fd in ready or watcher_fd in ready:
                 return
             if wake_fd in ready:
                 os.read(wake_fd, 4096)
             if self.channel.fileno() in ready:
-                self.listen()
-            self.look()
+                self.read_orders()
+            self.reap()
 
-    def listen(self) -> None:
+    def read_orders(self) -> None:
         """Read what the runner says; end of file means that it is gone."""
         try:
             data = self.channel.recv(1 << 16)
@@ -275,9 +296,9 @@ class Guard:
         self.over = self.over or not data
         orders, self.unread = unpack(self.unread + data)
         for order in orders:
-            self.deeds[order["do"]](order)
+            self.actions[order["do"]](order)
 
-    def tell(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         """Say what was seen; a runner that is gone hears nothing."""
         try:
             self.channel.sendall(pack(message | {"at_ns": time.monotonic_ns()}))
@@ -292,12 +313,12 @@ class Guard:
         try:
             pid = spawn(order, self.channel.fileno())
         except OSError as error:
-            self.tell({"saw": "refused", "job": number, "errno": error.errno, "what": error.strerror, "path": error.filename})
+            self.send({"saw": "refused", "job": number, "errno": error.errno, "what": error.strerror, "path": error.filename})
             return
-        self.jobs[number] = Job(number, pid, mark)
+        self.jobs[number] = Job(pid, order)
         if order["at_end"]:
             self.at_end[number] = order
-        self.tell({"saw": "spawned", "job": number, "pid": pid})
+        self.send({"saw": "spawned", "job": number, "pid": pid})
 
     def send_signal(self, order: Message) -> None:
         """Send a signal to a job, or to all that descend from it."""
@@ -314,8 +335,9 @@ class Guard:
         """Ask a job and its descendants to end; whoever has not ended in time is killed."""
         job = self.jobs.get(order["job"])
         if job is None:
-            self.tell({"saw": "gone", "job": order["job"], "killed": False, "left": []})
+            self.send({"saw": "gone", "job": order["job"], "killed": False, "left": []})
             return
+        self.adopt()
         job.stopping = True
         job.kill_at_s = time.monotonic() + order["timeout_s"]
         for pid in self.tree(job):
@@ -324,21 +346,26 @@ class Guard:
 
     def exit(self, order: Message) -> None:  # noqa: ARG002 - called by name, as its like
         """End; whatever is left is killed."""
-        self.over = True
+        self.over = self.is_told = True
 
-    def look(self) -> None:
+    def own_folder(self, order: Message) -> None:
+        """Note the folder that nobody needs when the runner is killed; empty for none."""
+        self.folder = order["path"]
+
+    def reap(self) -> None:
         """Reap, tell who ended, and see whether the stopping ones are gone."""
         by_pid = {job.pid: job for job in self.jobs.values() if job.alive}
         for pid, code in reap_all():
             if pid in by_pid:
                 by_pid[pid].alive = False
-                self.tell({"saw": "exited", "job": by_pid[pid].number, "code": code})
+                self.adopt(by_pid[pid])
+                self.send({"saw": "exited", "job": by_pid[pid].number, "code": code})
         for job in [job for job in self.jobs.values() if job.stopping]:
-            self.press(job)
+            self.kill_overdue(job)
         for number in [number for number, again_s in self.promoting.items() if again_s <= time.monotonic()]:
             self.try_promotion(number)
 
-    def press(self, job: Job) -> None:
+    def kill_overdue(self, job: Job) -> None:
         """Kill a stopping job that has used up its time; tell when nothing of it is left."""
         left = self.tree(job)
         late_s = time.monotonic() - job.kill_at_s
@@ -351,7 +378,7 @@ class Guard:
         del self.jobs[job.number]
         if job.killed and job.number in self.at_end:
             begin_clean_up(self.at_end[job.number])
-        self.tell({"saw": "gone", "job": job.number, "killed": job.killed, "left": left})
+        self.send({"saw": "gone", "job": job.number, "killed": job.killed, "left": left})
 
     def try_promotion(self, number: int) -> None:
         """Give a job's turn back, or note when to try again."""
@@ -361,15 +388,32 @@ class Guard:
         else:
             del self.promoting[number]
 
-    def patience_ms(self) -> float | None:
+    def poll_timeout_ms(self) -> float | None:
         """Return how long to wait for an event: until the next job has used up its time, or gets its turn back."""
         due_s = [job.kill_at_s for job in self.jobs.values() if job.stopping] + list(self.promoting.values())
         return max((min(due_s) - time.monotonic()) * 1e3, POLL_S * 1e3) if due_s else None
 
+    def adopt(self, ended: Job | None = None) -> None:
+        """Find the job of each process that fell to the guard with a session and an environment of its own.
+
+        It is that whose log it writes to or in whose folder it works, else the one that has just ended, which made it fall to the
+        guard, else the only one there is.
+        """
+        here = set(children(os.getpid())) - {job.pid for job in self.jobs.values() if job.alive}
+        self.strays = {pid: number for pid, number in self.strays.items() if pid in here and number in self.jobs}
+        jobs = list(self.jobs.values())
+        for pid in here - self.strays.keys():
+            if not any(job.owns(pid) for job in jobs):
+                fits = [job for job in jobs if job.is_used_by(pid)]
+                fits = [ended] if ended is not None and (ended in fits or not fits) else fits
+                if fits or len(jobs) == 1:
+                    self.strays[pid] = (fits or jobs)[0].number
+
     def tree(self, job: Job) -> list[int]:
         """Return a job's processes: itself, all below it, and those whose parents died and which fell to the guard."""
         mains = {other.pid for other in self.jobs.values() if other.alive}
-        roots = [pid for pid in children(os.getpid()) if (pid == job.pid if pid in mains else job.owns(pid))]
+        fallen = [pid for pid in children(os.getpid()) if pid not in mains]
+        roots = [job.pid] * job.alive + [pid for pid in fallen if self.strays.get(pid) == job.number or job.owns(pid)]
         return [one for root in roots for one in (root, *descendants(root))]
 
 
@@ -431,13 +475,13 @@ def become(order: Message, say_fd: int, guard_pid: int) -> NoReturn:
 
 def open_log(path: str) -> int:
     """Return a file that two streams, and a restarted service, append to in order."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
 # --- the two processes ------------------------------------------------------------------------------------------------
 
 
-def watch(guard_pid: int, run_id: str) -> NoReturn:
+def run_watcher(guard_pid: int, run_id: str) -> NoReturn:
     """Wait for the guard's end, however it comes; whoever fell to the watcher is killed."""
     _, status = os.waitpid(guard_pid, 0)
     kill_all(run_id)
@@ -445,7 +489,7 @@ def watch(guard_pid: int, run_id: str) -> NoReturn:
     os._exit(code if code >= 0 else 128 - code)
 
 
-def stand_guard(channel: socket.socket, run_id: str, runner_pid: int, watcher_fd: int) -> NoReturn:
+def run_guard(channel: socket.socket, run_id: str, runner_pid: int, watcher_fd: int) -> NoReturn:
     """Be the guard until the runner or the watcher is gone; then leave nothing."""
     guard = Guard(channel, run_id)
     try:
@@ -460,10 +504,12 @@ def stand_guard(channel: socket.socket, run_id: str, runner_pid: int, watcher_fd
     finally:
         left = kill_all(run_id)
         clean_up(list(guard.at_end.values()))
+        if guard.folder and not guard.is_told:
+            remove_folder(guard.folder)
         os._exit(1 if left else 0)
 
 
-def hush() -> None:
+def ignore_terminal_signals() -> None:
     """Ignore what a terminal sends: only the runner ends a run."""
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)
@@ -471,15 +517,15 @@ def hush() -> None:
 
 def main(channel_fd: int, run_id: str, runner_pid: int) -> NoReturn:
     """Become watcher and guard."""
-    hush()
+    ignore_terminal_signals()
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     alive_fd, hold_fd = os.pipe2(os.O_CLOEXEC)
     guard_pid = os.fork()
     if guard_pid:
         os.close(channel_fd)
-        watch(guard_pid, run_id)  # holds hold_fd: its end of file tells the guard that the watcher is gone
+        run_watcher(guard_pid, run_id)  # holds hold_fd: its end of file tells the guard that the watcher is gone
     os.close(hold_fd)
-    stand_guard(socket.socket(fileno=channel_fd), run_id, runner_pid, alive_fd)
+    run_guard(socket.socket(fileno=channel_fd), run_id, runner_pid, alive_fd)
 
 
 if __name__ == "__main__":

@@ -239,6 +239,10 @@ class GuardClient:
             process.guard_died()
         return process
 
+    def remove_folder_at_end(self, path: Path | None) -> None:
+        """Have the guard remove a folder should the runner be killed; None for no folder."""
+        self._order({"do": "folder", "path": "" if path is None else str(path)})
+
     def _order(self, message: Message) -> None:
         try:
             with self._lock:

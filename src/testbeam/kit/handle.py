@@ -10,7 +10,7 @@ from testbeam.kit.faults.methods import FaultMethods
 from testbeam.kit.journal import Event
 from testbeam.kit.logs import tail
 from testbeam.kit.protocols import Evidence, LifecycleLike, ProcessLike, RunLike
-from testbeam.kit.spec import Service
+from testbeam.kit.spec import CommandResult, Service
 from testbeam.kit.state import State
 
 
@@ -128,6 +128,16 @@ class Handle(FaultMethods):
     def environment(self) -> dict[str, str]:
         """Return the environment that the service runs in."""
         return self._lifecycle.allocation.environment()
+
+    def call(self, argv: Sequence[str], within_s: float = 10.0) -> CommandResult:
+        """Run a command in the service's folder and environment; return its exit code and output (stdout and stderr, in order).
+
+        Whatever it has started is killed when it has ended, or its time is over (exit_code None).
+
+        Raises:
+            StackError: it can't be executed.
+        """
+        return self._lifecycle.call(argv, within_s)
 
     def is_running(self) -> bool:
         """Return whether the process is there; always True for a service that runs elsewhere."""

@@ -7,6 +7,7 @@ crashed; fault (phase begin, change or end); mark; and trouble (something of the
 
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from testbeam.kit import host
 
 LOG = logging.getLogger(__name__)
 
@@ -48,7 +51,7 @@ class Journal:
         self.path = path
         self.lost = 0  # events that could not be written, as on a full disk
         self._clock_ns = clock_ns
-        self._file = path.open("ab", buffering=0)  # a line is with the kernel before its subscribers hear of it
+        self._file = os.fdopen(_private(path), "ab", buffering=0)  # a line is with the kernel before its subscribers hear of it
         self._lock = threading.RLock()  # a subscriber may record, too
         self._subscribers: list[Subscriber] = [] if subscriber is None else [subscriber]
         self.events: list[Event] = []
@@ -80,7 +83,9 @@ class Journal:
             self._file.write(event.to_line().encode() + b"\n")
         except (OSError, ValueError) as error:  # a full disk, or a late event of a closed run
             self.lost += 1
-            LOG.warning("%s: event %s of %s is lost: %s", self.path, event.kind, event.service or "the run", error)
+            if self.lost == 1:  # one word for all that follow: a full disk loses each
+                cause = host.why(error, self.path) if isinstance(error, OSError) else "the run is over"
+                LOG.warning("%s: events are lost, from %s of %s on: %s", self.path, event.kind, event.service or "the run", cause)
 
     def _tell(self, subscriber: Subscriber, event: Event) -> None:
         try:
@@ -93,6 +98,10 @@ class Journal:
         """Close the file; later events are counted as lost."""
         with self._lock:
             self._file.close()
+
+
+def _private(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
 def read(path: Path) -> Iterator[Event]:

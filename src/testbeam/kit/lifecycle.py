@@ -1,20 +1,23 @@
 """State machine of one service: declared, starting, ready, stopping, stopped; failed or crashed where it ends unasked."""
 
+import shlex
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from math import inf
+from pathlib import Path
 from typing import Any, Protocol
 
 from testbeam.errors import NotReady, StackError
 from testbeam.kit import failure, probing, state
-from testbeam.kit.guard_client import GuardClient, News, Process
+from testbeam.kit.guard_client import CommandLine, GuardClient, News, Process, why_not_spawned
 from testbeam.kit.journal import Journal
 from testbeam.kit.probing import Waited, wait_until
 from testbeam.kit.protocols import AllocationLike
-from testbeam.kit.spec import ProbeResult, Service, ServiceView
+from testbeam.kit.spec import CommandResult, ProbeResult, Service, ServiceView
 from testbeam.kit.state import State
 from testbeam.model.time import NS_PER_S
 
@@ -42,6 +45,15 @@ class Context:
 
 class Startable(AllocationLike, failure.Describable, Protocol):
     """What is reserved for a service that is started here."""
+
+    def check_ports(self) -> None:
+        """Raise PortTaken where another process listens on one of its ports."""
+
+    def call_line(self, argv: Sequence[str], output: Path) -> CommandLine:
+        """Return how a command is spawned beside it."""
+
+    def scratch_file(self) -> AbstractContextManager[Path]:
+        """Give an empty file for the block."""
 
 
 class Lifecycle:
@@ -79,8 +91,11 @@ class Lifecycle:
         Raises:
             Cancelled: the start was given up meanwhile.
             StackError: it runs, or something of an earlier process outlives even SIGKILL.
+            PortTaken: another process has taken one of its ports meanwhile, perhaps one that an earlier start has left.
         """
         self._clear_away()
+        if self.process is not None:
+            self.allocation.check_ports()
         with self._lock:  # whoever stops the run sees it either not spawned, and never to be, or with its process
             if self._cancelled:
                 raise Cancelled(f"the start of service {self.service.name!r} was given up")
@@ -307,6 +322,24 @@ class Lifecycle:
     def send_signal(self, number: int) -> None:
         """Send a signal to the process and all that descend from it; an ended one gets none."""
         self._own_process().send(number)
+
+    def call(self, argv: Sequence[str], within_s: float) -> CommandResult:
+        """Run a command as a job of the guard, which knows all that descends from it.
+
+        Raises:
+            StackError: it can't be executed, or something of it outlives SIGKILL.
+        """
+        with self.allocation.scratch_file() as output:
+            line = self.allocation.call_line(argv, output)
+            process = self.context.guard.spawn(line)
+            process.wait_ended(within_s)
+            code = process.exit_code
+            process.stop(signal.SIGKILL, 0.0)
+            if not process.wait_gone(self.context.kill_s) or process.left:
+                raise StackError(f"service {self.service.name!r}: {shlex.join(argv)} can't be killed")
+            if process.refusal is not None:
+                raise StackError(f"service {self.service.name!r}: {why_not_spawned(process.refusal, line)}")
+            return CommandResult(None if process.lost else code, output.read_text(encoding="utf-8", errors="replace"))
 
     def expect_exit(self, change: int) -> None:
         """Allow (+1) or stop allowing (-1) that the service ends."""

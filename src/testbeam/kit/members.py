@@ -1,19 +1,21 @@
 """Members of a run: allocation (address, ports, folder, argv), lifecycle and handle of each service, by its name."""
 
+import itertools
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
-from testbeam.errors import StackError
-from testbeam.kit import environment, graph, ports, template
+from testbeam.errors import PortTaken, StackError
+from testbeam.kit import environment, graph, host, ports, template
 from testbeam.kit.faults.links import Links
 from testbeam.kit.guard_client import CommandLine
 from testbeam.kit.handle import Handle, handle_class
 from testbeam.kit.lifecycle import Context, Lifecycle
 from testbeam.kit.protocols import RunLike
-from testbeam.kit.run_folder import Layout
+from testbeam.kit.run_folder import PRIVATE, Layout
 from testbeam.kit.spec import Port, Service, check_stack
 
 
@@ -31,6 +33,7 @@ class Allocation:
         self._values: dict[str, str] = {}
         self._unheld: list[ports.HeldPort] = []
         self._held = ExitStack()
+        self._calls = itertools.count(1)
 
     def reserve(self) -> None:
         """Lease the address and hold the ports.
@@ -76,6 +79,14 @@ class Allocation:
         self._values |= needed
         self.endpoints = MappingProxyType({name: self.fill(text, f"endpoint {name}") for name, text in self.service.endpoints.items()})
 
+    def check_ports(self) -> None:
+        """Raise PortTaken where another process listens on one of the service's own ports, which are held by us."""
+        for port in self.service.ports:
+            number = self.ports[port.name]
+            if port.transport != "udp" and not port.forwards_to and (holders := host.port_holders(number, "tcp", self.address)):
+                what = f"service {self.service.name!r}: its port {port.name} ({number} of {self.address}) is taken by {holders[0]}"
+                raise PortTaken(f"{what}, perhaps left by an earlier start; stop that process, then start the service again")
+
     def fill(self, text: str, where: str = "template") -> str:
         """Return a template with this service's values."""
         return template.fill(text, self._values, f"service {self.service.name!r} {where}")
@@ -99,13 +110,15 @@ class Allocation:
             StackError: one can't be written.
         """
         try:
-            self.folder.mkdir(exist_ok=True)
+            self.folder.mkdir(exist_ok=True, mode=PRIVATE)
             for path, text in self.service.files.items():
                 target = self.layout.folder / self.fill(path, f"file {path}")
-                target.parent.mkdir(parents=True, exist_ok=True)
+                target.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
+                target.touch(mode=0o600)
+                target.chmod(0o644 if "container" in self.service.options else 0o600)  # within a container it is read as another user
                 target.write_text(self.fill(text, f"file {path}"), encoding="utf-8")
         except OSError as error:
-            raise StackError(f"service {self.service.name!r}: {error.filename} can't be written: {error.strerror}") from None
+            raise StackError(f"service {self.service.name!r}: its files can't be written: {host.why(error)}") from None
 
     def argv(self) -> tuple[str, ...]:
         """Return the words of the command."""
@@ -130,6 +143,20 @@ class Allocation:
         return tuple(
             CommandLine(argv=tuple(self.fill(word, "prepare") for word in argv), env=env, cwd=self.folder) for argv in self.service.prepare
         )
+
+    def call_line(self, argv: Sequence[str], output: Path) -> CommandLine:
+        """Return how a command is spawned beside the service, in its folder and environment."""
+        return CommandLine(argv=tuple(argv), env=self.environment(), cwd=self.folder, stdout=output)
+
+    @contextmanager
+    def scratch_file(self) -> Iterator[Path]:
+        """Give an empty file for the block, for the output of a command."""
+        path = self.layout.log_dir / f"{self.service.name}.call-{next(self._calls)}"
+        path.touch(mode=0o600)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
     def environment(self) -> dict[str, str]:
         """Return the service's whole environment."""

@@ -1,4 +1,4 @@
-"""How ports and loopback addresses are kept from everybody else on the machine until a service takes them.
+"""Port allocation: ports and loopback addresses held against every other program until a service takes them.
 
 Source: docs/reference/contracts/kit.md, "Ports without races".
 """
@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from testbeam.errors import PortTaken
+from testbeam.kit import host
 from testbeam.kit.spec import Transport
 
 LOOPBACK = "127.0.0.1"
@@ -78,23 +79,8 @@ def taken(address: str, number: int, error: OSError, kind: socket.SocketKind = s
     port = f"{_WORDS[kind]} port {number} of {address}"
     if error.errno != errno.EADDRINUSE:
         return f"{port} can't be had: {error.strerror}; choose another, or leave it out to get a free one"
-    return f"{port} is taken by {holder(number, kind)}; stop it, choose another, or leave it out to get a free one"
-
-
-def holder(number: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> str:
-    """Return which process listens on a port, in words."""
-    try:
-        import psutil  # late: only an error needs it
-    except ImportError:
-        return "another process"
-    try:
-        found = psutil.net_connections(_WORDS[kind].lower() + "4") + psutil.net_connections(_WORDS[kind].lower() + "6")
-        holds = {
-            one.pid for one in found if one.laddr and one.laddr.port == number and one.status in (psutil.CONN_LISTEN, psutil.CONN_NONE)
-        }
-        return ", ".join(f"pid {pid} ({' '.join(psutil.Process(pid).cmdline()[:3])})" for pid in holds if pid) or "another user's process"
-    except (psutil.Error, OSError):
-        return "another user's process"
+    holder = host.holder_words(number, "udp" if kind == socket.SOCK_DGRAM else "tcp", address)
+    return f"{port} is taken by {holder}; stop it, choose another, or leave it out to get a free one"
 
 
 @dataclass(eq=False, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from testbeam.errors import StackError
 from testbeam.kit.journal import Event, Subscriber
-from testbeam.kit.spec import ProbeResult, Service, ServiceView
+from testbeam.kit.spec import CommandResult, ProbeResult, Service, ServiceView
 from testbeam.kit.state import State
 
 
@@ -132,6 +132,9 @@ class LifecycleLike(Protocol):
 
     def send_signal(self, number: int) -> None:
         """Send a signal to it and all that descend from it."""
+
+    def call(self, argv: Sequence[str], within_s: float) -> CommandResult:
+        """Run a command in its folder and environment."""
 
     def expect_exit(self, change: int) -> None:
         """Allow (+1) or stop allowing (-1) that it ends."""

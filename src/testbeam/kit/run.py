@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from testbeam.errors import ServiceDied, StackError
-from testbeam.kit import interrupts, template
+from testbeam.kit import host, interrupts, template
 from testbeam.kit.faults.fault import ActiveFaults
 from testbeam.kit.faults.links import Links
 from testbeam.kit.guard_client import GuardClient
@@ -50,7 +50,7 @@ class Run:
     ) -> None:
         self.stack = stack
         self.id = os.urandom(6).hex()
-        self.keep = keep
+        self._keep = keep
         self.ready_s: float | None = None
         self._given_folder = folder
         self._on_event = on_event
@@ -100,6 +100,17 @@ class Run:
     def handles(self) -> Mapping[str, Handle]:
         """Return the handle of every service, by name."""
         return self.members.handles
+
+    @property
+    def keep(self) -> bool:
+        """Return whether a temporary folder stays at the end."""
+        return self._keep
+
+    @keep.setter
+    def keep(self, keep: bool) -> None:
+        self._keep = keep
+        if self._members is not None:
+            self._guard.remove_folder_at_end(self.folder if self._folder.temporary and not keep else None)
 
     @property
     def folder(self) -> Path:
@@ -187,6 +198,8 @@ class Run:
         self._owned.callback(self.links.close)
         self.faults = ActiveFaults(self.journal, self.links)
         context = Context(guard=self._guard, journal=self.journal, started_ns=self._started_ns, report=self._report)
+        if self._folder.temporary and not self.keep:
+            self._guard.remove_folder_at_end(self.folder)
         self._members = self._running = Members(self, layout, context, self.links)
         self._owned.callback(self._members.release_all)
 
@@ -194,7 +207,7 @@ class Run:
         try:
             return Journal(path, self._on_event)
         except OSError as error:
-            raise StackError(f"journal {path}: {error.strerror}; make room, or give another folder: run(folder=…)") from None
+            raise StackError(f"journal: {host.why(error, path)}; make room, or give another folder: run(folder=…)") from None
 
     @contextmanager
     def _starting(self) -> Iterator[interrupts.Interrupt]:
@@ -228,7 +241,16 @@ class Run:
         if self._members is not None:
             self.journal.record("run_failed", error=f"{type(error).__name__}: {error}")
             error.add_note(f"the folder of the run is kept: {self.folder}")
+            if isinstance(error, StackError):
+                error.run_folder = self.folder
+            self._note_full_disk(error)
         self.stop()
+
+    def _note_full_disk(self, error: BaseException) -> None:
+        """Say that the disk is full, where it is: that is then the cause of most errors, which know nothing of it."""
+        full = host.no_room(self.folder)
+        if full and full not in str(error):
+            error.add_note(f"{full}: make room, or give another folder")
 
     # --- what is reported from other threads ---
 
@@ -295,6 +317,8 @@ class Run:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.keep = self.keep or error is not None or bool(self._crashes)
+        if error is not None:
+            self._note_full_disk(error)
         self.stop()
         if error is None:
             self.check()

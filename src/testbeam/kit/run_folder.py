@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from testbeam.errors import StackError
-from testbeam.kit import environment
+from testbeam.kit import environment, host
+
+PRIVATE = 0o700
+"""Mode of what may hold a password, as configuration files do: for this user alone; files have 0600."""
 
 LOG = logging.getLogger(__name__)
 
@@ -21,15 +24,18 @@ class RunFolder:
         self.temporary = given is None
         self.path = _temporary() if given is None else Path(given).absolute()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
             self._lock_fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise StackError(f"run folder {self.path}: {error.strerror}; give a folder that can be written: run(folder=…)") from None
+            raise StackError(f"run folder: {host.why(error, self.path)}; give a folder that can be written: run(folder=…)") from None
         try:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._lock_fd)
             raise StackError(f"run folder {self.path} is in use by another run; stop that one, or give another folder") from None
+        if full := host.no_room(self.path):
+            self.leave(keep=False)
+            raise StackError(f"run folder: {full}; make room, or give another folder: run(folder=…)")
 
     def leave(self, *, keep: bool) -> None:
         """Unlock the folder, and remove a temporary one unless it is to be kept."""
@@ -60,11 +66,9 @@ class Layout:
         """
         try:
             for folder in (self.folder, self.log_dir, self.config_dir):
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
         except OSError as error:
-            raise StackError(
-                f"run folder {self.folder}: {error.strerror} ({error.filename}); give a folder that can be written: run(folder=…)"
-            ) from None
+            raise StackError(f"run folder: {host.why(error)}; give a folder that can be written: run(folder=…)") from None
 
     @property
     def log_dir(self) -> Path:

@@ -2,8 +2,9 @@
 
 import re
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from math import inf
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -21,6 +22,14 @@ class ProbeResult:
 
     ready: bool
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """What came of a command; exit_code None where it took longer than it was allowed."""
+
+    exit_code: int | None
+    output: str
 
 
 class ServiceView(Protocol):
@@ -74,6 +83,9 @@ class ServiceView(Protocol):
 
     def environment(self) -> dict[str, str]:
         """Return the environment that it runs in."""
+
+    def call(self, argv: Sequence[str], within_s: float = 10.0) -> CommandResult:
+        """Run a command in its folder and environment; whatever that has started ends with it."""
 
 
 class Probe(Protocol):
@@ -183,9 +195,16 @@ def check_service(service: Service) -> None:
     for port in service.ports:
         if port.forwards_to and (port.forwards_to == port.name or (port.forwards_to not in ports and ":" not in port.forwards_to)):
             raise StackError(f"service {name!r} port {port.name!r} forwards to {port.forwards_to!r}; give another port of it, or HOST:PORT")
+    _check_times(service)
     for path in service.files:
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise StackError(f"service {name!r} file {path!r} lies outside the run's folder; give a path relative to it")
+
+
+def _check_times(service: Service) -> None:
+    for word in ("ready_timeout_s", "stop_timeout_s"):
+        if not 0 <= getattr(service, word) < inf:
+            raise StackError(f"service {service.name!r}: {word}={getattr(service, word)!r} can't be used; give a number of seconds")
 
 
 def check_stack(services: Iterable[Service]) -> None:

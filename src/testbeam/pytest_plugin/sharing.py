@@ -17,7 +17,7 @@ from testbeam.hosting.detaching import detach
 from testbeam.hosting.ending import end
 from testbeam.hosting.hosted import StackInfo
 from testbeam.hosting.registry import Entry
-from testbeam.hosting.run_control import error_of, refusal
+from testbeam.hosting.run_control import error_of, told_of
 from testbeam.kit import debugger
 from testbeam.kit.journal import Subscriber
 from testbeam.kit.protocols import RunLike
@@ -131,8 +131,7 @@ def _of_session(stack: "Stack", session: dict[str, str]) -> Entry:
         try:
             return detach(stack, label, watched=(int(session["pid"]), session["started_at"]))
         except TestbeamError as error:
-            told = refusal(error)
-            failed.write_text(json.dumps({"kind": told.error, "message": told.message}), encoding="utf-8")
+            failed.write_text(json.dumps(told_of(error)), encoding="utf-8")
             raise
 
 

@@ -98,7 +98,7 @@ def test_logs_follow_until_the_stack_ends(testbeam: Command, tmp_path: Path) -> 
         assert follower.wait(10) == 0
 
 
-@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "down"])
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP", "down"])
 def test_in_the_foreground_a_stack_stays_until_it_is_told_to_end(testbeam: Command, tmp_path: Path, how: str) -> None:
     with foreground(tmp_path) as up:
         until(registry.entries, 30)
@@ -115,6 +115,92 @@ def test_in_the_foreground_a_stack_stays_until_it_is_told_to_end(testbeam: Comma
         assert "talker  ready" in up.stdout.read()
     assert not Path(entry.folder).exists()
     assert registry.entries() == ()
+
+
+@pytest.mark.parametrize("count", [0, 1, 20_002])
+def test_as_many_lines_are_printed_as_were_asked_for_and_each_is_whole(testbeam: Command, tmp_path: Path, count: int) -> None:
+    code = 'for k in range(20001): print(f"{k} " + "x" * (400 if k % 1000 == 0 else 9), end="\\n\\n" if k == 5 else "\\n")'
+    ends = "print('without an end', end='', flush=True); import time; time.sleep(1000)"
+    words = json.dumps([sys.executable, "-c", f"{code}\n{ends}"])
+    ready = '{probe = "file", path = "${log_dir}/talker.log"}'
+    (tmp_path / "testbeam.toml").write_text(f"[services.talker]\ncommand = {words}\nready = {ready}\n")
+    testbeam("up", "-d")
+    until(lambda: "without an end" in testbeam("logs", "-n", "1").stdout, 20)
+
+    lines = testbeam("logs", "talker", "-n", str(count)).stdout.splitlines()
+
+    whole = [f"{k} " + "x" * (400 if k % 1000 == 0 else 9) for k in range(20001)]
+    whole.insert(6, "")
+    assert lines == [*whole, "without an end"][-count or len(whole) + 1 :]
+    testbeam("down")
+
+
+def test_a_last_line_without_its_end_is_followed_too(testbeam: Command, tmp_path: Path) -> None:
+    words = json.dumps(["sh", "-c", "printf 'half a line'; sleep 1000"])
+    (tmp_path / "testbeam.toml").write_text(f"[services.talker]\ncommand = {words}\n")
+    testbeam("up", "-d")
+    command = [sys.executable, "-m", "testbeam", "logs", "-f", "talker"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        assert follower.stdout.readline() == "half a line\n"
+        testbeam("down")
+        assert follower.wait(10) == 0
+
+
+SLOW = """
+[stack]
+name = "slow"
+[services.never]
+command = ["sleep", "1000"]
+ready = {probe = "file", path = "there"}
+ready_timeout_s = 300
+"""
+
+
+@pytest.mark.parametrize("detached", [True, False])
+def test_a_stack_that_is_starting_is_listed_and_can_be_ended(testbeam: Command, tmp_path: Path, detached: bool) -> None:
+    (tmp_path / "testbeam.toml").write_text(SLOW)
+    command = [sys.executable, "-m", "testbeam", "up", *(["--detach"] if detached else [])]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
+        until(lambda: registry.entries(starting=True), 30)
+        (entry,) = registry.entries(starting=True)
+        assert registry.entries() == ()
+        assert states(testbeam) == [{"?": "starting"}]
+        assert "no stack of yours is up yet, but starting: slow" in testbeam("logs").stderr
+
+        assert testbeam("down", "slow").stdout == f"stack {entry.id} (slow) has ended\n"
+
+        assert up.wait(20) != 0
+    assert not is_alive(entry.pid)
+    assert registry.entries(starting=True) == ()
+
+
+@pytest.mark.parametrize("toml", [FILE, SLOW], ids=["up", "starting"])
+def test_nothing_is_left_of_a_stack_whose_command_is_killed(testbeam: Command, tmp_path: Path, toml: str) -> None:
+    (tmp_path / "testbeam.toml").write_text(toml)
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    with subprocess.Popen([sys.executable, "-m", "testbeam", "up"], cwd=tmp_path, env={**os.environ, "TMPDIR": str(folder)}) as up:
+        until(lambda: [*folder.glob("testbeam-*/log/*.log")], 30)
+        up.kill()
+    until(lambda: not [*folder.iterdir()], 10)
+    assert registry.entries(starting=True) == ()
+
+
+def test_a_folder_that_is_given_stays_and_is_for_this_user_alone(testbeam: Command, tmp_path: Path) -> None:
+    text = FILE + '\n[services.talker.files]\n"secret.ini" = "password = 42"\n"deep/secret.ini" = "password = 42"\n'
+    (tmp_path / "testbeam.toml").write_text(text)
+    before = os.umask(0o022)
+    try:
+        assert testbeam("up", "-d", "--folder", "mine").returncode == 0
+    finally:
+        os.umask(before)
+    found = {path: path.stat().st_mode & 0o077 for path in [tmp_path / "mine", *(tmp_path / "mine").rglob("*")]}
+    testbeam("down")
+
+    assert {path.name for path in found} >= {"secret.ini", "events.jsonl", "talker.log", "deep"}
+    assert {path: mode for path, mode in found.items() if mode} == {}
+    assert (tmp_path / "mine" / "secret.ini").read_text() == "password = 42"
 
 
 def test_a_service_that_ends_is_told_of_and_can_be_started_again(testbeam: Command, tmp_path: Path) -> None:

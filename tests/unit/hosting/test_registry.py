@@ -140,3 +140,16 @@ def test_a_stack_of_a_test_session_has_to_be_named() -> None:
 
     assert [one.id for one in registry.find()] == ["ab22"]
     assert [one.id for one in registry.find(["pytest"])] == ["aa11"]
+
+
+def test_logs_of_hosts_that_were_killed_are_removed_once_there_was_time_to_read_them() -> None:
+    old, fresh, held = registry.log_path(), registry.log_path(), registry.log_path()
+    for path in (old, fresh, held):
+        path.touch()
+    for path in (old, held):
+        os.utime(path, (0, 0))
+    with held.open("ab") as file:
+        registry.keep_log(file.fileno())
+        registry.entries()
+
+        assert (old.exists(), fresh.exists(), held.exists()) == (False, True, True)

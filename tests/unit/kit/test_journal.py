@@ -78,7 +78,7 @@ def test_a_full_disk_loses_events_and_says_so(caplog: pytest.LogCaptureFixture) 
     journal.close()
 
     assert journal.lost == 1
-    assert "event ready of broker is lost" in caplog.text
+    assert "events are lost, from ready of broker on: no room left for /dev/full" in caplog.text
 
 
 def test_the_slice_of_a_log_is_what_lies_between_two_marks(tmp_path: Path) -> None:

@@ -73,7 +73,13 @@ class Bench:
     def _place(self) -> Any:
         line = CommandLine(argv=("one",), env={}, cwd=self._folder)
         return SimpleNamespace(
-            log_path=self._folder / "one.log", endpoints={}, address="", ports={}, argv=lambda: ("one",), command_line=lambda: line
+            log_path=self._folder / "one.log",
+            endpoints={},
+            address="",
+            ports={},
+            argv=lambda: ("one",),
+            command_line=lambda: line,
+            check_ports=lambda: None,
         )
 
     def make_ready(self, lifecycle: Lifecycle) -> None:

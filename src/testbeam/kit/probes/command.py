@@ -1,6 +1,5 @@
-"""Does a command that asks a service for its health succeed?"""
+"""Probe that runs a command which asks a service for its health."""
 
-import subprocess
 from dataclasses import dataclass
 
 from testbeam.kit.spec import ProbeResult, ServiceView
@@ -8,27 +7,20 @@ from testbeam.kit.spec import ProbeResult, ServiceView
 
 @dataclass(frozen=True, slots=True)
 class CommandSucceeds:
-    """Ready when a command line of templates, run in the service's folder and environment, ends with code 0."""
+    """Ready when a command line of templates, run in the service's folder and environment, ends with code 0 within `timeout_s`.
+
+    All that it has started is killed when it has ended, or its time is over.
+    """
 
     argv: tuple[str, ...]
     timeout_s: float = 1.0
 
     def check(self, service: ServiceView) -> ProbeResult:
-        """Run it once; it carries the run's mark, so it dies with the run."""
+        """Run it once."""
         argv = [service.fill(word) for word in self.argv]
-        try:
-            done = subprocess.run(
-                argv,
-                cwd=service.folder,
-                env=service.environment(),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=self.timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
+        done = service.call(argv, self.timeout_s)
+        if done.exit_code is None:
             return ProbeResult(ready=False, detail=f"{' '.join(argv)} took longer than {self.timeout_s:g} s")
-        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-        return ProbeResult(
-            ready=done.returncode == 0, detail=f"{' '.join(argv)} ended with code {done.returncode}{': ' + said[-1] if said else ''}"
-        )
+        said = done.output.strip().splitlines()
+        detail = f"{' '.join(argv)} ended with code {done.exit_code}{': ' + said[-1] if said else ''}"
+        return ProbeResult(ready=done.exit_code == 0, detail=detail)

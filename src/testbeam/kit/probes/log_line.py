@@ -1,33 +1,38 @@
-"""Has a service said in its log that it is ready?"""
+"""Probe that waits for a line in a service's log."""
 
 import re
 from dataclasses import dataclass
 
+from testbeam.errors import StackError
+from testbeam.kit.logs import LineReader
 from testbeam.kit.spec import ProbeResult, ServiceView
+from testbeam.model.deadline import Deadline
 
-CHUNK_BYTES = 1 << 20
-OVERLAP_BYTES = 4096  # a line may be cut by the end of one look
+_ATTEMPT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """Ready when a line of the log since this start matches a regular expression of at most 4 kB of text."""
+    """Ready when `times` whole lines of the log since this start match a regular expression; one without its end is not read yet."""
 
     pattern: str
+    times: int = 1
+
+    def __post_init__(self) -> None:
+        if self.times < 1:
+            raise StackError(f"log probe {self.pattern!r}: times={self.times} can't be used; give 1 or more")
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise StackError(f"log probe {self.pattern!r} is no regular expression: {error}; a literal text: re.escape(…)") from None
 
     def check(self, service: ServiceView) -> ProbeResult:
-        """Read what is new, at most 1 MB a look, however much there is."""
-        key = f"log_line {self.pattern}"
-        position = int(service.memory.get(key, service.log_start))
-        data = self._read(service, position)
-        if re.search(self.pattern, data.decode(errors="replace"), re.MULTILINE):
-            return ProbeResult(ready=True, detail=f"log says {self.pattern!r}")
-        service.memory[key] = position + max(len(data) - OVERLAP_BYTES, 0)
-        return ProbeResult(ready=False, detail=f"no line of the log matches {self.pattern!r}")
-
-    def _read(self, service: ServiceView, position: int) -> bytes:
-        if not service.log_path.exists():
-            return b""
-        with service.log_path.open("rb") as log:
-            log.seek(position)
-            return log.read(CHUNK_BYTES)
+        """Read what is new, for half a second at the most: some hundred MB."""
+        reader, found = service.memory.setdefault(f"log_line {self}", (LineReader(service.log_path, service.log_start), []))
+        deadline, pattern = Deadline(_ATTEMPT_S), re.compile(self.pattern, re.MULTILINE)
+        while not deadline.passed and (text := reader.read()):
+            found.extend({text.rfind("\n", 0, match.start()) for match in pattern.finditer(text)})
+            if len(found) >= self.times:
+                return ProbeResult(ready=True, detail=f"log says {self.pattern!r}{f' {self.times} times' if self.times > 1 else ''}")
+        often = f" {self.times} times, but {len(found)}" if self.times > 1 else ""
+        return ProbeResult(ready=False, detail=f"no line of the log matches {self.pattern!r}{often}")
