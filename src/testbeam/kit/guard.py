@@ -253,7 +253,7 @@ class Guard:
         self.run_id = run_id
         self.jobs: dict[int, Job] = {}
         self.at_end: dict[int, Message] = {}  # orders by job, of those that want something run at the end
-        self.strays: dict[int, int] = {}  # job by pid, of processes that fell to the guard without session or mark of a job
+        self.strays: dict[int, int] = {}  # job by pid, of processes that fell to the guard
         self.promoting: dict[int, float] = {}  # when to try again, by job
         self.over = False
         self.is_told = False  # to end
@@ -394,20 +394,19 @@ class Guard:
         return max((min(due_s) - time.monotonic()) * 1e3, POLL_S * 1e3) if due_s else None
 
     def adopt(self, ended: Job | None = None) -> None:
-        """Find the job of each process that fell to the guard with a session and an environment of its own.
+        """Note the job of each process that has fallen to the guard, before it changes its session and environment, if it has not yet.
 
-        It is that whose log it writes to or in whose folder it works, else the one that has just ended, which made it fall to the
-        guard, else the only one there is.
+        It is that which session or mark tells, else that whose log it writes to or in whose folder it works, else the one that has
+        just ended, which made it fall to the guard, else the only one there is.
         """
         here = set(children(os.getpid())) - {job.pid for job in self.jobs.values() if job.alive}
         self.strays = {pid: number for pid, number in self.strays.items() if pid in here and number in self.jobs}
         jobs = list(self.jobs.values())
         for pid in here - self.strays.keys():
-            if not any(job.owns(pid) for job in jobs):
-                fits = [job for job in jobs if job.is_used_by(pid)]
-                fits = [ended] if ended is not None and (ended in fits or not fits) else fits
-                if fits or len(jobs) == 1:
-                    self.strays[pid] = (fits or jobs)[0].number
+            fits = [job for job in jobs if job.owns(pid)] or [job for job in jobs if job.is_used_by(pid)]
+            fits = [ended] if ended is not None and (ended in fits or not fits) else fits
+            if fits or len(jobs) == 1:
+                self.strays[pid] = (fits or jobs)[0].number
 
     def tree(self, job: Job) -> list[int]:
         """Return a job's processes: itself, all below it, and those whose parents died and which fell to the guard."""

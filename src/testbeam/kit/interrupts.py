@@ -5,6 +5,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+from testbeam.model.deadline import Deadline
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -29,6 +36,21 @@ def wait(event: threading.Event) -> None:
     """
     while not event.wait(_LOOK_S):
         pass
+
+
+def get(events: "SimpleQueue[T]", within_s: float = inf) -> T:
+    """Take the next event in the main thread, so that a signal is heard whenever it comes; see `wait`.
+
+    Raises:
+        Empty: none has come in time.
+    """
+    deadline = Deadline(within_s)
+    while True:
+        try:
+            return events.get(timeout=min(_LOOK_S, deadline.left_s))
+        except Empty:
+            if deadline.passed:
+                raise
 
 
 _held: list[Interrupt] = []  # the innermost block counts

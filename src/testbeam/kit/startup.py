@@ -9,7 +9,7 @@ from math import inf
 from queue import Empty, SimpleQueue
 
 from testbeam.errors import StackError
-from testbeam.kit import graph
+from testbeam.kit import graph, interrupts
 from testbeam.kit.guard_client import CommandLine, GuardClient, Process, why_not_spawned
 from testbeam.kit.journal import Journal
 from testbeam.kit.lifecycle import Cancelled
@@ -51,7 +51,7 @@ def prepare(allocations: Iterable[Allocation], guard: GuardClient, journal: Jour
 
 def _run(name: str, line: CommandLine, guard: GuardClient, events: "SimpleQueue[StartEvent]") -> None:
     process = guard.spawn(line, lambda _, what: events.put(StartEvent(name)) if what == "ended" else None)
-    event = events.get()
+    event = interrupts.get(events)
     if event.error is not None:  # Ctrl-C, or the guard died
         raise event.error
     if process.exit_code != 0:
@@ -85,7 +85,7 @@ class StartUp:
             self._members[name].lifecycle.spawn(yields=True)
         self._watch(first)
         while order.is_active():
-            event = self._events.get()
+            event = interrupts.get(self._events)
             if event.error is not None:
                 raise event.error
             order.done(event.service)
@@ -141,7 +141,7 @@ def stop_all(members: Mapping[str, Member], events: "SimpleQueue[StopEvent]", at
             stopping.add(name)
             members[name].lifecycle.begin_stop(lambda gone: events.put(StopEvent(gone=gone)), at_most_s)
         try:
-            event = events.get(timeout=longest_s + MARGIN_S)
+            event = interrupts.get(events, longest_s + MARGIN_S)
         except Empty:
             return sorted(stopping)
         if event.kill_now:
