@@ -20,13 +20,14 @@ def shows_a_test(page: Path) -> bool:
 PAGES = sorted(path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md") if shows_a_test(path))  # README.md: see below
 
 
-def python_of(page: Path) -> str:
+def blocks_of(page: Path) -> list[str]:
+    """Return the blocks of Python that hold a test."""
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
-    return "\n\n".join(block for block in blocks if "def test_" in block)
+    return [block for block in blocks if "def test_" in block]
 
 
 def test_the_readme_shows_a_test_of_about_twelve_lines() -> None:
-    body = python_of(Path("README.md")).split("def test_")[1]
+    body = blocks_of(Path("README.md"))[0].split("def test_")[1]
 
     assert len([line for line in body.splitlines() if line.strip()]) <= 12
 
@@ -61,11 +62,41 @@ def test_the_readme_s_test_passes_whatever_the_caller_s_environment_says(tmp_pat
     run_as_a_reader(Path("README.md"), tmp_path, JUNK)
 
 
-def run_as_a_reader(page: Path, folder: Path, junk: dict[str, str] | None = None) -> None:
-    (folder / "test_of_the_page.py").write_text(python_of(page))
+KEPT_UP = """
+[stack]
+name = "readme"
+[services.broker]
+role = "broker"
+[services.ioc]
+role = "ioc"
+[services.forwarder]
+role = "forwarder"
+[services.filewriter]
+role = "filewriter"
+ini = { time-before-start = "1ms" }  # as if the values of the first run were older than a job looks back
+"""
+
+
+@pytest.mark.timeout(300)
+def test_the_readme_s_test_passes_again_and_again_on_a_stack_that_is_kept_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "runtime-dir").mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime-dir"))
+    (tmp_path / "testbeam.toml").write_text(KEPT_UP)
+    testbeam = (sys.executable, "-m", "testbeam")
+    subprocess.run([*testbeam, "up", "--detach"], cwd=tmp_path, check=True, timeout=120)
+    try:
+        for _ in range(2):
+            run_as_a_reader(Path("README.md"), tmp_path, options=("--testbeam-attach",))
+    finally:
+        subprocess.run([*testbeam, "down"], cwd=tmp_path, check=True, timeout=60)
+
+
+def run_as_a_reader(page: Path, folder: Path, junk: dict[str, str] | None = None, options: tuple[str, ...] = ()) -> None:
+    for number, block in enumerate(blocks_of(page)):
+        (folder / f"test_block_{number}.py").write_text(block)  # each by itself: a reader may copy one alone
 
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_of_the_page.py"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "."],
         cwd=folder,
         env=os.environ | (junk or {}),
         capture_output=True,

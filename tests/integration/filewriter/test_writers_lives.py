@@ -130,5 +130,34 @@ def test_an_acknowledgement_that_comes_in_with_the_heartbeat_makes_a_writer_read
     writer.step()
 
     assert ready_file.exists()
-    writer._feedback._heard = False  # else it would wait for its last words to arrive
+    writer._feedback._publisher.heard.clear()  # else it would wait for its last words to arrive
     writer.close()
+
+
+def test_jobs_that_a_test_leaves_open_are_stopped_at_its_end_and_those_of_a_wider_fixture_go_on(start_writer: StartWriter) -> None:
+    first, _second = start_writer(), start_writer()
+    writer = first.writer
+    kept = writer.start_job(compose.nexus_structure(), "kept.nxs", start_time_ms=now_ms())
+    kept.wait_started()
+
+    writer.begin_test()
+    left = [writer.start_job(compose.nexus_structure(), f"{name}.nxs", start_time_ms=now_ms()) for name in "ab"]  # b waits in the pool
+    left[0].wait_started()
+    writer.end_test()
+    following = writer.start_job(compose.nexus_structure(), "c.nxs", start_time_ms=now_ms())
+
+    following.wait_started(within_s=10)
+    assert [job.state for job in left] == [JobState.DONE, JobState.DONE]
+    for job in (following, kept):
+        job.stop()
+        job.wait_written()
+
+
+def test_a_job_without_its_topic_says_so_when_it_is_stopped(writing: Writing) -> None:
+    structure = compose.nexus_structure(compose.log("p", topic="nonsense", source="VAC:P1"))
+    job = writing.writer.start_job(structure, "nonsense.nxs", start_time_ms=now_ms())
+
+    with pytest.raises(JobFailed, match="topic 'nonsense' is missing"):
+        job.wait_written()
+    with pytest.raises(JobFailed, match="topic 'nonsense' is missing"):
+        job.stop(within_s=100)

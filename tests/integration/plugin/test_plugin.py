@@ -376,15 +376,19 @@ from testbeam.kit.spec import Service
 from testbeam.kit.stack import Stack
 class OwnHandle(Handle):
     def greet(self): return f"hello from {self.name}"
+    def begin_test(self): self.told = ["begin"]
+    def end_test(self):
+        with open("ended", "a") as file: print(self.told, file=file)
 @pytest.fixture(scope="session")
 def stack():
     return Stack(Service("one", command=("sleep", "1000"), handle=OwnHandle))
 """
     )
-    project.makepyfile("def test_a(run): assert run['one'].greet() == 'hello from one'")
+    project.makepyfile("def test_a(run):\n    assert run['one'].greet() == 'hello from one'\n    run['one'].told.append('test')")
 
     for workers in "01":
         project.runpytest_subprocess("-n", workers).assert_outcomes(passed=1)
+    assert (project.path / "ended").read_text() == "['begin', 'test']\n" * 2  # what a role undoes at the end of each test
 
 
 def test_attaching_uses_the_running_stack_and_leaves_it_up(project: pytest.Pytester) -> None:
