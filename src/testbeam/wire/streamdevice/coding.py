@@ -16,6 +16,7 @@ from testbeam.wire.streamdevice.tokens import Source, Token, value_tokens
 LITERAL = 0x100
 SKIP = 0x200
 SPACE = 0x201
+BLANKS = 0x202  # one or more blanks, as the first character of a separator
 
 Units = tuple[int, ...]
 

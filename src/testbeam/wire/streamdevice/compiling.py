@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from testbeam.errors import ConversionError
 from testbeam.wire.streamdevice import converters
-from testbeam.wire.streamdevice.coding import SPACE, Scope, Units, code, number, plain_bytes
+from testbeam.wire.streamdevice.coding import BLANKS, Scope, Units, code, number, plain_bytes
 from testbeam.wire.streamdevice.formats import Element, elements
 from testbeam.wire.streamdevice.program import Command, Connect, Disconnect, Execute, In, Out, Program, Settings, Wait
 from testbeam.wire.streamdevice.protocol_file import Command as WrittenCommand
@@ -112,7 +112,7 @@ class _Compiler:
 
     def _separator(self) -> Units:
         units = code(self.definition.variables.get("separator", ()), self._scope)
-        return (SPACE, *units[1:]) if units[:1] == (ord(" "),) else units
+        return (BLANKS, *units[1:]) if units[:1] == (ord(" "),) else units
 
     def _extra_input(self) -> bool:
         value: Value = self.definition.variables.get("extrainput", ())

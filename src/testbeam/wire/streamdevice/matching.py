@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, cast
 
 from testbeam.errors import ConversionError
-from testbeam.wire.streamdevice.coding import LITERAL, SKIP, SPACE, Units, show
+from testbeam.wire.streamdevice.coding import BLANKS, LITERAL, SKIP, SPACE, Units, show
 from testbeam.wire.streamdevice.converters.regular_expressions import Match
 from testbeam.wire.streamdevice.formats import Converter, Element, Format, Gap, Pseudo, Type, Value
 from testbeam.wire.streamdevice.program import Settings
@@ -60,7 +60,7 @@ def _values(fmt: Format, values: ValuesOf, separator: Units) -> bytes:
 
 
 def _separator_bytes(separator: Units) -> bytes:
-    return b"".join(b" " if unit == SPACE else b"" if unit == SKIP else bytes([unit & 0xFF]) for unit in separator)
+    return b"".join(b" " if unit in (SPACE, BLANKS) else b"" if unit == SKIP else bytes([unit & 0xFF]) for unit in separator)
 
 
 def _converter(fmt: Format) -> Converter:
@@ -86,6 +86,7 @@ class Scan:
     def take(self, size: int = 0) -> Value | None:
         """Return the next value, or None; size: the bytes, with a NUL at the end, that a string may take (0: any)."""
         self.tried = True
+        begin, first = self.at, self._first
         if not self._between():
             return None
         spec = self.format.spec
@@ -97,7 +98,7 @@ class Scan:
         if found is None or (spec.fixed and found[1] != self._fixed_length()):
             return None
         self.at += found[1]
-        return found[0]
+        return None if self.at == begin and not first else found[0]  # else the empty string would be found for ever
 
     def _fixed_length(self) -> int:
         return self.format.spec.width
@@ -120,8 +121,11 @@ class Scan:
             return True
         at = self.at
         for unit in self._separator:
-            if unit == SPACE:
-                at = _behind_spaces(self._line, at)
+            if unit in (SPACE, BLANKS):
+                behind = _behind_spaces(self._line, at)
+                if unit == BLANKS and behind == at:
+                    return False
+                at = behind
             elif unit == SKIP:
                 at += 1
             elif self._line[at : at + 1] != bytes([unit & 0xFF]):

@@ -131,7 +131,7 @@ class _Parser:
             raise after.error(f"'{{' is expected after handler {name.text}")
         if name.text not in COMMANDS:
             raise name.error(f"there is no command {name.text!r}, and no protocol of that name above; commands are {', '.join(COMMANDS)}")
-        self._scanner.at = name.at + len(name.text)
+        self._scanner.back(name.at + len(name.text))
         commands.append(Command(name, self._value(name)))
 
     def _assign(self, protocol: Definition, name: Token) -> None:
@@ -153,7 +153,7 @@ class _Parser:
     def _end(self, token: Token) -> None:
         """Leave a closing brace, which may stand for the last ';', to the block it ends."""
         if token.text == "}":
-            self._scanner.back(token)
+            self._scanner.back(token.at)
 
     def _significant(self) -> Token:
         while (token := self._scanner.name()).kind == "mark" and token.text in ";,":

@@ -72,9 +72,9 @@ class Scanner:
         """Return the next token of a value or an argument."""
         return self._next(_VALUE_WORD)
 
-    def back(self, token: Token) -> None:
-        """Go back to before a token that is a single mark."""
-        self.at = token.at
+    def back(self, at: int) -> None:
+        """Go back to a place outside of strings."""
+        self.at, self._quote = at, ""
 
     def _next(self, word: re.Pattern[str]) -> Token:
         text, before = self.source.text, self.at

@@ -114,6 +114,10 @@ class Port:
 
     def submit(self, task: Task) -> None:
         """Let a task have the port when its turn comes; from any thread."""
+        if isinstance(task.request, Read) and task.request.interrupt:
+            self._waiting.append(task)
+            self._alert()
+            return
         if isinstance(task.request, Lock) and task.request.ms:
             task.deadline = time.monotonic() + task.request.ms / 1000
         with self._lock:
@@ -209,10 +213,20 @@ class Port:
         assert isinstance(task.request, Read)
         task.buffer += data
         task.silent_at = time.monotonic() + task.request.read_ms / 1000
-        while task in self._waiting and (message := self._cut(task.buffer, task.request)) is not None:
-            self._resume(task, Answer(data=message))
-        if not task.buffer:
-            task.silent_at = None
+        self._hand_out(task)
+
+    def _hand_out(self, task: Task) -> None:
+        """Give a waiting task its messages one by one; what is left after its end belongs to the next run of the same protocol."""
+        waiting: Task | None = task
+        while waiting is not None and isinstance(waiting.request, Read):
+            message = self._cut(waiting.buffer, waiting.request)
+            if message is None:
+                break
+            self._resume(waiting, Answer(data=message))
+            owner = waiting.owner
+            waiting = next((other for other in self._waiting if other.owner is owner and not other.cancelled), None)
+        if waiting is not None and not waiting.buffer:
+            waiting.silent_at = None
 
     def _end_silences(self) -> None:
         """Take input that has stopped without a terminator for a message, where there is none to wait for; else drop it."""

@@ -152,9 +152,9 @@ class StreamRecord:
         elif self._core.running:
             self.listen()
 
-    def listen(self) -> None:
-        """Begin to wait for I/O Intr."""
-        if self.alarm is not None and not self._start(Mode.INTERRUPT):
+    def listen(self, left: bytearray | None = None) -> None:
+        """Begin to wait for I/O Intr; `left` is input that an earlier run has not used."""
+        if self.alarm is not None and not self._start(Mode.INTERRUPT, left):
             self.tell(f'{self.name}: Can\'t start "I/O Intr" protocol')
 
     def listens(self) -> bool:
@@ -195,7 +195,7 @@ class StreamRecord:
         else:
             self.reinitialise()
 
-    def _start(self, mode: Mode) -> bool:
+    def _start(self, mode: Mode, left: bytearray | None = None) -> bool:
         """Begin a protocol; tell whether it goes on in the thread of the port."""
         assert self.program is not None
         assert self.port is not None
@@ -204,7 +204,7 @@ class StreamRecord:
             self.alarm = UDF_ALARM
             return False
         self._conversation = Conversation(self.program, self, mode)
-        task = Task(owner=self, talk=self._conversation.run(), priority=self.fields["PRIO"])
+        task = Task(owner=self, talk=self._conversation.run(), priority=self.fields["PRIO"], buffer=left or bytearray())
         try:
             task.request = next(task.talk)
         except StopIteration as end:
@@ -239,7 +239,7 @@ class StreamRecord:
         else:
             self._core.process(self._record, self._support)
             if conversation.mode is Mode.INTERRUPT and self.listens() and self._task is None:
-                self.listen()
+                self.listen(task.buffer)
 
     def _initialised(self, result: Result, *, received: bool) -> None:
         if result is Result.SUCCESS and received:

@@ -171,9 +171,9 @@ class Mantissa:
         if not math.isfinite(number):
             raise ConversionError(f"{number} has no mantissa")
         digits = self.spec.precision if self.spec.precision else 6
-        mantissa, exponent = f"{abs(number):.{digits - 1}e}".split("e")
-        power = int(exponent) - (digits - 1) * (number != 0)
-        text = f"{mantissa.replace('.', '')}{power:+03d}"
+        # divided first, so that it is rounded as StreamDevice rounds it: 12345 with 4 digits is 1235+01
+        mantissa, exponent = f"{abs(number) / 10.0 ** (digits - 1):.{digits - 1}e}".split("e")
+        text = f"{mantissa.replace('.', '')}{int(exponent):+03d}"
         sign = "-" if number < 0 else "+" if self.spec.sign else " " if self.spec.space else ""
         return ((sign + text).ljust(self.spec.width) if self.spec.left else (sign + text).rjust(self.spec.width)).encode()
 

@@ -122,8 +122,8 @@ def _set(spec: Spec, units: UnitReader) -> Converter:
     inverted = units.plain() == "^"
     if inverted:
         units.take()
-    first = [units.take()] if units.plain() == "]" else []
-    members = _members(first + units.until("]"))
+    first = {units.byte()} if units.plain() == "]" else set[int]()
+    members = _members(units.until("]")) | first
     everything = frozenset(range(1, 256))  # strings end at NUL
     return CharacterSet(spec, everything - members if inverted else members & everything)
 
