@@ -62,11 +62,40 @@ def choose(starts: Sequence[RunStart], said: Iterable[Any], file: PurePath | Non
     A job that a writer has said to have written this very file goes before all others.
     """
     values = list(said)
+    starts = _obeyed(starts, values)
     taken = {value.job_id for value in values if _is_taken(value)}
     written = {value.job_id for value in values if isinstance(value, WritingFinished) and str(file) == value.file_name}
     in_order = enumerate(starts)
     _at, best = max(in_order, key=lambda s: (s[1].job_id in written, s[1].job_id in taken, len(_parts(s[1].filename)), s[0]))
     return best
+
+
+def _obeyed(starts: Sequence[RunStart], said: Sequence[Any]) -> list[RunStart]:
+    """Return the commands without those that came with the id of another, which the writer obeyed.
+
+    A writer repeats a command it obeys on the control topic, right before its answer.
+
+    Raises:
+        AuditError: several commands have one id, and nobody said which was obeyed.
+    """
+    echo: dict[str, RunStart] = {}
+    obeyed: dict[str, RunStart] = {}
+    for value in said:
+        if isinstance(value, RunStart):
+            echo[value.job_id] = value
+        elif isinstance(value, CommandAnswer) and _is_taken(value) and value.job_id in echo:
+            obeyed.setdefault(value.job_id, echo[value.job_id])
+    kept = [start for start in starts if start.job_id not in obeyed or _same_command(start, obeyed[start.job_id])]
+    for start in kept:
+        others = [other for other in kept if other.job_id == start.job_id and not _same_command(other, start)]
+        if others:
+            words = "; ".join(f"{len(s.nexus_structure)} characters of structure for {s.filename}" for s in (start, *others))
+            raise AuditError(f"several start commands have the id {start.job_id}, and no writer has said which it obeyed: {words}")
+    return kept
+
+
+def _same_command(one: RunStart, other: RunStart) -> bool:
+    return (one.nexus_structure, one.filename) == (other.nexus_structure, other.filename)
 
 
 def job_of(start: RunStart, said: Iterable[Any]) -> Job:

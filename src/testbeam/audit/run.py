@@ -37,10 +37,11 @@ def find_job(kafka: Kafka, command_topics: Iterable[str], *, job_id: str = "", f
     commands = source.words(kafka, topics, within_s)
     starts = find_starts((word.value for word in commands), job_id=job_id, file=file)
     controls = {start.control_topic for start in starts} - {"", *topics}
-    said = [word.value for word in commands]
+    said = []
     for topic in sorted(controls):
         with suppress(TopicMissing):  # of a job that was refused there may be none
             said += [word.value for word in source.words(kafka, [topic], within_s)]
+    said += [word.value for word in commands]
     start = choose(starts, said, file)
     return job_of(start, said)
 

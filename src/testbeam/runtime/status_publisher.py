@@ -54,10 +54,10 @@ class StatusPublisher:
         """Return a publisher on a cluster, which begins to connect; without `gives_up` a message waits for Kafka however long."""
         return cls(kafka.producer(**_PRODUCER | (_GIVE_UP if gives_up else _NEVER_GIVE_UP)), key.encode(), drops)
 
-    def send(self, topic: str, payload: bytes, now_s: float = 0.0) -> None:
+    def send(self, topic: str, payload: bytes, now_s: float = 0.0, key: bytes | None = None) -> None:
         """Send a message; if it is lost that is counted."""
         try:
-            self.producer.produce(topic, payload, self.key, timestamp=clock.wall_ms(), on_delivery=self._delivered)
+            self.producer.produce(topic, payload, key or self.key, timestamp=clock.wall_ms(), on_delivery=self._delivered)
         except BufferError:
             self._lost(topic, "Kafka takes no more")
         except KafkaException as error:

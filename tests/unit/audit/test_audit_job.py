@@ -1,6 +1,7 @@
 """Which job a file belongs to, and its window, from what was said about it."""
 
 import json
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -153,3 +154,18 @@ def test_a_job_that_failed_before_it_had_a_stop_time_is_said_to_have_failed() ->
 )
 def test_the_error_with_which_a_job_ended_is_kept(said: list[Any], error: str) -> None:
     assert job_of(start(), said).error == error
+
+
+def test_of_two_commands_with_one_id_the_one_that_the_writer_repeated_before_its_answer_counts() -> None:
+    obeyed = start()
+    refused = replace(obeyed, nexus_structure='{"children": []}')
+    said = [obeyed, start_answer("job-1"), refused, start_answer("job-1", ActionOutcome.FAILURE), finished("")]
+
+    assert choose([obeyed, refused], said, FILE) is obeyed
+
+
+def test_two_commands_with_one_id_of_which_nobody_said_which_was_obeyed_are_both_named() -> None:
+    commands = [start(), replace(start(), nexus_structure='{"children": []}')]
+
+    with pytest.raises(AuditError, match=r"several start commands have the id job-1.*2 characters of structure.*16 characters"):
+        choose(commands, [finished("")], FILE)

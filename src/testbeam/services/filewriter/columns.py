@@ -19,12 +19,12 @@ _LARGE = 65_536  # rows of a part from which on copying it into a longer one cos
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnSpec:
-    """A growing dataset: its name, dtype, chunk length and text attributes; `width` > 0 makes rows of that many values."""
+    """A growing dataset: its name, dtype, rows in a chunk and text attributes; `row` is the shape of one row, () for a number."""
 
     name: str
     dtype: Any
     chunk: int
-    width: int = 0
+    row: tuple[int, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
 
 
@@ -36,8 +36,8 @@ class Column:
 
     __slots__ = ("_file", "_id", "_parts", "_path", "length", "waiting")
 
-    def __init__(self, group: h5py.Group, spec: ColumnSpec) -> None:
-        made = hdf5.make_growing(group.id, spec.name, spec.dtype, spec.chunk, spec.width)
+    def __init__(self, group: h5py.Group, spec: ColumnSpec, compression: str = "none") -> None:
+        made = hdf5.make_growing(group.id, spec.name, spec.dtype, spec.chunk, spec.row, compression)
         for name, text in spec.attributes:
             hdf5.set_text(made, name, text)
         self._file = h5i.get_file_id(group.id)

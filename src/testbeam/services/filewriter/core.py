@@ -5,25 +5,32 @@ Pure: times come in as arguments (ms since 1970), values go out. Source: docs/re
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, RunStop
+from testbeam.model.time import MS_PER_S, NS_PER_MS
 
 IDLE_JOB_ID = "not_currently_writing"
 CREATED, BAD_REQUEST, FAILED = 201, 400, 500
-_LATEST_MS = (2**63 - 1) // 1_000_000  # what fits into ns: a day in 2262
+_LATEST_MS = (2**63 - 1) // NS_PER_MS  # what fits into ns: a day in 2262
+_MOST_TOPIC = 249  # characters of a topic's name
+_MOST_WARNINGS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job as taken; `stop_ms` None is "until stopped". `taken_ms`: commands for other jobs from before are not ours to answer."""
+    """A job as taken; `stop_ms` None is "until stopped". `taken_ms`: commands for other jobs from before are not ours to answer.
+
+    service_ids: of the writers that had it before, to whose names it answers, too.
+    """
 
     start: RunStart
     start_ms: int
     stop_ms: int | None
     taken_ms: int
+    service_ids: tuple[str, ...] = ()
 
     @property
     def job_id(self) -> str:
@@ -41,12 +48,19 @@ def refusal_of(start: RunStart) -> str:
         if not getattr(start, name):
             return f"the start command has no {name}"
     if not _is_uuid(start.job_id):
-        return f"job id {start.job_id!r} is not a UUID"
+        return f"job id {shown(start.job_id)} is not a UUID"
+    if len(start.control_topic) > _MOST_TOPIC:
+        return f"control topic {shown(start.control_topic)} has {len(start.control_topic)} characters; a topic has at most {_MOST_TOPIC}"
     if start.start_time_ms > _LATEST_MS:
         return f"start time {start.start_time_ms} ms is after the year 2262; times are ms since 1970"
     if start.stop_time_ms and start.stop_time_ms < start.start_time_ms:
         return f"stop time {start.stop_time_ms} ms is before start time {start.start_time_ms} ms"
     return ""
+
+
+def shown(text: str, most: int = 100) -> str:
+    """Return a text as a log or an answer shows it: on one line, without control characters, and not without end."""
+    return repr(text if len(text) <= most else f"{text[:most]}…")
 
 
 def take(start: RunStart, now_ms: int) -> Job:
@@ -73,7 +87,7 @@ def obey_stop(job: Job, stop: RunStop, service_id: str, sent_ms: int, now_ms: in
 
     `sent_ms` is the command's Kafka time: a stop without a time means that moment, also when it is read later.
     """
-    if stop.service_id and stop.service_id != service_id:
+    if stop.service_id and stop.service_id not in (service_id, *job.service_ids):
         return job, None
     if stop.job_id != job.job_id and sent_ms < job.taken_ms:
         return job, None
@@ -107,21 +121,34 @@ def status(job: Job | None, file_name: str = "", **more: Any) -> Mapping[str, An
     }
 
 
-def report(job: Job, error: str, **counts: Any) -> str:
-    """Return the message of the wrdn: a JSON object with a sentence for people and counts for programs."""
+def report(job: Job, error: str, end_ms: int, **counts: Any) -> str:
+    """Return the message of the wrdn: a JSON object with a sentence for people and counts for programs; `end_ms` is the real end."""
     summary = error or f"wrote {counts.get('written', 0)} of {counts.get('received', 0)} messages"
-    return json.dumps({"summary": summary, "start_time": job.start_ms, "stop_time": job.stop_ms or 0, **counts})
+    return json.dumps({"summary": summary, "start_time": job.start_ms, "stop_time": job.stop_ms or 0, "end_time": end_ms, **counts})
+
+
+def bounded(warnings: Sequence[str]) -> list[str]:
+    """Return the first of the warnings, and how many more there are: they go into every status."""
+    first = [warning if len(warning) <= 500 else f"{warning[:500]}…" for warning in warnings[:_MOST_WARNINGS]]
+    return [*first, f"and {len(warnings) - _MOST_WARNINGS} more"] if len(warnings) > _MOST_WARNINGS else first
 
 
 def _stop_verdict(job: Job, stop: RunStop, sent_ms: int, now_ms: int) -> tuple[int, str, int]:
     if stop.job_id != job.job_id:
-        return BAD_REQUEST, f"job id {stop.job_id!r} is not that of the job being written, {job.job_id}", 0
+        return BAD_REQUEST, f"job id {shown(stop.job_id)} is not that of the job being written, {job.job_id}", 0
     if not _is_uuid(stop.command_id):
-        return BAD_REQUEST, f"command id {stop.command_id!r} is not a UUID", 0
+        return BAD_REQUEST, f"command id {shown(stop.command_id)} is not a UUID", 0
     if job.passed(now_ms):
         return FAILED, f"the stop time, {job.stop_ms} ms, has passed: the job is being finished", job.stop_ms or 0
     if stop.stop_time_ms:
         return CREATED, f"the stop time is {stop.stop_time_ms} ms", stop.stop_time_ms
+    if sent_ms < job.start_ms <= now_ms:  # a clock is ahead of another: the job began, so it ends no sooner than now
+        ahead_s = (job.start_ms - sent_ms) / MS_PER_S
+        return (
+            CREATED,
+            f"the job is being stopped now; the command bears a time {ahead_s:g} s before the start, so a clock is wrong",
+            now_ms,
+        )
     return CREATED, "the job is being stopped now", max(min(sent_ms, now_ms), job.start_ms)
 
 

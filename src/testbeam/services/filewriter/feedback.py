@@ -36,6 +36,10 @@ class Feedback:
         """Send a message; whether it arrived shows in `silent_s`."""
         self._publisher.send(topic, payload, now_s)
 
+    def put(self, topic: str, key: bytes, payload: bytes, now_s: float) -> None:
+        """Send a record with a key of its own."""
+        self._publisher.send(topic, payload, now_s, key)
+
     def answer(self, topic: str, answer: CommandAnswer, now_s: float) -> None:
         """Send an answ."""
         self.say(topic, encode_answ(answer), now_s)

@@ -1,11 +1,13 @@
-"""How a job's file comes to be: made from its structure, opened for readers to follow, closed and made read-only.
+"""The file of a job: made from its structure, opened for readers to follow, closed and made read-only.
 
 Source: docs/reference/contracts/filewriter.md, "Files".
 """
 
+import os
 import posixpath
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,16 @@ from testbeam._version import __version__
 from testbeam.errors import NexusError
 from testbeam.nexus.structure import Attribute, Dataset, Group, Link, Stream
 from testbeam.services.filewriter import hdf5
+from testbeam.services.filewriter.modules import mdat
+from testbeam.services.filewriter.modules.config import Config
 from testbeam.services.filewriter.plan import Planned
 from testbeam.services.filewriter.router import Route
+from testbeam.services.filewriter.salvage import lead_to_nowhere, make_readable
 
 _TEXT = h5py.string_dtype()
 _LIBRARY = ("v110", "v110")  # SWMR needs 1.10; newer formats would shut out readers with older libraries
 _READ_ONLY = 0o444
+_never_let_go: list[h5py.File] = []
 
 
 def template_of(prefix: Path, instrument_name: str) -> Path | None:
@@ -40,43 +46,62 @@ def template_of(prefix: Path, instrument_name: str) -> Path | None:
     return path
 
 
-def path_below(prefix: Path, filename: str) -> Path:
-    """Return where a job's file goes.
+def in_words(error: BaseException, folder: Path) -> str:
+    """Return an error of HDF5 or the system on one line; a full disk is named as such, with its folder and what is free."""
+    text = " ".join(str(error).split())
+    if "No space left" in text or "Disk quota" in text:
+        with suppress(OSError):
+            return f"the disk is full: {shutil.disk_usage(folder).free} bytes are free at {folder} ({text[:300]})"
+    return text[:1000]
+
+
+def path_below(prefix: Path, filename: str, *, make_folders: bool = False, replace: bool = False) -> Path:
+    """Return where a job's file goes; make_folders: make missing folders below the prefix; replace: it may be there.
 
     Raises:
         NexusError: it would be outside the prefix, its folder is missing, or it is there already.
     """
     try:
-        return _checked(prefix.resolve(), filename)
+        return _checked(prefix.resolve(), filename, make_folders=make_folders, replace=replace)
     except (OSError, ValueError) as error:  # as for a zero inside, or more characters than a name may have
         raise NexusError(filename[:100], f"can't be the name of a file: {error}") from error
 
 
-def _checked(root: Path, filename: str) -> Path:
+def _checked(root: Path, filename: str, *, make_folders: bool, replace: bool) -> Path:
     path = (root / filename.lstrip("/")).resolve()
     if not path.is_relative_to(root) or path == root:
-        raise NexusError(filename, f"is not inside {root}, below which every file goes")
+        raise NexusError(filename[:300], f"is not inside {root}, below which every file goes")
+    if make_folders and root.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
     if not path.parent.is_dir():
-        raise NexusError(filename, f"the folder {path.parent} does not exist; create it first")
-    if path.exists():
-        raise NexusError(filename, f"{path} exists already; files are never overwritten")
+        raise NexusError(filename[:300], f"the folder {path.parent} does not exist; create it first, or let option --make-folders do it")
+    if path.exists() and not replace:
+        raise NexusError(filename[:300], f"{path} exists already; files are never overwritten")
     return path
 
 
 class NexusFile:
     """A file being written; `routes` are its writer modules, `warnings` what is not as asked for.
 
-    It begins empty, or as a copy of `template`, to which only what is missing is added.
+    It begins empty, or as a copy of `template`, to which only what is missing is added. A file that is there already is replaced: it is
+    that of a writer that was killed. What is changed at the end is changed by the descriptor, never by the path, which may lead elsewhere
+    by then.
 
     Raises:
         NexusError: the file can't be made; none is left behind then.
     """
 
-    def __init__(self, path: Path, root: Group, planned: Sequence[Planned], now: datetime, template: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, root: Group, planned: Sequence[Planned], now: datetime, template: Path | None = None, *, start_ms: int = 0
+    ) -> None:
         self.path = path
         self.warnings: list[str] = []
+        self.metadata: list[mdat.Metadata] = []
+        self._start_ms = start_ms
         try:
+            path.unlink(missing_ok=True)
             self._file = _new(path, template)
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise NexusError(str(path), f"can't be made: {error}") from error
         try:
@@ -85,21 +110,73 @@ class NexusFile:
             self._link(root)
             self._let_readers_follow()
         except BaseException as error:
-            self._file.close()
-            path.unlink()
+            self._give_up()
             if isinstance(error, OSError | ValueError | TypeError | RuntimeError):
-                raise NexusError(str(path), f"can't be made: {error}") from error
+                raise NexusError(str(path), f"can't be made: {in_words(error, path.parent)}") from error
             raise
 
     def flush(self) -> None:
         """Let readers see all that was written so far."""
         self._file.flush()
 
+    def finish(self, end_ms: int) -> None:
+        """Write what is only known at the end."""
+        for metadata in self.metadata:
+            metadata.finish(end_ms)
+
     def close(self) -> None:
-        """Close the file and make it read-only; once is enough."""
-        if self._file:
+        """Close the file and make it read-only; once is enough.
+
+        Raises:
+            NexusError: the path no longer leads to the file that was written, or HDF5 could not close it; what was on the disk is readable.
+        """
+        if not self._file:
+            return
+        try:
             self._file.close()
-            self.path.chmod(_READ_ONLY)
+        except Exception as error:  # HDF5 raises several on a full disk
+            problem = self._salvage()
+            raise NexusError(str(self.path), f"can't be closed: {in_words(error, self.path.parent)}{problem}") from error
+        finally:
+            os.fchmod(self._descriptor, _READ_ONLY)
+            moved = not self._is_at_its_path()
+            os.close(self._descriptor)
+        if moved:
+            raise NexusError(str(self.path), "no longer leads to the file that was written: it was moved, removed or replaced in mid-job")
+
+    def abandon(self) -> None:
+        """Let go of the file as it is: another writer has the job, and a file of its own at this path."""
+        if self._file:
+            with suppress(Exception):
+                lead_to_nowhere(int(self._file.id.get_vfd_handle()))
+                self._file.close()
+            os.close(self._descriptor)
+
+    def _is_at_its_path(self) -> bool:
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
+    def _salvage(self) -> str:
+        """Bring HDF5 to let go of the file; return in words what could not be done."""
+        try:
+            lead_to_nowhere(int(self._file.id.get_vfd_handle()))
+            self._file.close()
+            readable = self._is_at_its_path() and make_readable(self.path)
+        except Exception as error:  # whatever state HDF5 is in, the writer goes on
+            _never_let_go.append(self._file)  # else a crash
+            return f"; nor can it be let go of: {error}"
+        return "" if readable else "; what is on the disk can't be read"
+
+    def _give_up(self) -> None:
+        """Leave no file behind that could not be made."""
+        with suppress(Exception):
+            lead_to_nowhere(int(self._file.id.get_vfd_handle()))
+            self._file.close()
+        if self._is_at_its_path():
+            self.path.unlink()
+        os.close(self._descriptor)
 
     def _write_structure(self, root: Group, now: datetime) -> None:
         attributes = self._file.attrs
@@ -115,6 +192,8 @@ class NexusFile:
                     _make_dataset(made, child)
                 elif isinstance(child, Stream):
                     _set_attributes(made, child.attributes)
+                    if child.module == "mdat":
+                        self.metadata.append(mdat.Metadata(made, Config(child.config, child.place), self._start_ms))
 
     def _route(self, item: Planned) -> Route:
         group = self._file[item.path]

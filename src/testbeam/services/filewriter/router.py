@@ -50,10 +50,12 @@ class Router:
     fixed: bool = True
     received: int = 0
     older: int = 0
+    _modules: list[WriterModule[Any]] = field(default_factory=list)
     _writers: dict[str, dict[bytes, list[StreamWriter]]] = field(default_factory=dict)
 
-    def open(self, routes: Iterable[Route], partitions: Mapping[str, int]) -> None:
+    def open(self, routes: Sequence[Route], partitions: Mapping[str, int]) -> None:
         """Make the stream writers; `partitions` says how many each topic has."""
+        self._modules = [route.module for route in routes]
         groups: dict[tuple[str, type[WriterModule[Any]]], dict[str, list[WriterModule[Any]]]] = {}
         for route in routes:
             groups.setdefault((route.topic, type(route.module)), {}).setdefault(route.source, []).append(route.module)
@@ -72,6 +74,16 @@ class Router:
     def written(self) -> int:
         """Return how many messages are in the file or wait for it: what was received and not dropped."""
         return sum(writer.accepted for writer in self._all())
+
+    @property
+    def narrowed(self) -> int:
+        """Return how many values are others in the file, since the dataset's type does not hold them."""
+        return sum(module.narrowed for module in self._modules)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what the modules have to say."""
+        return [warning for module in self._modules for warning in module.warnings]
 
     def skip(self, n: int) -> None:
         """Count messages that came too early, by Kafka's time, to be looked at."""

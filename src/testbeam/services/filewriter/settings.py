@@ -6,6 +6,7 @@ from pathlib import Path
 
 from testbeam.runtime.settings import ProgramSettings, option
 
+COMPRESSIONS = ("none", "lzf", "gzip", "zstd")
 PROG = "filewriter"
 _DURATION = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|sec|m|min|h)?\s*")
 _SECONDS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -42,6 +43,10 @@ class FileWriterSettings(ProgramSettings):
     data_flush_interval: float = option(default=10.0, help="longest time until data can be seen in the file", parse=seconds)
     metric_server_port: int = option(default=0, help="port of the metrics; only 0, none, so far")
     grafana_carbon_address: str = option(default="", help="carbon server of the metrics; not sent so far")
+    compression: str = option(default="none", help="of streams whose config names none", choices=COMPRESSIONS)
+    make_folders: bool = option(default=False, help="make missing folders below the output prefix")
+    lease_topic: str = option(default="", help="topic by which another writer takes up a killed one's job; default JOB_POOL_TOPIC_leases")
+    service_id: str = option(default="", help="the whole service id, where it must be known; default NAME--HOST--PID--RANDOM")
     service_name: str = option(default="", help="first part of the service id")
     job_pool_group: str = option(default="kafka-to-nexus-worker-pool", help="consumer group shared by all writers of a pool")
     start_command: Path | None = option(default=None, help="JSON file with a job to do at start", parse=Path)

@@ -8,7 +8,7 @@ from testbeam.errors import NexusError
 from testbeam.services.filewriter.modules.base import WriterModule
 from testbeam.services.filewriter.modules.config import Config
 
-NAMES = ("al00", "ep01", "ev44", "f144")
+NAMES = ("al00", "ep01", "ev44", "f144", "mdat")
 
 
 def find(name: str, config: Config) -> type[WriterModule[Any]]:

@@ -29,6 +29,7 @@ class WriterModule(ABC, Generic[R]):
     keeps_before: ClassVar[bool] = True
     repeats: ClassVar[bool] = False
     implies: ClassVar[tuple[tuple[str, str], ...]] = ()
+    known: ClassVar[tuple[str, ...]] = ("chunk_size",)  # words of the config
     time_name: ClassVar[str]
     row_names: ClassVar[tuple[str, ...]]  # the columns with one row a message, time among them
 
@@ -51,9 +52,16 @@ class WriterModule(ABC, Generic[R]):
         """Return the names of further datasets."""
         return ()
 
+    @classmethod
+    def options(cls) -> tuple[str, ...]:
+        """Return the words that its config may have, beside those of every stream."""
+        return (*cls.known, *(switch for _name, switch in cls.implies))
+
     def __init__(self, group: h5py.Group, config: Config) -> None:
         self.config = config
-        self.columns = {spec.name: Column(group, spec) for spec in self.specs(config)}
+        self.warnings: list[str] = []
+        self.narrowed = 0  # values that are others in the file, since its type does not hold them
+        self.columns = {spec.name: Column(group, spec, config.compression) for spec in self.specs(config)}
         self.written = 0  # messages
         self.misfits = 0  # messages that can't go into these datasets
         self._latest_ns = 0

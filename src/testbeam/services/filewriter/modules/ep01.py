@@ -19,7 +19,7 @@ class Module(WriterModule[ObjectRows]):
     @classmethod
     def specs(cls, config: Config) -> tuple[ColumnSpec, ...]:
         """Return status and time."""
-        chunk = config.count("chunk_size", 1024)
+        chunk = config.count("chunk_size", 64)
         return (
             ColumnSpec(name="connection_status", dtype="i2", chunk=chunk),
             ColumnSpec(name="connection_status_time", dtype="u8", chunk=chunk, attributes=TIME),

@@ -28,13 +28,14 @@ class Module(WriterModule[EventRows]):
     nx_class = "NXevent_data"
     keeps_before = False
     repeats = True
+    known = ("chunk_size", "cue_interval", "adc_pulse_debug")
     time_name = "event_time_zero"
     row_names = ()  # rows are pulses and events
 
     @classmethod
     def specs(cls, config: Config) -> tuple[ColumnSpec, ...]:
         """Return ids, times of flight, pulse times, each pulse's first event, and the two cue datasets."""
-        chunk = config.count("chunk_size", 2**20)
+        chunk = config.count("chunk_size", 2**16)
         small = min(chunk, _PULSE_CHUNK)
         return (
             ColumnSpec(name="event_id", dtype="i4", chunk=chunk),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbeam.errors import NexusError
-from testbeam.nexus.conversion import converted
+from testbeam.nexus.conversion import converted, differs
 from testbeam.nexus.values import STRING, dtype_of
 from testbeam.services.filewriter.batches import LogRows, ObjectRows, TimesNs
 from testbeam.services.filewriter.columns import ColumnSpec
@@ -25,16 +25,17 @@ class Log(WriterModule[R]):
     nx_class = "NXlog"
     time_name = "time"
     row_names = ("time", "value")
+    known = ("chunk_size", "array_size", "dtype", "type", "value_units", "unit", "units", "cue_interval", "meta_data")
     implies = (("ep01", "enable_epics_con_info"), ("al00", "enable_alarm_info"))
 
     @classmethod
     def specs(cls, config: Config) -> tuple[ColumnSpec, ...]:
         """Return time, value and the two cue datasets."""
         chunk, size = config.count("chunk_size", 1024), config.count("array_size", 1)
-        width = size if size > 1 else 0
+        row = (size,) if size > 1 else ()
         return (
             ColumnSpec(name="time", dtype="u8", chunk=chunk, attributes=TIME),
-            ColumnSpec(name="value", dtype=_dtype(config), chunk=chunk, width=width, attributes=(("units", _units(config)),)),
+            ColumnSpec(name="value", dtype=_dtype(config), chunk=chunk, row=row, attributes=(("units", _units(config)),)),
             ColumnSpec(name="cue_index", dtype="i8", chunk=chunk),
             ColumnSpec(name="cue_timestamp_zero", dtype="i8", chunk=chunk, attributes=TIME),
         )
@@ -55,12 +56,26 @@ class Log(WriterModule[R]):
         self.columns["time"].append(times_ns.view(np.uint64))
         for values in runs:
             self.columns["value"].append(values)
+            stored = values if values.dtype == self._dtype else converted(values, self._dtype)
+            if stored is not values:
+                self._note_changed(values, stored)
             if self._statistics:
-                self._statistics.add(converted(values, self._dtype))  # of what is stored, not of what was sent
+                self._statistics.add(stored)  # of what is stored, not of what was sent
         if self._cue_interval:
             at = np.arange(-first % self._cue_interval, len(times_ns), self._cue_interval)
             self.columns["cue_index"].append(at + first)
             self.columns["cue_timestamp_zero"].append(times_ns[at])
+
+    def _note_changed(self, sent: NDArray[Any], stored: NDArray[Any]) -> None:
+        """Count the values that the dataset's type does not hold; a type that holds them all costs nothing."""
+        if np.can_cast(sent.dtype, stored.dtype, "safe") and not (sent.dtype.kind in "iu" and stored.dtype.kind == "f"):
+            return
+        changed = int(differs(sent, stored).sum())
+        if changed and not self.narrowed:
+            source = str(self.config.values.get("source", ""))
+            what = f"{source}: sent as {sent.dtype}, and the dataset's type is {stored.dtype}"
+            self.warnings.append(f"{what}; values that it does not hold are changed, as {sent[differs(sent, stored)].flat[0]}")
+        self.narrowed += changed
 
     def _cut(self, stop_ns: np.uint64) -> int:
         removed = super()._cut(stop_ns)
