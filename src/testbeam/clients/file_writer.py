@@ -347,8 +347,10 @@ class Job:
         if status.get("job_id") == self.job_id:
             self.status = status
         self._busy.pop(value.service_id, None)
-        if status.get("job_id") not in (None, "", self.job_id):
-            self._busy[value.service_id] = f"{value.service_id} still writes {status.get('file_being_written')} (job {status['job_id']})"
+        if status.get("state") == "writing" and status.get("job_id") != self.job_id:
+            self._busy[value.service_id] = (
+                f"{value.service_id} still writes {status.get('file_being_written')} (job {status.get('job_id')})"
+            )
 
     def _wait(self, look: Callable[[], T | None], within_s: float, problem: str) -> T:
         end_s = time.monotonic() + within_s

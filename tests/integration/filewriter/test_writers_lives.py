@@ -4,7 +4,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -14,11 +13,11 @@ from testbeam.errors import JobFailed
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.nexus import compose
-from testbeam.services.filewriter.service import FileWriter
-from testbeam.services.filewriter.settings import FileWriterSettings
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics
+from testbeam.services.filewriter.service import FileWriter
+from testbeam.services.filewriter.settings import FileWriterSettings
 from testbeam.transport.kafka.client import Kafka
 from tests.integration.filewriter.jobs import LEEWAY_S, STATUS_S, Writing, entry_of, events, log, now_ms, read
 
@@ -124,7 +123,7 @@ def test_a_job_whose_kafka_falls_silent_ends_with_an_error() -> None:
 def test_an_acknowledgement_that_comes_in_with_the_heartbeat_makes_a_writer_ready_as_well(tmp_path: Path) -> None:
     ready_file = tmp_path / "ready"
     settings = FileWriterSettings(brokers="127.0.0.1:9", command_status_topic="status", job_pool_topic="pool", ready_file=ready_file)
-    writer = FileWriter(settings, Kafka(bootstrap=settings.brokers))
+    writer = FileWriter.on(settings, Kafka(bootstrap=settings.brokers))
     writer._feedback._publisher.heard.add("status")  # taken in before the step looks for it
 
     writer.step()

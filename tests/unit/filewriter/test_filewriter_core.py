@@ -114,5 +114,5 @@ def test_the_status_has_the_fields_the_field_reads() -> None:
 def test_the_report_is_json_with_a_sentence_for_people() -> None:
     job = core.take(START, 1500)
 
-    assert json.loads(core.report(job, "", received=5, written=4))["summary"] == "wrote 4 of 5 messages"
-    assert json.loads(core.report(job, "disk full", received=5, written=4))["summary"] == "disk full"
+    assert json.loads(core.report(job, "", 0, received=5, written=4))["summary"] == "wrote 4 of 5 messages"
+    assert json.loads(core.report(job, "disk full", 0, received=5, written=4))["summary"] == "disk full"

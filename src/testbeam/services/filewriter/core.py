@@ -82,16 +82,17 @@ def answer_start(start: RunStart, service_id: str, status_code: int, message: st
     )
 
 
-def obey_stop(job: Job, stop: RunStop, service_id: str, sent_ms: int, now_ms: int) -> tuple[Job, CommandAnswer | None]:
+def obey_stop(job: Job, stop: RunStop, service_id: str, sent_ms: int, now_ms: int, data_ms: int = 0) -> tuple[Job, CommandAnswer | None]:
     """Return the job after a stop command, and the answer; none where the command is not for us to answer.
 
     `sent_ms` is the command's Kafka time: a stop without a time means that moment, also when it is read later.
+    `data_ms`: the newest payload time so far; where the command seems to come from before the start, the stop is not before that.
     """
     if stop.service_id and stop.service_id not in (service_id, *job.service_ids):
         return job, None
     if stop.job_id != job.job_id and sent_ms < job.taken_ms:
         return job, None
-    code, message, stop_ms = _stop_verdict(job, stop, sent_ms, now_ms)
+    code, message, stop_ms = _stop_verdict(job, stop, sent_ms, now_ms, data_ms)
     if code == CREATED:
         job = replace(job, stop_ms=stop_ms)
     answer = CommandAnswer(
@@ -133,7 +134,7 @@ def bounded(warnings: Sequence[str]) -> list[str]:
     return [*first, f"and {len(warnings) - _MOST_WARNINGS} more"] if len(warnings) > _MOST_WARNINGS else first
 
 
-def _stop_verdict(job: Job, stop: RunStop, sent_ms: int, now_ms: int) -> tuple[int, str, int]:
+def _stop_verdict(job: Job, stop: RunStop, sent_ms: int, now_ms: int, data_ms: int) -> tuple[int, str, int]:
     if stop.job_id != job.job_id:
         return BAD_REQUEST, f"job id {shown(stop.job_id)} is not that of the job being written, {job.job_id}", 0
     if not _is_uuid(stop.command_id):
@@ -142,13 +143,10 @@ def _stop_verdict(job: Job, stop: RunStop, sent_ms: int, now_ms: int) -> tuple[i
         return FAILED, f"the stop time, {job.stop_ms} ms, has passed: the job is being finished", job.stop_ms or 0
     if stop.stop_time_ms:
         return CREATED, f"the stop time is {stop.stop_time_ms} ms", stop.stop_time_ms
-    if sent_ms < job.start_ms <= now_ms:  # a clock is ahead of another: the job began, so it ends no sooner than now
+    if sent_ms < job.start_ms <= now_ms:
         ahead_s = (job.start_ms - sent_ms) / MS_PER_S
-        return (
-            CREATED,
-            f"the job is being stopped now; the command bears a time {ahead_s:g} s before the start, so a clock is wrong",
-            now_ms,
-        )
+        said = f"the job is being stopped now; the command is from {ahead_s:g} s before the start: sent so early, or a clock is wrong"
+        return CREATED, said, max(job.start_ms, min(data_ms, now_ms))
     return CREATED, "the job is being stopped now", max(min(sent_ms, now_ms), job.start_ms)
 
 

@@ -163,15 +163,15 @@ class RunningJob:
         self.env.leases.poll()
         lost = self.env.leases.table.is_lost(self.lease)
         if not lost and self.env.monotonic_s() >= self._renewed_s + self.lease.renewal_s:
-            self._renewed_s = self.env.monotonic_s()
-            self._note_in_lease()
-            self.env.leases.put(self.lease)
+            self.renew_lease()
         return not lost
 
-    def _note_in_lease(self, *, answered: bool = True) -> None:
-        """Bring the lease to where the job is, for who takes it up."""
+    def renew_lease(self) -> None:
+        """Say that the job is still ours, and how far it is, for who takes it up."""
+        self._renewed_s = self.env.monotonic_s()
         stop_ms, control = self.job.stop_ms or 0, dict(self.control_offsets)
-        self.lease = replace(self.lease, stop_ms=stop_ms, control=control, answered=answered, nonce=self.lease.nonce + 1)
+        self.lease = replace(self.lease, stop_ms=stop_ms, control=control, answered=True, nonce=self.lease.nonce + 1)
+        self.env.leases.put(self.lease)
 
     def _is_kafka_silent(self) -> bool:
         """Tell whether it has owed an acknowledgement for too long; what came while this writer was busy or paused counts."""
@@ -251,7 +251,8 @@ class RunningJob:
 
     def obey(self, stop: RunStop, sent_ms: int) -> None:
         """Follow a stop command, or answer why not; `sent_ms` is its Kafka time."""
-        self.job, answer = core.obey_stop(self.job, stop, self.env.feedback.service_id, sent_ms, self.env.now_ms())
+        data_ms = -(-self.router.newest_ns // NS_PER_MS)
+        self.job, answer = core.obey_stop(self.job, stop, self.env.feedback.service_id, sent_ms, self.env.now_ms(), data_ms)
         if answer is None:
             self.env.log.info("stop command for job %s, writer %s: another's", core.shown(stop.job_id), core.shown(stop.service_id))
             return

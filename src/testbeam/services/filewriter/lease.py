@@ -84,7 +84,7 @@ def decode_lease(record: bytes | None) -> Lease | None:
         command = values.get("command")
         values |= {"service_ids": tuple(values["service_ids"]), "command": None if command is None else tuple(command)}
         lease = Lease(**values)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
     return lease if _is_sound(lease) else None
 

@@ -154,7 +154,7 @@ class NexusFile:
 
     def _is_at_its_path(self) -> bool:
         try:
-            return os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
+            return os.path.samestat(self.path.stat(), os.fstat(self._descriptor))
         except OSError:
             return False
 

@@ -76,6 +76,11 @@ class Router:
         return sum(writer.accepted for writer in self._all())
 
     @property
+    def newest_ns(self) -> int:
+        """Return the newest payload time of what was taken, 0 without any."""
+        return max((writer.newest_ns for writer in self._all()), default=0)
+
+    @property
     def narrowed(self) -> int:
         """Return how many values are others in the file, since the dataset's type does not hold them."""
         return sum(module.narrowed for module in self._modules)

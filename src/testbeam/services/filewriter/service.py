@@ -32,8 +32,8 @@ from testbeam.services.filewriter.start_command import Command, Exit
 from testbeam.services.filewriter.while_busy import while_busy
 from testbeam.transport.kafka.client import Kafka
 from testbeam.transport.listening import wait_for_broker
-from testbeam.wire.flatbuffers.registry import decode
 from testbeam.wire.flatbuffers.schemas.run_start_pl72 import decode_pl72, encode_pl72
+from testbeam.wire.flatbuffers.schemas.writing_finished_wrdn import decode_wrdn
 
 if TYPE_CHECKING:
     from testbeam.services.filewriter.job import Environment, RunningJob
@@ -233,8 +233,8 @@ class FileWriter:
             return lease.command_bytes()
         topic, partition, offset = lease.command
         with self._kafka.reader() as reader:
-            for message in reader.between({(topic, partition): (offset, offset + 1)}, self._settings.kafka_metadata_max_timeout):
-                return bytes(message.value() or b"")
+            for messages in reader.between({(topic, partition): (offset, offset + 1)}, silent_s=self._settings.kafka_metadata_max_timeout):
+                return bytes(messages[0].value() or b"")
         raise TransportError(f"{topic}[{partition}] no longer holds the start command at {offset}")
 
     def _is_finished(self, start: RunStart, lease: Lease) -> bool:
@@ -244,13 +244,11 @@ class FileWriter:
         topic = start.control_topic
         with self._kafka.reader() as reader:
             ends = {(topic, p): (lease.control.get(str(p), low), high) for p, (low, high) in reader.watermarks(topic).items()}
-            for message in reader.between(ends, self._settings.kafka_metadata_max_timeout):
-                buffer = message.value() or b""
-                if buffer[4:8] == b"wrdn":
-                    finished = decode(buffer)
-                    if isinstance(finished, WritingFinished) and finished.job_id == lease.job_id:
-                        return True
-        return False
+            return any(
+                _is_end(message.value() or b"", lease.job_id)
+                for messages in reader.between(ends, silent_s=self._settings.kafka_metadata_max_timeout)
+                for message in messages
+            )
 
     def _start(self, start: RunStart, echo: bytes, lease: Lease) -> None:
         """Begin a job that is ours by its lease, or refuse it."""
@@ -268,6 +266,7 @@ class FileWriter:
             self._log.info("job %s: writing %s from %s ms", start.job_id, self._job.file.path, self._job.job.start_ms)
             if not lease.answered:
                 self._answer(start.control_topic, start, echo, core.CREATED, self._welcome(self._job))
+            self._job.renew_lease()
             self._feedback.beat_soon()
             self._job.open_data()
 
@@ -275,9 +274,8 @@ class FileWriter:
         """Make the job's file; return why it can't be made, or ""."""
         from testbeam.services.filewriter.job import RunningJob
 
-        job = Job(
-            start=start, start_ms=lease.start_ms, stop_ms=lease.stop_ms or None, taken_ms=lease.taken_ms, service_ids=lease.service_ids
-        )
+        stop_ms = lease.stop_ms or None
+        job = Job(start=start, start_ms=lease.start_ms, stop_ms=stop_ms, taken_ms=lease.taken_ms, service_ids=lease.service_ids)
         making = core.status(job, start.filename, making=True)
         topic = start.control_topic if lease.answered else self._settings.command_status_topic
         if lease.answered:
@@ -344,3 +342,12 @@ class FileWriter:
         if echo:
             self._feedback.say(topic, echo, now_s)
         self._feedback.answer(topic, core.answer_start(start, self._feedback.service_id, code, message), now_s)
+
+
+def _is_end(buffer: bytes, job_id: str) -> bool:
+    if buffer[4:8] != b"wrdn":
+        return False
+    try:
+        return decode_wrdn(buffer).job_id == job_id
+    except WireError:
+        return False

@@ -157,6 +157,7 @@ class StreamWriter:
     shape: str = ""
     accepted: int = 0  # messages that are in the file, or will be
     waiting_bytes: int = 0
+    newest_ns: int = 0
     _waiting: dict[int, list[tuple[Slots, TimesNs, Rows]]] = field(default_factory=dict)  # by partition
     _before: dict[int, tuple[TimesNs, Rows, int]] = field(default_factory=dict)  # by slot, not written yet; with its partition
     _touched: set[int] = field(default_factory=set)
@@ -177,6 +178,7 @@ class StreamWriter:
         taken = self.window.take(partition, slots, times, kafka_ns and (lambda rows: kafka_ns(batch.row[which[rows]])))
         if len(taken.rows):
             self._waiting.setdefault(partition, []).append((slots[taken.rows], times[taken.rows], batch.rows.select(which[taken.rows])))
+            self.newest_ns = max(self.newest_ns, int(times[taken.rows].max()))
             self.waiting_bytes += batch.nbytes * len(taken.rows) // len(batch.rows)
         self.accepted += len(which) - taken.outside - taken.same_time - taken.after_stop
         for row in taken.before:
