@@ -13,11 +13,11 @@ from testbeam.errors import JobFailed
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.nexus import compose
+from testbeam.services.filewriter.service import FileWriter
+from testbeam.services.filewriter.settings import FileWriterSettings
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics
-from testbeam.services.filewriter.service import FileWriter
-from testbeam.services.filewriter.settings import FileWriterSettings
 from testbeam.transport.kafka.client import Kafka
 from tests.integration.filewriter.jobs import LEEWAY_S, STATUS_S, Writing, entry_of, events, log, now_ms, read
 
