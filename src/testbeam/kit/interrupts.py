@@ -53,6 +53,22 @@ def get(events: "SimpleQueue[T]", within_s: float = inf) -> T:
                 raise
 
 
+@contextmanager
+def as_ctrl_c(*numbers: signal.Signals) -> Iterator[None]:
+    """Let these signals do what SIGINT does within the block; only in the main thread, and only those of which nobody has made anything."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
 _held: list[Interrupt] = []  # the innermost block counts
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testbeam.pytest_plugin.keys import BEGIN, BUNDLES
+from testbeam.pytest_plugin.keys import BEGIN, BUNDLES, PAGES_OF_STARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from testbeam.errors import StackError
     from testbeam.kit.journal import Event
     from testbeam.kit.protocols import RunLike
 
@@ -33,7 +34,7 @@ def explain(run: "RunLike", item: pytest.Item, report: pytest.TestReport) -> Exp
     begin, when = item.stash[BEGIN], report.when
     try:
         end = run.mark("failed", test=item.nodeid)
-        page = bundle(run, _folder(item.config), test=item.nodeid, error=report.longreprtext, begin=begin, end=end, when=when)
+        page = bundle(run, folder(item.config), test=item.nodeid, error=report.longreprtext, begin=begin, end=end, when=when)
         properties = {"testbeam_page": str(page), "testbeam_timeline": timeline(run.journal.events, run.handles, begin, end)}
     except Exception as trouble:  # whatever it is, the test's own failure must be told
         return Explained(told=f"the failure could not be explained: {type(trouble).__name__}: {trouble}")
@@ -41,6 +42,32 @@ def explain(run: "RunLike", item: pytest.Item, report: pytest.TestReport) -> Exp
     return Explained(
         told=f"what happened, with all logs: {page}", properties=tuple((f"{name}{of_phase}", text) for name, text in properties.items())
     )
+
+
+def explain_start(error: "StackError", item: pytest.Item, report: pytest.TestReport) -> Explained:
+    """Write the bundle of a stack that did not start, once a session; return where it is, or why there is none."""
+    from testbeam.report.failure.bundle import bundle_of_start  # late: only a failure needs it
+
+    run_folder = error.run_folder
+    assert run_folder is not None
+    pages = item.config.stash.setdefault(PAGES_OF_STARTS, {})
+    try:
+        if run_folder not in pages:
+            told = "\n".join([report.longreprtext, *getattr(error, "__notes__", ())])
+            pages[run_folder] = bundle_of_start(run_folder, folder(item.config), test=item.nodeid, error=told)
+    except Exception as trouble:  # whatever it is, the test's own failure must be told
+        return Explained(told=f"the failed start could not be explained: {type(trouble).__name__}: {trouble}")
+    page = str(pages[run_folder])
+    return Explained(told=f"what happened in the start of the stack, with all logs: {page}", properties=(("testbeam_page_setup", page),))
+
+
+def forget(item: pytest.Item, when: str) -> None:
+    """Remove the page of an earlier session of a test's phase that passes by now."""
+    of_failures = folder(item.config)
+    if of_failures.exists():
+        from testbeam.report.failure.bundle import remove
+
+        remove(of_failures, item.nodeid, when)
 
 
 def timeline(events: "Iterable[Event]", services: "Iterable[str]", begin: "Event", end: "Event") -> str:
@@ -52,7 +79,8 @@ def timeline(events: "Iterable[Event]", services: "Iterable[str]", begin: "Event
     return "\n".join([f"seconds since the test began; it failed at {since(begin.at_ns, end)}", *lines])
 
 
-def _folder(config: pytest.Config) -> Path:
+def folder(config: pytest.Config) -> Path:
+    """Return where the pages of this session go."""
     given = config.getoption(BUNDLES)
     return Path(given).absolute() if given else config.rootpath / _DEFAULT
 

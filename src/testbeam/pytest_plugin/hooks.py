@@ -79,14 +79,24 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Explain a failure while the services can still be asked."""
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Explain a failure while the services can still be asked, or from what is left of a stack that did not start."""
     report = yield
     run = run_of(item)
+    explained = None
     if report.failed and run is not None and BEGIN in item.stash:
         from testbeam.pytest_plugin.failures import explain
 
         explained = explain(run, item, report)
+    elif report.failed and call.excinfo is not None and getattr(call.excinfo.value, "run_folder", None):
+        from testbeam.pytest_plugin.failures import explain_start
+
+        explained = explain_start(call.excinfo.value, item, report)  # type: ignore[arg-type]  # only a StackError has a run_folder
+    elif report.passed and run is not None:
+        from testbeam.pytest_plugin.failures import forget
+
+        forget(item, report.when)
+    if explained is not None:
         report.sections.append(("testbeam", explained.told))
         item.user_properties.extend(explained.properties)
         report.user_properties.extend(explained.properties)  # pytest made it with a copy of the item's

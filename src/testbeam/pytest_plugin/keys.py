@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from testbeam.kit.journal import Event
     from testbeam.kit.protocols import RunLike
     from testbeam.pytest_plugin.crashes import CrashWatch
@@ -13,6 +15,7 @@ CRASHES: "pytest.StashKey[CrashWatch]" = pytest.StashKey()  # of the session
 SHARED_RUN: "pytest.StashKey[RunLike]" = pytest.StashKey()  # of the session
 RUN: "pytest.StashKey[RunLike]" = pytest.StashKey()  # of a test
 BEGIN: "pytest.StashKey[Event]" = pytest.StashKey()  # of a test: the mark at which its time begins
+PAGES_OF_STARTS: "pytest.StashKey[dict[Path, Path]]" = pytest.StashKey()  # of the session: page by the folder of a run that did not start
 SESSION: pytest.StashKey[str] = pytest.StashKey()  # of xdist's controller: the name by which workers share one stack
 
 ATTACH = "--testbeam-attach"

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from testbeam.hosting.ending import end
 from testbeam.hosting.hosted import StackInfo
 from testbeam.hosting.registry import Entry
 from testbeam.hosting.run_control import error_of, told_of
-from testbeam.kit import debugger
+from testbeam.kit import debugger, interrupts
 from testbeam.kit.journal import Subscriber
 from testbeam.kit.protocols import RunLike
 from testbeam.kit.state import State
@@ -78,12 +79,13 @@ def own(stack: "Stack", config: pytest.Config) -> Iterator[RunLike]:
     """Start a stack in this process, and stop it at the end; its folder stays if something ended unasked."""
     held = _held(stack, config)
     run = held.run(on_crash=config.stash[CRASHES].crashed, on_event=_teller(held, config))
-    run.start()
-    try:
-        yield run
-    finally:
-        run.keep = run.keep or bool(run.crashed)
-        run.stop()
+    with interrupts.as_ctrl_c(signal.SIGTERM, signal.SIGHUP):  # an orderly end: the run leaves nothing behind
+        run.start()
+        try:
+            yield run
+        finally:
+            run.keep = run.keep or bool(run.crashed)
+            run.stop()
 
 
 def end_session(key: str) -> None:

@@ -1,15 +1,19 @@
-"""What is known of the time in which a test failed: events, logs, stacks, transcripts and settings, each cut to that time."""
+"""Facts of a failure: events, logs, stacks, transcripts and settings, each cut to the time of the test."""
 
 import json
+import platform
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
-from testbeam.kit.journal import Event
+from testbeam._version import __version__
+from testbeam.kit.journal import Event, read, wall_ms
 from testbeam.kit.logs import log_slice, stdout_of
 from testbeam.kit.protocols import Evidence, HandleLike, RunLike
 from testbeam.kit.state import State
-from testbeam.model.time import NS_PER_S
+from testbeam.model.time import MS_PER_S, NS_PER_S
 from testbeam.report.failure.stack_dumps import dump
 
 _LONGEST_LOG = 200_000  # bytes
@@ -44,6 +48,7 @@ class Facts:
     end: Event
     events: tuple[Event, ...]
     services: tuple[ServiceFacts, ...]
+    surroundings: tuple[tuple[str, str], ...] = ()  # when and where it was, and with what
 
     @property
     def seconds(self) -> float:
@@ -60,7 +65,71 @@ def gather(run: RunLike, *, test: str, error: str, begin: Event, end: Event) -> 
     handles = list(run.handles.values())
     with ThreadPoolExecutor(max_workers=max(len(handles), 1)) as pool:
         services = tuple(pool.map(lambda handle: _service(handle, begin, end), handles))
-    return Facts(test=test, error=error, begin=begin, end=end, events=tuple(run.journal.events), services=services)
+    return Facts(
+        test=test, error=error, begin=begin, end=end, events=tuple(run.journal.events), services=services, surroundings=surroundings(end)
+    )
+
+
+def gather_start(run_folder: Path, *, test: str, error: str) -> Facts:
+    """Return what a run that did not start has left in its folder.
+
+    Raises:
+        ValueError: there is no journal in it.
+    """
+    path = run_folder / "events.jsonl"
+    events = tuple(read(path)) if path.exists() else ()
+    if not events:
+        raise ValueError(f"there is no journal in {run_folder}")
+    services = tuple(_of_start(name, events, run_folder) for name in events[0].data.get("services", ()))
+    return Facts(
+        test=test, error=error, begin=events[0], end=events[-1], events=events, services=services, surroundings=surroundings(events[-1])
+    )
+
+
+def _of_start(name: str, events: tuple[Event, ...], run_folder: Path) -> ServiceFacts:
+    """Return what the journal and the logs of a run say of a service that nobody can ask any more."""
+    own = [event for event in events if event.service == name]
+    states = [event.kind for event in own if event.kind in {"starting", "ready", "failed", "crashed", "stopping", "stopped"}]
+    known = {key: value for event in own for key, value in event.data.items() if key in {"pid", "code", "address", "ports"}}
+    log_path, stdout_path = run_folder / "log" / f"{name}.log", run_folder / "log" / f"{name}.stdout.log"
+    bad = next((state for state in states if state in {"failed", "crashed"}), "")
+    return ServiceFacts(
+        name=name,
+        state=bad or (states[-1] if states else "declared"),
+        pid=known.get("pid"),
+        exit_code=known.get("code"),
+        endpoints=tuple(f"{port} {known.get('address', '')}:{number}" for port, number in known.get("ports", {}).items()),
+        command="",
+        log=_end_of(log_path),
+        log_path=str(log_path),
+        stdout=_end_of(stdout_path),
+        stacks="",
+        settings="",
+        evidence=tuple(Evidence(title="its probe saw last", text=detail) for detail in _last_seen(own)),
+    )
+
+
+def _last_seen(own: list[Event]) -> list[str]:
+    return [str(event.data.get("detail", "")) for event in own if event.kind == "seen"][-1:]
+
+
+def _end_of(path: Path) -> str:
+    """Return the end of a log, from the begin of a line on."""
+    if not path.exists():
+        return ""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(size - _LONGEST_LOG, 0))
+        text = file.read(_LONGEST_LOG).decode(errors="replace")
+    return text if size <= _LONGEST_LOG else f"… (+{size - _LONGEST_LOG} bytes before)\n{text.partition(chr(10))[2]}"
+
+
+def surroundings(at: Event) -> tuple[tuple[str, str], ...]:
+    """Return when an event was, on which machine, and with which versions."""
+    when = datetime.fromtimestamp(wall_ms(at) / MS_PER_S, tz=UTC).astimezone()
+    machine = f"{platform.node()} ({platform.system()} {platform.release()})"
+    versions = f"testbeam {__version__}, Python {platform.python_version()}"
+    return (("at", when.strftime("%Y-%m-%d %H:%M:%S %z")), ("on", machine), ("with", versions))
 
 
 def _service(handle: HandleLike, begin: Event, end: Event) -> ServiceFacts:

@@ -1,4 +1,4 @@
-"""The page of a failure: the error first, then what happened on one clock, then each service's own words."""
+"""Page of a failure: the error first, then what happened on one clock, then each service's own log."""
 
 from collections.abc import Iterator
 
@@ -22,6 +22,7 @@ def page(facts: Facts) -> str:
         ("test took", f"{facts.seconds:.2f} s"),
         ("services", str(len(facts.services))),
         ("ended unasked", ", ".join(s.name for s in dead) or "none"),
+        *facts.surroundings,
     )
     sections = (
         Section(title="Error", body=log(facts.error), wide=True),
