@@ -20,7 +20,7 @@ class ForwarderTracker:
     details: Mapping[str, Any] = field(default_factory=dict)
     streams: Sequence[Mapping[str, Any]] = ()
     service_id: str = ""
-    expected_s: float = 0.0
+    expected_s: float = float("-inf")
 
     @property
     def channels(self) -> frozenset[str]:

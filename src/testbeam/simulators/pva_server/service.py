@@ -89,6 +89,22 @@ class PvaServer:
         self._number("MOTOR.HLM", self._motor.high, put=self._sets("high"))
         for name, value in (("DMOV", 1), ("MOVN", 0), ("MISS", 0), ("HLS", 0), ("LLS", 0), ("LVIO", 0)):
             self._number(f"MOTOR.{name}", value, kind="i", put=lambda _value: None)
+        further = {
+            "DRBV": 0.0,
+            "OFF": 0.0,
+            "DLLM": self._motor.low,
+            "DHLM": self._motor.high,
+            "RDBD": 0.0,
+            "MDEL": 0.0,
+            "VMAX": 100.0,
+            "VBAS": 0.0,
+        }
+        for name, number in further.items():
+            self._number(f"MOTOR.{name}", number, put=lambda _value: None)
+        for name in ("SET", "FOFF", "DIR", "HOMR", "PREC", "STAT", "SEVR", "JOGF", "JOGR"):
+            self._number(f"MOTOR.{name}", 3 if name == "PREC" else 0, kind="i", put=lambda _value: None)
+        self._text("MOTOR.DESC", "a motor")
+        self._text("MOTOR.EGU", "mm")
         self._number("MOTOR.STOP", 0, kind="i", put=lambda value: self._motor.stop(time.monotonic()) if value else None)
         self._number("MOTOR.CNEN", 1, kind="i", put=lambda _value: None)
         self._number("MOTOR.HOMF", 0, kind="i", put=lambda value: self._motor.put(0.0, time.monotonic()) if value else None)

@@ -56,7 +56,7 @@ def parse_line(text: str) -> CacheLine:
     """
     match = match_line(text)
     if match is None:
-        raise WireError("cache line", f"{text:.80!r} is not [time][+ttl]@key op value")
+        raise WireError("cache line", f"{text[:80]!r} is not [time][+ttl]@key op value")
     time, sign, ttl, mark, key, operator, value = match.groups()
     no_store = key.endswith(NO_STORE) and not key.endswith((END_MARKER, SYNC_MARKER))
     time_s = float(time) if time else None

@@ -133,7 +133,7 @@ class Scanner:
         counted = detectors_of(self.host, list(detectors) or list(experiment.detlist))
         names = dict.fromkeys((*experiment.envlist, *environment))
         recorded = [device for device in map(self.host.get_device, names) if isinstance(resolved(device), Readable)]
-        return counted, recorded  # type: ignore[return-value]  # an alias of a readable is one in all but type
+        return counted, recorded
 
     @contextmanager
     def _scan(

@@ -28,7 +28,8 @@ class DeviceAlias(Device):
         """
         if not self._values.get("alias"):
             raise DeviceError(f"alias {self.name} stands for no device; {self.name}.alias = 'name' makes it")
-        return self.host.get_device(self._values["alias"])
+        found: Device = self.host.get_device(self._values["alias"])
+        return found
 
     def parameter_changes(self, word: str, value: Any) -> Any:
         """Refuse a device that is not there."""

@@ -8,7 +8,6 @@ from testbeam.transport.nicos.cache import CacheValue
 from testbeam.transport.pv_watch import PvWatch
 
 if TYPE_CHECKING:
-    from testbeam.services.control.devices.base import Device
     from testbeam.transport.kafka.client import Kafka
     from testbeam.transport.kafka.listener import KafkaListener
 
@@ -35,7 +34,7 @@ class DeviceHost(Protocol):
 
     cache: DeviceCache
     log: Log
-    devices: dict[str, "Device"]
+    devices: dict[str, Any]  # by name; each is a Device, whose module needs this one
     woken: threading.Event  # set when anything that may be waited for has changed
 
     @property
@@ -59,10 +58,10 @@ class DeviceHost(Protocol):
     def breakpoint(self, level: int) -> None:
         """Wait here if a break of this level is asked for; raise where a stop is."""
 
-    def get_device(self, name: str) -> "Device":
+    def get_device(self, name: str) -> Any:
         """Return a device, made if need be; raise DeviceError where there is none or it can't be made."""
 
-    def find_device(self, name: str) -> "Device | None":
+    def find_device(self, name: str) -> Any:
         """Return a device that is there."""
 
     def pvs(self, protocol: str) -> PvWatch:

@@ -4,19 +4,23 @@ A wait is open for breaks and stops. In error every device is waited for first, 
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from testbeam.errors import DeviceError
 from testbeam.services.control.devices.host import DeviceHost
 from testbeam.wire.nicos.daemon_words import BreakLevel
 
-if TYPE_CHECKING:
-    from testbeam.services.control.devices.base import Moveable
-
 _LOOK_S = 0.05
 
 
-def wait_for(host: DeviceHost, devices: Iterable["Moveable"]) -> None:
+class Awaited(Protocol):
+    """Anything that comes to an end."""
+
+    def is_completed(self) -> bool:
+        """Tell whether it has; raise DeviceError where that is not as it should be."""
+
+
+def wait_for(host: DeviceHost, devices: Iterable["Awaited"]) -> None:
     """Wait until all have come to an end.
 
     Raises:

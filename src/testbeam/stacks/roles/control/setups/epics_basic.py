@@ -24,6 +24,7 @@ devices = dict(
             dict(
                 group_name="moveable",
                 nx_class="NXpositioner",
+                dataset_type="nx_log",
                 units="Hz",
                 suffix="value",
                 source_name=f"{prefix}MOVE.RBV",

@@ -1,7 +1,6 @@
-description = "a motor, a shutter, a name, and a chat"
+description = "a motor, a shutter and a name"
 group = "optional"
 
-includes = ["system"]
 prefix = configdata("config.PV_PREFIX")
 
 devices = dict(
@@ -9,6 +8,10 @@ devices = dict(
         "nicos_ess.devices.epics.pva.motor.EpicsMotor",
         description="a motor record",
         motorpv=f"{prefix}MOTOR",
+        has_errorbit=False,
+        has_reseterror=False,
+        has_powerauto=False,
+        has_msgtxt=False,
         precision=0.01,
         unit="mm",
     ),
@@ -23,20 +26,5 @@ devices = dict(
         description="a text",
         readpv=f"{prefix}NAME",
         writepv=f"{prefix}NAME",
-    ),
-    SmokeCounter=device(
-        "nicos_ess.devices.epics.detector.EpicsCounter",
-        description="a counter behind EPICS",
-        readpv=f"{prefix}COUNTER",
-        startpv=f"{prefix}COUNTER.START",
-        stoppv=f"{prefix}COUNTER.STOP",
-    ),
-    smoketimer=device("nicos.devices.generic.VirtualTimer", visibility=()),
-    epicsdet=device("nicos.devices.generic.Detector", description="counts behind EPICS", timers=["smoketimer"], counters=["SmokeCounter"]),
-    SciChat=device(
-        "nicos_ess.devices.scichat.ScichatBot",
-        description="the chat of the experiment",
-        brokers=configdata("config.KAFKA_BROKERS"),
-        scichat_topic=configdata("config.SCICHAT_TOPIC"),
     ),
 )

@@ -11,13 +11,14 @@ sysconfig = dict(
 modules = ["nicos.commands.standard", "nicos_ess.commands"]
 
 devices = dict(
-    SMOKE=device("nicos.devices.instrument.Instrument", description="the instrument", instrument="SMOKE"),
+    SMOKE=device("nicos.devices.instrument.Instrument", description="the instrument", instrument="SMOKE", responsible="nobody@example.org"),
     Sample=device("nicos_ess.devices.sample.EssSample", description="the sample in the beam"),
     Exp=device(
         "nicos_ess.devices.experiment.EssExperiment",
         description="the experiment",
         dataroot=configdata("config.DATA_ROOT"),
         sample="Sample",
+        cache_filepath=configdata("config.PROPOSAL_CACHE"),
     ),
     conssink=device("nicos_ess.devices.datasinks.console_scan_sink.ConsoleScanSink"),
     asciisink=device("nicos.devices.datasinks.AsciiScanfileSink"),

@@ -1,0 +1,4 @@
+description = "nothing but the commands: what genuine NICOS begins with"
+group = "lowlevel"
+
+modules = ["nicos.commands.standard"]

@@ -1,0 +1,61 @@
+"""The stack of the control suite: the four programs, PVs, forwarder and file-writer; one daemon, whose tests run one after the other."""
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from testbeam.clients.control import Client
+from testbeam.kit.stack import Stack
+from testbeam.stacks.control import control_stack
+from testbeam.suites.subject import Subject
+
+SETUPS = ("system", "epics_basic", "detector")
+
+
+@pytest.fixture(scope="session")
+def stack(subject: Subject) -> Stack:
+    return subject.stack(control_stack())
+
+
+@pytest.fixture(scope="session")
+def ours(subject: Subject) -> bool:
+    """Whether it is testbeam's own control: then more is asked of it."""
+    return subject.is_ours("control")
+
+
+@pytest.fixture(scope="module")
+def smoke_client(shared_run: Any) -> Iterator[Client]:
+    """A client of the daemon, whatever the tests before have left behind."""
+    with shared_run["daemon"].client(user="admin", password="admin") as client:
+        yield client
+
+
+@pytest.fixture
+def client(smoke_client: Client) -> Client:
+    """The client, with the daemon idle and the setups loaded."""
+    if smoke_client.getstatus()["status"][0] >= 0:
+        smoke_client.emergency()
+    smoke_client.wait_idle(20)
+    if not set(SETUPS) <= set(smoke_client.getstatus()["setups"][1]):
+        smoke_client.NewSetup(*SETUPS, timeout=90)
+        smoke_client.NewExperiment(1234, "suite", [{"name": "contact"}], [{"name": "user"}])
+        smoke_client.NewSample("sample")
+        smoke_client.SetDetectors("det")
+    return smoke_client
+
+
+@pytest.fixture
+def connect(shared_run: Any) -> Iterator[Callable[[str], socket.socket]]:
+    """What opens a bare connection to the cache or the daemon."""
+    opened: list[socket.socket] = []
+
+    def connected(part: str) -> socket.socket:
+        host, _, port = shared_run[part].endpoints[part].rpartition(":")
+        opened.append(socket.create_connection((host, int(port)), 5))
+        return opened[-1]
+
+    yield connected
+    for one in opened:
+        one.close()

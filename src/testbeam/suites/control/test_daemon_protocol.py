@@ -1,0 +1,125 @@
+"""The daemon, by bare frames: who may log in, what is refused and how, and that garbage costs nobody else anything."""
+
+import json
+import os
+import random
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from testbeam.clients.control import Client
+from testbeam.errors import ControlError, ScriptFailed
+from testbeam.wire.nicos.daemon_frames import encode_command, take_reply
+from testbeam.wire.nicos.daemon_words import Command
+
+Connect = Callable[[str], socket.socket]
+
+
+def reply(connection: socket.socket) -> Any:
+    buffer = bytearray()
+    connection.settimeout(5)
+    while (frame := take_reply(buffer)) is None:
+        data = connection.recv(65_536)
+        if not data:
+            return None
+        buffer += data
+    return frame
+
+
+def test_the_banner_names_the_protocol(client: Client) -> None:
+    assert client.banner["protocol_version"] in (22, 23, 24)
+    assert client.banner["daemon_version"]
+
+
+@pytest.mark.parametrize(("user", "password"), [("user", "wrong"), ("nobody", "user"), ("", "")])
+def test_wrong_credentials_are_refused(shared_run: Any, user: str, password: str) -> None:
+    with pytest.raises(ControlError):
+        shared_run["daemon"].client(user=user, password=password)
+
+
+def test_a_guest_may_look_and_not_run(shared_run: Any, ours: bool) -> None:
+    with shared_run["daemon"].client(user="guest", password="") as guest:
+        assert guest.eval("1 + 1") == 2
+        if ours:
+            with pytest.raises(ScriptFailed):
+                guest.execute("pass")
+
+
+def test_an_expression_that_fails_is_an_error_or_the_default(client: Client, ours: bool) -> None:
+    assert client.eval("1/0", stringify=True).startswith("(")
+    if ours:
+        assert client.eval("1/0", default=7) == 7
+        with pytest.raises(ControlError, match="division by zero"):
+            client.eval("1/0")
+
+
+def test_unknown_commands_and_wrong_arguments_are_refused(client: Client) -> None:
+    with pytest.raises(ControlError):
+        client.ask(Command.QUEUE, "one argument")
+    with pytest.raises(ControlError):
+        client.ask(Command.BREAK, 1)
+
+    assert client.eval("2 + 2") == 4
+
+
+def test_control_is_kept_from_lower_levels(shared_run: Any, client: Client) -> None:
+    endless = client.queue("while True: sleep(0.05)")
+    with shared_run["daemon"].client(user="user", password="user") as user:
+        with pytest.raises(ControlError):
+            user.break_()
+        user.emergency()
+    with pytest.raises(ScriptFailed):
+        client.wait_done(endless, timeout=10)
+
+
+def test_completion_knows_commands_and_devices(client: Client) -> None:
+    assert "maw" in {one.rstrip("(") for one in client.complete("ma")}
+    assert "SmokeBasicMoveable" in {one.rstrip("(") for one in client.complete("maw(SmokeBasicM")}
+
+
+def test_a_pickle_in_json_is_never_read(connect: Connect, client: Client, ours: bool) -> None:
+    if not ours:
+        pytest.skip("the genuine serialiser reads it, by design")
+    connection = connect("daemon")
+    connection.sendall(os.urandom(16))
+    assert reply(connection).ok
+    hidden = {"__pickle__": "cos\nsystem\n(S'touch /tmp/testbeam-was-here'\ntR."}
+    connection.sendall(encode_command(Command.AUTHENTICATE, json.dumps([hidden]).encode()))
+
+    assert not reply(connection).ok
+    assert not os.path.exists("/tmp/testbeam-was-here")  # noqa: PTH110
+    assert client.eval("3 + 3") == 6
+
+
+@pytest.mark.parametrize("garbage", [b"GET / HTTP/1.1\r\n\r\n" * 4, b"\x05" + b"\xff" * 6, struct.pack(">cHI", b"\x05", 0x64, 2**31)])
+def test_garbage_closes_its_own_connection_only(connect: Connect, client: Client, garbage: bytes) -> None:
+    connection = connect("daemon")
+    connection.sendall(os.urandom(16))
+    reply(connection)
+    connection.sendall(garbage)
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(10)
+    while connection.recv(4096):
+        pass
+
+    assert client.eval("4 + 4") == 8
+
+
+def test_half_open_and_silent_connections_block_nobody(connect: Connect, shared_run: Any) -> None:
+    for sent in (b"", b"1", os.urandom(15), os.urandom(16)):
+        connect("daemon").sendall(sent)
+
+    with shared_run["daemon"].client() as another:
+        assert another.eval("5 + 5") == 10
+
+
+def test_random_bytes_are_survived(connect: Connect, client: Client) -> None:
+    noise = random.Random(23)
+    for _ in range(100):
+        with connect("daemon") as broken:
+            broken.sendall(noise.randbytes(noise.randrange(1, 200)))
+
+    assert client.eval("6 + 6") == 12

@@ -1,0 +1,122 @@
+"""Setup files: the field's manner of writing them, and errors with file and line."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from testbeam.errors import SetupError
+from testbeam.services.control.setups.declared import DeviceConfig, Setup
+from testbeam.services.control.setups.files import read_setups
+
+
+def read(folder: Path, **files: str) -> dict[str, Setup]:
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(dedent(text))
+    return read_setups([folder])
+
+
+def test_a_setup_has_what_its_file_names(tmp_path: Path) -> None:
+    one = read(
+        tmp_path,
+        one="""
+        description = "a stage"
+        group = "lowlevel"
+        includes = ["two"]
+        devices = dict(x=device("some.Class", unit="mm", abslimits=(0, 5)))
+        startupcode = "print(1)"
+        display_order = 7
+        """,
+        two="devices = {}",
+    )["one"]
+
+    assert (one.description, one.group, one.includes, one.startupcode, one.display_order) == (
+        "a stage",
+        "lowlevel",
+        ("two",),
+        "print(1)",
+        7,
+    )
+    assert one.devices["x"] == DeviceConfig("some.Class", {"unit": "mm", "abslimits": (0, 5)})
+    assert not one.problem
+
+
+def test_configdata_comes_from_the_file_that_it_names(tmp_path: Path) -> None:
+    (tmp_path / "special").mkdir()
+    (tmp_path / "special" / "config.py").write_text('group = "configdata"\nHOST = "here"\n')
+    one = read(tmp_path, one='devices = dict(x=device("some.Class", host=configdata("config.HOST")))')["one"]
+
+    assert one.devices["x"] == DeviceConfig("some.Class", {"host": "here"})
+
+
+def test_a_nested_device_becomes_one_of_its_own(tmp_path: Path) -> None:
+    one = read(tmp_path, one='devices = dict(x=device("A", motor=device("B", n=1), others=[device("C"), "y"]))')["one"]
+
+    assert set(one.devices) == {"x", "x_motor", "x_others1"}
+    assert one.devices["x"] == DeviceConfig("A", {"motor": "x_motor", "others": ["x_others1", "y"]})
+    assert one.devices["x_motor"] == DeviceConfig("B", {"n": 1})
+
+
+def test_setups_of_one_name_add_up_and_none_takes_away(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.mkdir()
+    second.mkdir()
+    (first / "one.py").write_text('devices = dict(x=device("A"), y=device("B"))\nincludes = ["two"]')
+    (first / "two.py").write_text("")
+    (second / "one.py").write_text('devices = dict(x=device("C"), y=None)')
+
+    one = read_setups([first, second])["one"]
+
+    assert one.includes == ("two",)
+    assert one.devices == {"x": DeviceConfig("C", {}), "y": None}
+
+
+def test_panel_words_and_the_setup_name_are_there(tmp_path: Path) -> None:
+    one = read(tmp_path, one="layout = Row(Column(Block('b', [BlockRow(Field(dev='x'))], setups=setupname)))")["one"]
+
+    assert not one.problem
+
+
+def test_an_unknown_group_is_optional(tmp_path: Path) -> None:
+    assert read(tmp_path, one='group = "strange"')["one"].group == "optional"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("x = (", 1, "never closed"),
+        ("a = 1\nb = nothing\n", 2, "nothing"),
+        ("a = 1\n\ndevices = dict(x=5)\n", 3, "'x'"),
+        ("includes = 5\n", 1, "includes"),
+        ("\nincludes = ['gone']\n", 2, "gone"),
+        ("import no_such_module_at_all\n", 1, "no_such_module_at_all"),
+        ("devices = {'1x': device('A')}\n", 1, "1x"),
+        ("devices = {'class': device('A')}\n", 1, "class"),
+        ("a = configdata('config.X')\n", 1, "config"),
+        ("raise SystemError('odd')\n", 1, "odd"),
+    ],
+)
+def test_an_error_names_file_and_line_and_the_others_are_read(tmp_path: Path, text: str, line: int, what: str) -> None:
+    setups = read(tmp_path, broken=text, good='devices = dict(y=device("A"))')
+
+    problem = setups["broken"].problem
+    assert f"broken.py, line {line}" in problem
+    assert what in problem
+    assert not setups["good"].problem
+
+
+def test_a_broken_include_breaks_who_includes_it(tmp_path: Path) -> None:
+    setups = read(tmp_path, one='includes = ["two"]', two="x = nothing")
+
+    assert "two.py, line 1" in setups["one"].problem
+
+
+def test_a_circle_of_configdata_ends(tmp_path: Path) -> None:
+    setups = read(tmp_path, a="X = configdata('b.X')", b="X = configdata('a.X')")
+
+    assert all(setup.problem for setup in setups.values())
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="nowhere"):
+        read_setups([tmp_path / "nowhere"])
