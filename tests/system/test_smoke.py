@@ -96,4 +96,7 @@ def test_ctrl_c_leaves_no_process(smoke: Callable[[str], Smoke], when: str) -> N
     assert run.wait_gone(5) == {}
     assert "Traceback" not in run.said()
     if when == FORWARDED:
+        assert run.wait(1) == 130
         assert run.outcome()["ok"] is False
+        assert "interrupted: nothing of it runs any more; logs are in runtime/log" in run.said().replace("\n", " ")
+        assert list(run.folder.glob("**/smoke.nxs")) == []  # half a file has a name that says so

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from testbeam.cli.apps import new_app
 from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
 from testbeam.console.json_file import answering
+from testbeam.errors import SettingsError
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command()
@@ -33,6 +35,8 @@ def audit(
 
     with answering(json_file) as answer:
         answer.check()
+        if not file.is_file():
+            raise SettingsError("FILE", str(file), "a finished NeXus file that is there")
         kafka = kafka_of(bootstrap, kafka_property, kafka_config)
         job = find_job(kafka, command_topic or ["tb_filewriter_pool"], job_id=job_id, file=file.resolve())
         result = audit_file(kafka, job, file, Leeway(before_s=time_before_start, after_s=time_after_stop))

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from testbeam.cli.apps import new_app
 from testbeam.errors import SettingsError
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command()

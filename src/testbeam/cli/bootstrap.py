@@ -1,4 +1,4 @@
-"""Which Kafka does a command mean, and how does it log in there?"""
+"""The Kafka that a command means, and how to log in there."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from testbeam.errors import SettingsError, StackError
+from testbeam.errors import SettingsError, StackError, TestbeamError
 
 if TYPE_CHECKING:
+    from testbeam.hosting.registry import Entry
     from testbeam.transport.kafka.client import Kafka
 
 BootstrapOption: TypeAlias = Annotated[
@@ -59,7 +60,24 @@ def _of_running_stack() -> str:
     if len(found) > 1:
         running = ", ".join(f"{stack} has {broker}" for stack, broker in found.items())
         raise SettingsError("--bootstrap", "", f"which broker is meant: {len(found)} stacks of yours are running ({running})")
-    return next(iter(found.values()))
+    (stack,) = (entry for entry in up if entry.id in found)
+    _check_alive(stack)
+    return found[stack.id]
+
+
+def _check_alive(stack: "Entry") -> None:
+    """Say at once that a broker has ended, where a client would ask it in vain for its whole time."""
+    from testbeam.hosting.facts import ask_services
+
+    try:
+        services = ask_services(stack)
+    except TestbeamError:  # who holds it does not answer: the broker may do so all the same
+        return
+    for one in services:
+        if "kafka" in stack.endpoints.get(one.name, {}) and one.state in {"crashed", "failed"}:
+            raise StackError(
+                f"{one.name} of stack {stack.id} has {one.state}; start it again: testbeam restart {one.name} --stack {stack.id}"
+            )
 
 
 def kafka_of(bootstrap: str, properties: Sequence[str] | None, config: Path | None) -> "Kafka":

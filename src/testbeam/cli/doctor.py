@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from testbeam.cli.apps import new_app
 from testbeam.console.json_file import answering
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from testbeam.doctor.examination import Examined
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 _UNFIT = 1
 _MARKS = {"good": "[green]✓[/]", "limited": "[yellow]–[/]", "lacking": "[red]✗[/]"}

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from testbeam.cli.apps import new_app
 from testbeam.cli.chosen_stack import meant
 from testbeam.errors import SettingsError
 from testbeam.hosting import registry
 from testbeam.hosting.ending import end
 from testbeam.hosting.registry import Entry
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command()

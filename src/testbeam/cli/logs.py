@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from testbeam.cli.apps import new_app
 from testbeam.cli.chosen_stack import chosen
 from testbeam.cli.stack_option import StackOption
 from testbeam.console.output import stop_on_signals, write
@@ -17,7 +18,7 @@ from testbeam.hosting.registry import Entry
 from testbeam.kit import template
 from testbeam.kit.logs import LineReader, last_lines
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 _LOOK_S = 0.1
 _LOOKS_OF_A_REST = 10

@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "Start a stack for the time of a command, such as: testbeam run -- pytest.",
     "env": "Print the variables by which other programs find a running stack.",
     "ps": "List the stacks that are up.",
+    "pvs": "List the PVs of a running stack's IOCs.",
     "logs": "Show what the services of a running stack log.",
     "restart": "Restart one service of a running stack.",
     "down": "End a running stack, in order.",
@@ -67,7 +68,7 @@ def run(argv: list[str]) -> int:
 def _substitute_what_a_terminal_lacks() -> None:
     """Have a character that the terminal's encoding lacks replaced by another, instead of a command ended by it."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="replace")
 
 

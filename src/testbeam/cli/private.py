@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from testbeam.cli.apps import new_app
 from testbeam.errors import SettingsError
 from testbeam.kit import private_net
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -2,65 +2,86 @@
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from testbeam.cli.apps import new_app
 from testbeam.errors import TestbeamError
 from testbeam.hosting import registry
-from testbeam.hosting.channel import Channel
+from testbeam.hosting.facts import ServiceFacts, ask_services
 from testbeam.hosting.registry import Entry
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
-_ANSWER_S = 2.0
+Told = Sequence[ServiceFacts] | str  # or why there is no answer
 
 
 @app.command()
 def ps(as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False) -> None:
-    """List the stacks of this user that are up, with the state of each service."""
-    found = [(entry, states(entry)) for entry in registry.entries(starting=True)]
+    """List the stacks of this user that are up, with state, pid and addresses of each service."""
+    found = [(entry, told(entry)) for entry in registry.entries(starting=True)]
     if as_json:
-        print(json.dumps([{**asdict(entry), "services": told} for entry, told in found], indent=2))
+        print(json.dumps([_as_json(entry, services) for entry, services in found], indent=2))
         return
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True)
     if not found:
-        console.print("no stack of yours is up; start one: [bold]testbeam up --detach[/]", highlight=False)
-        return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for head in ("id", "name", "up for", "services", "broker", "folder"):
-        table.add_column(head, overflow="fold")
-    for entry, told in found:
-        table.add_row(entry.id, _name(entry), _age(time.time() - entry.wall_s), _services(told), _broker(entry), entry.folder or "-")
-    console.print(table, highlight=False)
+        console.print(f"no stack of yours is up (looked in {registry.stacks_folder()}); start one: [bold]testbeam up --detach[/]")
+    for number, (entry, services) in enumerate(found):
+        if number:
+            console.print()
+        _show(entry, services, console)
 
 
-def states(entry: Entry) -> dict[str, str]:
-    """Return the state of each service; one entry that says why where the stack does not answer."""
+def told(entry: Entry) -> Told:
+    """Return the services of a stack; in words why it does not answer."""
     if not entry.is_ready:
-        return {"?": "starting"}
+        return "starting"
     try:
-        with Channel(entry.socket, _ANSWER_S) as channel:
-            services: list[dict[str, Any]] = channel.ask("describe")["services"]
-            return {one["name"]: str(channel.ask("look", service=one["name"])["state"]) for one in services}
+        return ask_services(entry)
     except TestbeamError as error:
-        return {"?": str(error)}
+        return str(error)
 
 
-def _name(entry: Entry) -> str:
-    return f"{entry.name} (pytest)" if entry.session else entry.name
+def _as_json(entry: Entry, services: Told) -> dict[str, object]:
+    if isinstance(services, str):
+        return {**asdict(entry), "services": {"?": services}, "pids": {}}
+    states = {one.name: one.state for one in services}
+    return {**asdict(entry), "services": states, "pids": {one.name: one.pid for one in services}}
 
 
-def _services(told: dict[str, str]) -> str:
-    odd = [f"[red]{name} {state}[/]" for name, state in told.items() if state != "ready"]
-    return ", ".join([f"{len(told) - len(odd)} ready", *odd])
+def _show(entry: Entry, services: Told, console: Console) -> None:
+    age = _age(time.time() - entry.wall_s)
+    console.print(f"[bold]{entry.id}[/]  {escape(entry.name)}{' (pytest)' if entry.session else ''}  up for {age}  {_summary(services)}")
+    console.print(f"  folder  {escape(entry.folder or '-')}")
+    if entry.file:
+        console.print(f"  file    {escape(entry.file)}")
+    if not isinstance(services, str):
+        console.print(_table(entry, services), soft_wrap=False)
+    if any("ca" in one or "pva" in one for one in entry.endpoints.values()):
+        console.print(f'  for caget and pvget:  [bold]eval "$(testbeam env {entry.id})"[/]')
+        console.print(f"  its PVs:  [bold]testbeam pvs --stack {entry.id}[/]")
 
 
-def _broker(entry: Entry) -> str:
-    return next((one["kafka"] for one in entry.endpoints.values() if "kafka" in one), "")
+def _table(entry: Entry, services: Sequence[ServiceFacts]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    for one in services:
+        where = "  ".join(f"{name} {address}" for name, address in entry.endpoints.get(one.name, {}).items() if name != "address")
+        state = one.state if one.state == "ready" else f"[red]{one.state}[/]"
+        table.add_row(f"  {escape(one.name)}", state, "" if one.pid is None else f"pid {one.pid}", escape(where))
+    return table
+
+
+def _summary(services: Told) -> str:
+    if isinstance(services, str):
+        return f"[red]{escape(services)}[/]"
+    odd = [f"[red]{escape(one.name)} {one.state}[/]" for one in services if one.state != "ready"]
+    return ", ".join([f"{len(services) - len(odd)} ready", *odd])
 
 
 def _age(seconds: float) -> str:

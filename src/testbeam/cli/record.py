@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from testbeam.cli.apps import new_app
 from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
 from testbeam.console.output import StatusLine, stop_on_signals
 from testbeam.console.times import moment_ms, seconds
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command()

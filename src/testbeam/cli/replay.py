@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from testbeam.cli.apps import new_app
 from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
 from testbeam.console.output import StatusLine, stop_on_signals, write
 from testbeam.errors import SettingsError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from testbeam.kafkatools.replaying import Replayed
     from testbeam.wire.kafka.message import KafkaMessage
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command()

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from testbeam.cli.apps import new_app
 from testbeam.cli.stack_option import StackOption, names
 from testbeam.hosting.attached import attach
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command()

@@ -13,17 +13,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from testbeam.cli.apps import new_app
 from testbeam.cli.foreground import label_of, replaced_in, started
+from testbeam.cli.replacement_options import Command, External, LocalBuild
 from testbeam.cli.variables import variables_of
 from testbeam.console.signals import end_as_by_ctrl_c
 from testbeam.errors import SettingsError
 from testbeam.runtime import exit_codes
 from testbeam.stacks.toml.file import declared
 
-_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+_app = new_app()
 
 _END = "--"
-_REPLACE = typer.Option(metavar="ROLE=…", help="Your own build, command line, or HOST:PORT in a role; may be given more than once.")
 
 
 def app(argv: list[str], prog_name: str) -> None:
@@ -36,9 +37,9 @@ def app(argv: list[str], prog_name: str) -> None:
 def run(
     context: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="A testbeam.toml. Default: that of this folder, else the reference stack.")] = None,
-    local_build: Annotated[list[str] | None, _REPLACE] = None,
-    command: Annotated[list[str] | None, _REPLACE] = None,
-    external: Annotated[list[str] | None, _REPLACE] = None,
+    local_build: LocalBuild = None,
+    command: Command = None,
+    external: External = None,
     folder: Annotated[
         Path | None, typer.Option(help="Where its logs and files go. Default: a temporary folder, removed at its end.")
     ] = None,

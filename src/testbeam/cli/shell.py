@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from testbeam.cli.apps import new_app
 from testbeam.cli.stack_option import StackOption, names
 from testbeam.console import timeline
 from testbeam.errors import SettingsError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from testbeam.kit.run import Run
     from testbeam.stacks.toml.file import Declaration
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from testbeam.cli.apps import new_app
 from testbeam.console.json_file import answering
 from testbeam.console.signals import end_as_by_ctrl_c
 from testbeam.runtime import exit_codes
@@ -16,7 +17,7 @@ from testbeam.suites.first_light import summary
 from testbeam.suites.first_light.plan import Plan
 from testbeam.suites.first_light.session import Session
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command()
@@ -36,13 +37,25 @@ def smoke(
     plan = Plan(seed=seed, events=events, topics=Topics(prefix=instrument))
     with answering(json_file) as answer, folders.claimed(runtime) as folder:
         answer.check()
-        with Session(plan, folder, console).up(bootstrap) as session:
-            outcome = session.outcome()
-            summary.show(outcome, console)
-            if keep_kafka:
-                answer.write(outcome.as_json())  # while it stays is when programs want to know
-                session.stay()
+        session = Session(plan, folder, console)
+        try:
+            with session.up(bootstrap):
+                outcome = session.outcome()
+                summary.show(outcome, console)
+                if keep_kafka:
+                    answer.write(outcome.as_json())  # while it stays is when programs want to know
+                    session.stay()
+        except KeyboardInterrupt:
+            answer.write({"ok": False, "error": "interrupted"})
+            console.print(f"\ninterrupted: {_left_over(session)}", highlight=False, soft_wrap=True)
+            raise typer.Exit(exit_codes.INTERRUPTED) from None
         if clean_runtime and outcome.ok:
             folders.clean(folder, json_file)
         answer.write(outcome.as_json())  # once nothing can fail any more
     raise typer.Exit(exit_codes.OK if outcome.ok else exit_codes.FAILED)
+
+
+def _left_over(session: Session) -> str:
+    """Return what is left of a run that was interrupted."""
+    file = f"; the file, not written to its end, is {session.unfinished}" if session.unfinished else ""
+    return f"nothing of it runs any more; logs are in {session.folder / 'log'}{file}"

@@ -14,10 +14,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from testbeam.cli.apps import new_app
+
 if TYPE_CHECKING:
     from testbeam.driver.driver import Result
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from testbeam.cli.apps import new_app
 from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
 from testbeam.console.output import stop_on_signals, write
 from testbeam.console.times import moment_ms
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from testbeam.kafkatools.inspect.listing import TopicFacts
     from testbeam.wire.kafka.message import KafkaMessage
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = new_app(has_commands=True)
 
 
 @app.callback()

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from testbeam.cli.apps import new_app
 from testbeam.cli.endpoints import show_endpoints
 from testbeam.cli.foreground import label_of, prepare, replaced_in, started
+from testbeam.cli.replacement_options import Command, External, LocalBuild
 from testbeam.console import timeline
 from testbeam.console.signals import end_as_by_ctrl_c
 from testbeam.errors import SettingsError
@@ -19,18 +21,16 @@ from testbeam.kit.journal import Event
 from testbeam.kit.stack import Stack
 from testbeam.stacks.toml.file import declared
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-_REPLACE = typer.Option(metavar="ROLE=…", help="Your own build, command line, or HOST:PORT in a role; may be given more than once.")
+app = new_app()
 
 
 @app.command()
 def up(
     file: Annotated[Path | None, typer.Argument(help="A testbeam.toml. Default: that of this folder, else the reference stack.")] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the stack is ready, and leave it up.")] = False,
-    local_build: Annotated[list[str] | None, _REPLACE] = None,
-    command: Annotated[list[str] | None, _REPLACE] = None,
-    external: Annotated[list[str] | None, _REPLACE] = None,
+    local_build: LocalBuild = None,
+    command: Command = None,
+    external: External = None,
     wait_to_attach_debugger: Annotated[
         list[str] | None,
         typer.Option(metavar="[=SERVICE]", help="Hold this service, or all, before its first instruction until a debugger lets it go on."),

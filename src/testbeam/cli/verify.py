@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from testbeam.cli.apps import new_app
 from testbeam.console.json_file import answering
 from testbeam.console.signals import end_as_by_ctrl_c
 from testbeam.errors import SettingsError
 from testbeam.runtime import exit_codes
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command()

@@ -53,6 +53,9 @@ class Timeline:
     def table(self, now_s: float) -> Table:
         """Return the picture of this moment."""
         table = Table(box=None, show_header=False, pad_edge=False)
+        for _ in range(4):
+            table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)  # a row stays one line, whatever a probe has to say
         for name, row in self.rows.items():
             table.add_row(Text(name, style="bold"), Text(row.state, style=_COLOURS.get(row.state, "dim")), *self._bar(row, now_s))
         return table
@@ -63,7 +66,7 @@ class Timeline:
         end_s = row.until_s if row.until_s is not None else now_s
         first, last = (min(round(s / _BAR_S * _BAR_CELLS), _BAR_CELLS) for s in (row.spawned_s, end_s))
         bar = Text(" " * first + "━" * max(last - first, 1), style=_COLOURS.get(row.state, "dim"))
-        return bar, Text(f"{end_s:5.2f} s"), Text("" if row.state == "ready" else row.detail[:60], style="dim")
+        return bar, Text(f"{end_s:5.2f} s"), Text("" if row.state == "ready" else row.detail, style="dim")
 
 
 @contextmanager

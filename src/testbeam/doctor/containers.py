@@ -4,7 +4,8 @@ from testbeam.doctor.finding import Finding, good, limited
 from testbeam.errors import StackError
 from testbeam.kit.containers import engine, leftovers
 
-_WAYS = "only for services in containers: sudo systemctl start docker, or sudo apt-get install -y podman"
+_INSTALL = "only for services in containers: sudo apt-get install -y podman"
+_START = "only for services in containers: sudo systemctl start docker, or log in anew as a member of its group"
 
 
 def look() -> Finding:
@@ -12,7 +13,8 @@ def look() -> Finding:
     asked = [engine.ask(one, timeout_s=4.0) for one in engine.candidates()]
     found = next((one for one in asked if one.version), None)
     if found is None:
-        return limited("; ".join(f"{one.engine} {one.trouble}" for one in asked), _WAYS)
+        missing = all(one.trouble == engine.NOT_INSTALLED for one in asked)
+        return limited("; ".join(f"{one.engine} {one.trouble}" for one in asked), _INSTALL if missing else _START)
     return judge(found, leftovers.find(found.engine))
 
 
@@ -33,7 +35,7 @@ def remove_leftovers() -> int:
     """
     answering = [one for one in engine.candidates() if engine.ask(one).version]
     if not answering:
-        raise StackError(f"no container engine answers, so none could be asked for leftovers; {_WAYS}")
+        raise StackError(f"no container engine answers, so none could be asked for leftovers; {_INSTALL}")
     count = 0
     for one in answering:
         left = leftovers.find(one)

@@ -94,7 +94,12 @@ def safely(attempt: Callable[[], ProbeResult]) -> ProbeResult:
     try:
         return attempt()
     except Exception as error:  # a probe is anybody's code, and the wait must report, not die
-        return ProbeResult(ready=False, detail=f"{type(error).__name__}: {error}")
+        return ProbeResult(ready=False, detail=words_of(error))
+
+
+def words_of(error: Exception) -> str:
+    """Return what went wrong with an attempt in a reader's words: that nothing listens yet is no error of a start."""
+    return "not listening yet" if isinstance(error, ConnectionRefusedError) else f"{type(error).__name__}: {error}"
 
 
 def stands_still(pid: int, *, stopped: bool = True) -> ProbeResult:

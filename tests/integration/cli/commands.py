@@ -33,7 +33,14 @@ class Commands:
     def run(self, *words: str, env: Mapping[str, str] | None = None, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
         argv = [sys.executable, "-m", "testbeam", *words]
         return subprocess.run(
-            argv, cwd=folder or self.folder, env=self.env(env or {}), capture_output=True, text=True, timeout=90, check=False
+            argv,
+            cwd=folder or self.folder,
+            env=self.env(env or {}),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=90,
+            check=False,
         )
 
     def spawn(self, *words: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":

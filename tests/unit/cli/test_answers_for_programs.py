@@ -147,8 +147,15 @@ def test_an_audit_that_can_not_be_made_is_the_answer(tmp_path: Path, monkeypatch
     monkeypatch.setattr("testbeam.audit.run.find_job", gone)
     (tmp_path / "audit.json").write_text(OLD)
 
-    assert main.run(["audit", "a.nxs", "-b", "localhost:1", "--json", str(tmp_path / "audit.json")]) == 3
+    (tmp_path / "a.nxs").touch()
+
+    assert main.run(["audit", str(tmp_path / "a.nxs"), "-b", "localhost:1", "--json", str(tmp_path / "audit.json")]) == 3
     assert read(tmp_path / "audit.json") == {"ok": False, "error": "no broker"}
+
+
+def test_a_file_that_is_not_there_is_told_before_any_broker_is_asked_for(capsys: Captured) -> None:
+    assert main.run(["audit", "nowhere.nxs"]) == 2
+    assert "nowhere.nxs" in capsys.readouterr().err
 
 
 def test_an_older_answer_is_gone_while_the_new_one_is_not_known(tmp_path: Path) -> None:

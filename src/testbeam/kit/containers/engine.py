@@ -10,6 +10,7 @@ from pathlib import Path
 from testbeam.errors import StackError
 
 ENGINES = ("docker", "podman")
+NOT_INSTALLED = "is not installed"
 VARIABLE = "TESTBEAM_CONTAINER_ENGINE"
 _ANSWER_S = 5.0
 
@@ -38,7 +39,7 @@ def image_argv(engine: str, image: str) -> tuple[str, ...]:
 def ask(engine: str, timeout_s: float = _ANSWER_S) -> Asked:
     """Ask an engine whether it is there; never waits longer than `timeout_s`."""
     if shutil.which(engine) is None:
-        return Asked(engine=engine, trouble="is not installed")
+        return Asked(engine=engine, trouble=NOT_INSTALLED)
     try:
         done = subprocess.run(
             version_argv(engine), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s, check=False, errors="replace"

@@ -8,8 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from testbeam.errors import SettingsError
+from testbeam.suites.first_light.plan import FILE_NAME
 
-KEPT = ("report.html", "smoke.nxs", "log", "events.jsonl")
+KEPT = ("report.html", FILE_NAME, "log", "events.jsonl")
 OF_OTHERS = ("failures",)  # what a failed test left for its reader stays whatever a smoke run does
 _MARK = ".testbeam-runtime"
 

@@ -8,6 +8,7 @@ from testbeam.nexus import compose, demo_instrument
 from testbeam.stacks.topics import Topics
 
 PULSES_PER_S = 14
+FILE_NAME = "smoke.nxs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

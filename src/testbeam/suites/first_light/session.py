@@ -20,7 +20,7 @@ from testbeam.stacks.roles.broker.declaration import BrokerHandle
 from testbeam.suites.first_light import pictures
 from testbeam.suites.first_light.outcome import Outcome, ServiceLine
 from testbeam.suites.first_light.page import page
-from testbeam.suites.first_light.plan import Plan
+from testbeam.suites.first_light.plan import FILE_NAME, Plan
 from testbeam.suites.first_light.steps import Steps
 
 
@@ -32,6 +32,8 @@ class Session:
     folder: Path
     console: Console
     steps: list[tuple[float, str]] = field(default_factory=list)
+    unfinished: Path | None = None  # where the file is that was not written to its end
+    _is_written: bool = False
     _started_s: float = field(default_factory=time.monotonic)
     _run: Run = field(init=False)
 
@@ -64,6 +66,7 @@ class Session:
     def outcome(self) -> Outcome:
         """Take all steps, audit the file and write the report."""
         file = Steps(self.plan, self._run, self.say).take()
+        self._is_written = True
         outcome = self._judged(file)
         outcome.report.write_text(page(outcome), encoding="utf-8")
         return outcome
@@ -87,7 +90,10 @@ class Session:
             error.add_note(f"the log of every service is in {self.folder / 'log'}")
             raise
         finally:
-            self._run.stop()
+            try:
+                self._run.stop()
+            finally:
+                self.unfinished = None if self._is_written else set_apart(self.folder / FILE_NAME)
         self._run.check()
 
     def _judged(self, file: Path) -> Outcome:
@@ -107,6 +113,13 @@ class Session:
             audit=result,
             steps=tuple(self.steps),
         )
+
+
+def set_apart(file: Path) -> Path | None:
+    """Give a file that was not written to its end a name that says so; return it, None where there is no file."""
+    if not file.exists():
+        return None
+    return file.rename(file.with_name(f"{file.stem}.unfinished{file.suffix}"))
 
 
 def _services(run: Run) -> tuple[ServiceLine, ...]:

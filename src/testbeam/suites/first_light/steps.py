@@ -12,7 +12,7 @@ from testbeam.stacks.roles.broker.declaration import BrokerHandle
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle
 from testbeam.stacks.roles.forwarder.declaration import ForwarderHandle
 from testbeam.stacks.roles.ioc.declaration import IocHandle
-from testbeam.suites.first_light.plan import Plan
+from testbeam.suites.first_light.plan import FILE_NAME, Plan
 
 Say = Callable[[str], None]
 
@@ -33,14 +33,14 @@ class Steps:
         start_ms, stop_ms = self.plan.window_ms(time.time_ns() // 1_000_000)
         job = writer.client.start(
             self.plan.nexus_structure(),
-            "smoke.nxs",
+            FILE_NAME,
             start_time_ms=start_ms,
             stop_time_ms=stop_ms,
             job_id=self.plan.job_id,
             run_name="smoke",
         )
         answer = job.wait_started(within_s=10)
-        self.say(f"{answer.service_id} writes smoke.nxs: {self.plan.pulses} pulses of {self.plan.events_per_pulse:,} events")
+        self.say(f"{answer.service_id} writes {FILE_NAME}: {self.plan.pulses} pulses of {self.plan.events_per_pulse:,} events")
         self._sweep(first_pulse)
         finished = job.wait_written(within_s=60)
         self.say("file closed")

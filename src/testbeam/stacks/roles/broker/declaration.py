@@ -12,6 +12,7 @@ from testbeam.kafka_distribution.in_place import everything_in_place
 from testbeam.kafka_distribution.options import LaunchOptions
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event, wall_ms
+from testbeam.kit.probing import words_of
 from testbeam.kit.protocols import Evidence
 from testbeam.kit.spec import Port, ProbeResult, Service, ServiceView
 from testbeam.transport.kafka.plain import ask_metadata, make_usable
@@ -268,7 +269,7 @@ def _ask(bootstrap: str) -> ProbeResult:
         try:
             found = ask_metadata(address)
         except Exception as error:  # shown as the last thing seen, whatever it is
-            trouble = f"{address}: {type(error).__name__}: {error}"
+            trouble = f"{address}: {words_of(error)}"
             continue
         if found.brokers:
             return ProbeResult(ready=True, detail=f"{address} answers for {len(found.brokers)} broker(s) and {len(found.topics)} topics")

@@ -12,12 +12,12 @@ from testbeam.kit.journal import Event
 from testbeam.kit.protocols import Evidence
 from testbeam.kit.spec import Port, ProbeResult, Service, ServiceView
 from testbeam.model.deadline import Deadline
+from testbeam.stacks.roles.ioc.records_file import RECORDS_FILE as RECORDS_FILE
 from testbeam.transport import epics_libraries
 from testbeam.transport.ca.client import CaClient
 from testbeam.transport.epics_environment import CA_PORT, PVA_BROADCAST_PORT, PVA_PORT, client_environment
 from testbeam.transport.pva import port as pva_port
 
-RECORDS_FILE = "records.txt"
 _PROBE_S = 0.4
 
 epics_environment = client_environment

@@ -1,0 +1,59 @@
+"""Commands where the terminal's encoding, the path or the home folder is not what it is on the developer's machine."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.commands import Commands, declare
+
+ENCODINGS = {
+    "Latin-1": {"PYTHONIOENCODING": "latin-1"},
+    "ASCII": {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
+    "C locale, no coercion": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "TERM": "dumb"},
+}
+
+
+@pytest.mark.parametrize("env", ENCODINGS.values(), ids=ENCODINGS)
+@pytest.mark.parametrize("words", [("--help",), ("help", "up"), ("doctor",), ("ps",)], ids=" ".join)
+def test_a_terminal_that_is_not_utf_8_gets_substitutes(commands: Commands, env: dict[str, str], words: tuple[str, ...]) -> None:
+    done = commands.run(*words, env=env)
+
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_whole_life_of_a_stack_on_a_latin_1_terminal(commands: Commands) -> None:
+    declare(commands.folder, "Prüfstand")
+    env = {"PYTHONIOENCODING": "latin-1"}
+
+    codes = {words: commands.run(*words, env=env).returncode for words in [("up", "-d"), ("ps",), ("logs",), ("env",), ("down",)]}
+
+    assert set(codes.values()) == {0}, codes
+
+
+def test_the_light_chain_below_a_path_with_a_blank_and_an_umlaut(commands: Commands) -> None:
+    folder = commands.folder / "mein prüfstand"
+    (folder / "tmp").mkdir(parents=True)
+    script = "import os, pathlib; print(pathlib.Path(os.environ['TESTBEAM_OUTPUT']).is_dir())"
+
+    done = commands.run("run", "--folder", str(folder / "lauf 1"), "--", sys.executable, "-c", script, env={"TMPDIR": str(folder / "tmp")})
+
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+    assert (folder / "lauf 1/log/filewriter.log").is_file()
+
+
+def test_the_light_chain_with_a_home_that_can_not_be_written(commands: Commands, filled_cache: Path) -> None:
+    env = {"HOME": "/sys", "TESTBEAM_CACHE": str(filled_cache), "XDG_CACHE_HOME": "/sys/cache"}
+
+    done = commands.run("run", "--", "true", env=env)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_cache_that_can_not_be_written_names_the_variable_that_moves_it(commands: Commands) -> None:
+    done = commands.run("broker", "fetch", env={"HOME": "/sys", "XDG_CACHE_HOME": "", "TESTBEAM_CACHE": ""})
+
+    assert done.returncode == 3
+    assert "TESTBEAM_CACHE" in done.stderr
+    assert "Traceback" not in done.stderr
