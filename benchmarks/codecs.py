@@ -22,9 +22,8 @@ from testbeam.wire.flatbuffers.schemas.columns_ev44 import decode_ev44_columns
 from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
 from testbeam.wire.flatbuffers.schemas.events_ev44 import decode_ev44, encode_ev44
 from testbeam.wire.flatbuffers.schemas.labelled_array_da00 import decode_da00, encode_da00
-from testbeam.wire.flatbuffers.schemas.log_value_f144 import decode_f144, encode_f144
+from testbeam.wire.flatbuffers.schemas.log_value_f144 import F144Bank, F144Template, decode_f144, encode_f144
 from testbeam.wire.flatbuffers.schemas.template_da00 import Da00Template
-from testbeam.wire.flatbuffers.schemas.template_f144 import F144Bank, F144Template
 
 NAME = "YMIR:SE:TEMP-1:READBACK"
 BATCH = 1_000

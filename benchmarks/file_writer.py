@@ -35,7 +35,7 @@ from testbeam.stacks.roles.broker.declaration import broker
 from testbeam.transport.kafka.client import Kafka, Reader, create_topics
 from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
 from testbeam.wire.flatbuffers.schemas.events_ev44 import encode_ev44
-from testbeam.wire.flatbuffers.schemas.template_f144 import F144Bank, F144Template
+from testbeam.wire.flatbuffers.schemas.log_value_f144 import F144Bank, F144Template
 
 SOURCES = 1_000
 LOGS = 2_000_000

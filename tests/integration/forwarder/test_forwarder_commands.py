@@ -4,7 +4,7 @@ from testbeam.clients.forwarder import ForwarderClient
 from testbeam.clients.topics import Tail, TopicHandle
 from testbeam.errors import WaitTimeout
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol
-from testbeam.model.samples import LogValue
+from testbeam.model.samples import ConnectionState, LogValue, Severity
 from tests.hostile.corpus import HOSTILE
 from tests.integration.forwarder.chains import Chain, stream
 
@@ -102,15 +102,22 @@ def test_a_pv_that_is_nowhere_is_named_in_the_status(client: ForwarderClient, to
     assert (status.details["connected"], status.details["not_connected"]) == (1, ["T:NOBODY", "T:NOBODY"])
 
 
-def test_a_missing_topic_costs_its_own_stream_only(client: ForwarderClient, topic: TopicHandle) -> None:
-    client.add(stream("T:LONG", "no_such_topic"), stream("T:DOUBLE", topic))
+def test_a_missing_topic_costs_its_own_stream_only_and_gets_the_newest_once_it_is_there(
+    chain: Chain, client: ForwarderClient, topic: TopicHandle
+) -> None:
+    late = f"{topic.name}_late"
+    client.add(stream("T:LONG", late), stream("T:DOUBLE", topic))
 
     topic.expect(source="T:DOUBLE", within_s=10)
-    lost = "not delivered: Broker: Unknown topic or partition"
     statuses = (client.next_status() for _ in range(100))
+    told = next(status for status in statuses if status.details["unsent"] == 3)  # value, alarm and connection
+    assert late in told.details["last_error"]
+    chain.broker.create_topics(late)
 
-    status = next(s for s in statuses if lost in s.details["dropped"])
-    assert "no_such_topic" in status.details["last_error"]
+    records = chain.broker.topic(late)
+    records.expect(source="T:LONG", value=-70000, within_s=20)
+    records.expect(source="T:LONG", value=Severity.OK, within_s=20)
+    records.expect(source="T:LONG", value=ConnectionState.CONNECTED, within_s=20)
 
 
 def test_the_error_says_what_is_missing_and_what_is_too_much(client: ForwarderClient, topic: TopicHandle) -> None:

@@ -8,11 +8,11 @@ from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol, 
 from testbeam.model.samples import ConnectionState, Severity
 from testbeam.model.updates import AlarmColumns, ConnectionColumns, Form, UpdateBatch, ValueColumns
 from testbeam.runtime.counters import Drops
-from testbeam.services.forwarder.ages import Ages
 from testbeam.services.forwarder.core import Core
-from testbeam.services.forwarder.problems import Problems
 from testbeam.services.forwarder.repeats import Repeats
-from testbeam.services.forwarder.stream_set import Applied, StreamSet
+from testbeam.services.forwarder.status import Problems
+from testbeam.services.forwarder.stream_table import Applied, StreamTable
+from testbeam.services.forwarder.timestamp_filter import TimestampFilter
 from testbeam.wire.flatbuffers.registry import decode
 
 LOG = logging.getLogger("test")
@@ -52,16 +52,19 @@ class Forwarding:
     """A core; `sent` reads what it would send."""
 
     period_ms: int | None = None
-    ages: Ages = field(default_factory=Ages)
+    times: TimestampFilter = field(default_factory=TimestampFilter)
 
     def __post_init__(self) -> None:
-        self.streams = StreamSet(None if self.period_ms is None else Repeats(self.period_ms))
+        self.streams = StreamTable(None if self.period_ms is None else Repeats(self.period_ms))
         self.drops = Drops(LOG)
         self.problems = Problems(LOG)
-        self.core = Core("fw", self.streams, self.drops, self.problems, self.ages)
+        self.core = Core("fw", self.streams, self.drops, self.problems, self.times)
 
     def do(self, change: ConfigChange, *streams: StreamSpec) -> Applied:
-        return self.streams.apply(command(change, *streams))
+        applied = self.streams.apply(command(change, *streams))
+        for number, _ in applied.removed:
+            self.core.removed(number)
+        return applied
 
     def add(self, *streams: StreamSpec) -> list[int]:
         return [number for number, _ in self.do(ConfigChange.ADD, *streams).added]

@@ -1,7 +1,7 @@
 import pytest
 
 from testbeam.model.forwarding import ConfigChange, Protocol, StreamSpec
-from testbeam.services.forwarder.streams import Change, change
+from testbeam.services.forwarder.command_rules import Change, change
 from tests.unit.forwarder.forwarding import Forwarding, command, spec
 
 SCHEMAS = ("f144",)

@@ -4,8 +4,7 @@ import pytest
 
 from testbeam.errors import SettingsError
 from testbeam.runtime.settings import parse as parse_settings
-from testbeam.services.forwarder.addresses import parse
-from testbeam.services.forwarder.places import places
+from testbeam.services.forwarder.addresses import kafka_addresses, parse
 from testbeam.services.forwarder.settings import PROG, ForwarderSettings
 
 REQUIRED = ["--config-topic", "h:1/commands", "--status-topic", "h:1/status", "--output-broker", "h:1"]
@@ -72,7 +71,7 @@ def test_a_user_needs_a_password_and_a_known_protocol_and_mechanism(text: str, p
 
 def test_topics_on_one_cluster_share_a_producer_and_others_do_not() -> None:
     settings = read("--storage-topic", "other:1/stored")
-    where = places(settings)
+    where = kafka_addresses(settings)
 
     assert where.commands.cluster == where.status.cluster == where.output.cluster
     assert where.storage is not None

@@ -5,7 +5,7 @@ import pytest
 from testbeam.model.forwarding import ConfigChange, Protocol
 from testbeam.model.samples import ConnectionState
 from testbeam.services.forwarder.status import MOST_NAMED, Rate, status_json
-from testbeam.services.forwarder.stored import from_store, to_store
+from testbeam.services.forwarder.storage import from_store, to_store
 from testbeam.wire.flatbuffers.schemas.forwarder_command_fc00 import decode_fc00, encode_fc00
 from tests.hostile.corpus import HOSTILE
 from tests.unit.forwarder.forwarding import NOW, Forwarding, command, connections, spec
@@ -13,7 +13,7 @@ from tests.unit.forwarder.forwarding import NOW, Forwarding, command, connection
 
 def status(forwarding: Forwarding) -> dict[str, object]:
     text = status_json(
-        forwarding.streams.by_number.values(), updates=5, updates_per_s=1.25, dropped={"x": 2}, waiting=3, last_error="it broke"
+        forwarding.streams.by_number.values(), updates=5, updates_per_s=1.25, dropped={"x": 2}, waiting=3, unsent=1, last_error="it broke"
     )
     read: dict[str, object] = json.loads(text)
     return read

@@ -10,8 +10,7 @@ from testbeam.wire.flatbuffers.schemas.columns_ev44 import decode_ev44_columns
 from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
 from testbeam.wire.flatbuffers.schemas.events_ev44 import encode_ev44
 from testbeam.wire.flatbuffers.schemas.layouts_ev44 import locate
-from testbeam.wire.flatbuffers.schemas.layouts_f144 import SCALAR_LAYOUTS, SHORTEST, STRUCTURE
-from testbeam.wire.flatbuffers.schemas.log_value_f144 import encode_f144
+from testbeam.wire.flatbuffers.schemas.log_value_f144 import SCALAR_LAYOUTS, SHORTEST, STRUCTURE, encode_f144
 from tests.hostile.corpus import HOSTILE, VALID
 from tests.unit.wire.library import LIBRARY
 from tests.unit.wire.values import F144_TYPES, VALUES, same

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from testbeam.errors import WireError
 from testbeam.model.samples import LogValue
-from testbeam.wire.flatbuffers.schemas.log_value_f144 import decode_f144, encode_f144
-from testbeam.wire.flatbuffers.schemas.template_f144 import F144Bank, F144Template
+from testbeam.wire.flatbuffers.schemas.log_value_f144 import F144Bank, F144Template, decode_f144, encode_f144
 from tests.unit.wire.library import LIBRARY
 from tests.unit.wire.values import F144_TYPES
 

@@ -1,4 +1,4 @@
-r"""Where is a broker, and which topic is meant? The options' `[PROTOCOL+MECHANISM\user@]host[:port][/topic]`.
+r"""Addresses of brokers and topics in the options: `[PROTOCOL+MECHANISM\user@]host[:port][/topic]`.
 
 Source: docs/reference/contracts/forwarder.md, "Options".
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from testbeam.errors import SettingsError
+from testbeam.services.forwarder.settings import ForwarderSettings
 from testbeam.transport.kafka.client import Kafka
 
 DEFAULT_PORT = 9092
@@ -73,3 +74,33 @@ def _security(option: str, text: str, match: re.Match[str], password: str | None
         "sasl.username": match["user"],
         "sasl.password": password,
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaAddresses:
+    """The addresses of a forwarder; without `storage` its streams are not kept."""
+
+    commands: Address
+    status: Address
+    output: Address
+    storage: Address | None
+
+
+def kafka_addresses(settings: ForwarderSettings) -> KafkaAddresses:
+    """Return the addresses in the options.
+
+    Raises:
+        SettingsError: one of them can't be used.
+    """
+    ca_file = settings.ssl_ca_cert_file
+
+    def address(option: str, text: str, password: str | None, *, topic_needed: bool = True) -> Address:
+        return parse(option, text, password=password, ca_file=ca_file, topic_needed=topic_needed)
+
+    storage = settings.storage_topic
+    return KafkaAddresses(
+        commands=address("config-topic", settings.config_topic, settings.config_topic_sasl_password),
+        status=address("status-topic", settings.status_topic, settings.status_topic_sasl_password),
+        output=address("output-broker", settings.output_broker, settings.output_broker_sasl_password, topic_needed=False),
+        storage=None if storage is None else address("storage-topic", storage, settings.storage_topic_sasl_password),
+    )

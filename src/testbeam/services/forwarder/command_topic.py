@@ -1,17 +1,16 @@
-"""Which commands came? All that were sent since this program was loaded, whatever happens to broker and topic meanwhile.
+"""Command topic: all commands that were sent since this program was loaded, whatever happens to broker and topic meanwhile.
 
 The topic is read by offset, without a group: a group would be joined seconds later, and what was sent before would be lost. Reading begins
 at the first command that is not older than the program, so that one sent to a forwarder that is still starting counts as well; commands
 are idempotent, so one that is read twice after a reconnect does no harm.
 """
 
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from testbeam.errors import TopicMissing, TransportError
 from testbeam.services.forwarder.addresses import Address
-from testbeam.services.forwarder.problems import Problems
+from testbeam.services.forwarder.status import Problems
 from testbeam.transport.kafka.client import Reader
 
 _RETRY_S = 0.02
@@ -38,16 +37,16 @@ class CommandTopic:
     _retry_s: float = float("-inf")
     _trying_since_s: float | None = None
 
-    def look(self, wait_s: float) -> list[bytes]:
+    def look(self, wait_s: float, now_s: float) -> list[bytes]:
         """Return the commands that came, waiting up to `wait_s` for the first; not ready, this tries to become so and does not wait."""
-        if not self.ready and time.monotonic() >= self._retry_s:
-            self._try_assign()
+        if not self.ready and now_s >= self._retry_s:
+            self._try_assign(now_s)
         if self._reader is None or not self.ready:
             return []
         try:
             messages = self._reader.read(_MOST, wait_s)
         except TransportError as error:
-            self._lost(error)
+            self._lost(error, now_s)
             return []
         self.since_ms = max([self.since_ms, *(message.timestamp()[1] for message in messages)])
         return [message.value() or b"" for message in messages]
@@ -59,7 +58,7 @@ class CommandTopic:
             self._reader = None
         self.ready = False
 
-    def _try_assign(self) -> None:
+    def _try_assign(self, now_s: float) -> None:
         topic = self.address.topic
         try:
             if self._reader is None:
@@ -70,7 +69,7 @@ class CommandTopic:
             self.ready = True
             self._trying_since_s = None
         except TransportError as error:
-            self._lost(error)
+            self._lost(error, now_s)
 
     def _look_beside(self, reader: Reader) -> None:
         if self.beside:
@@ -78,8 +77,7 @@ class CommandTopic:
                 self.beside_is_empty = all(low == high for low, high in reader.watermarks(self.beside, _ANSWER_S).values())
             self.beside = ""
 
-    def _lost(self, error: TransportError) -> None:
-        now_s = time.monotonic()
+    def _lost(self, error: TransportError, now_s: float) -> None:
         if self._trying_since_s is None:
             self._trying_since_s = now_s
         elif now_s - self._trying_since_s > _PATIENCE_S:

@@ -1,25 +1,34 @@
-"""Which messages follow from what PVs say? No clock, no socket: time comes in, messages come out.
+"""Core of the forwarder: updates of PVs in, messages out. No clock, no socket: time comes in with the call.
 
 Source: docs/reference/contracts/forwarder.md, "Messages".
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import WireError
-from testbeam.model.samples import Alarm, ConnectionChange
-from testbeam.model.updates import AlarmColumns, ConnectionColumns, Form, UpdateBatch, ValueColumns
+from testbeam.model.samples import Alarm, ConnectionChange, UnitsChange
+from testbeam.model.time import EPICS_EPOCH_NS, NS_PER_MS
+from testbeam.model.updates import AlarmColumns, ConnectionColumns, Form, UnitsColumns, UpdateBatch, ValueColumns
 from testbeam.runtime.counters import Drops
-from testbeam.services.forwarder.ages import NEVER_NS, Ages
-from testbeam.services.forwarder.problems import Problems
-from testbeam.services.forwarder.serialisers.registry import SERIALISERS
-from testbeam.services.forwarder.serialisers.seam import Serialise
-from testbeam.services.forwarder.stream import Stream
-from testbeam.services.forwarder.stream_set import StreamSet
+from testbeam.services.forwarder.serialisers import SERIALISERS, WITH_ALARM, Serialise
+from testbeam.services.forwarder.status import Problems
+from testbeam.services.forwarder.stream_table import ALARM, CONNECTION, UNITS, Stream, StreamTable
+from testbeam.services.forwarder.timestamp_filter import NEVER_NS, TimestampFilter
 from testbeam.wire.flatbuffers.schemas.alarm_al00 import encode_al00
 from testbeam.wire.flatbuffers.schemas.connection_change_ep01 import encode_ep01
+from testbeam.wire.flatbuffers.schemas.units_change_un00 import encode_un00
+
+if TYPE_CHECKING:
+    from testbeam.services.forwarder.fast_f144 import FastF144
 
 TOO_FAST = "came faster than they were taken"
-_MS = 1_000_000  # ns
+MISSED = "never came: a gap in the count of the source"
+
+_FAST = "f144"
+_FAST_FORMS = (Form.SCALAR, Form.ENUM)
+_NO_TIMES = (0, EPICS_EPOCH_NS)
 
 
 @dataclass(slots=True)
@@ -27,18 +36,24 @@ class Core:
     """Turns updates into messages that wait in the topics of `streams`; what can't go out is counted in `drops` with its reason."""
 
     service_id: str
-    streams: StreamSet
+    streams: StreamTable
     drops: Drops
     problems: Problems
-    ages: Ages = Ages()
-    updates: int = 0  # values sent, repeats apart
+    times: TimestampFilter = TimestampFilter()
+    updates: int = 0  # values made into messages, repeats apart
+    updates_of: Counter[int] = field(default_factory=Counter)  # by stream number
+    _fast: "FastF144 | None" = None
 
     def take(self, batch: UpdateBatch, now_ns: int) -> None:
         """Make the messages of a batch."""
         self._take_connections(batch.connections, now_ns)
+        ahead = self._note_alarms_ahead(batch.alarms)
         for columns in batch.values:
-            self._take_values(columns, now_ns)
+            self._take_columns(columns, now_ns)
+        for stream in ahead:
+            stream.alarms_ahead = []
         self._take_alarms(batch.alarms, now_ns)
+        self._take_units(batch.units, now_ns)
         if batch.dropped:
             self.drops.add(TOO_FAST, n=batch.dropped)
         for number, text in batch.problems:
@@ -48,31 +63,85 @@ class Core:
         """Make the last message of each stream that is due again, at the Kafka time `now_ms`."""
         if self.streams.repeats is not None:
             for number, payload in self.streams.repeats.take_due(now_ms):
-                self.streams.by_number[number].add(payload, now_ms)
+                stream = self.streams.by_number[number]
+                stream.topic.messages.append((stream.key, payload, now_ms))
 
-    def _take_values(self, columns: ValueColumns, now_ns: int) -> None:
-        """The hot path: an update costs a look-up, two comparisons, a filled template and a dictionary."""
+    def removed(self, number: int) -> None:
+        """Forget what was kept of a stream apart from the table."""
+        self.updates_of.pop(number, None)
+        if self._fast is not None:
+            self._fast.forget(number)
+
+    def _take_columns(self, columns: ValueColumns, now_ns: int) -> None:
+        if self._fast is None:
+            self._take_rows(columns, now_ns)
+            return
+        count, rest = self._fast.take(columns, now_ns + self.times.ahead_ns)
+        if count:
+            self.updates += count
+            self._count(columns, rest)
+        if rest is not None:
+            self._take_rows(rest, now_ns)
+
+    def _count(self, columns: ValueColumns, rest: ValueColumns | None) -> None:
+        """Count the rows of columns but the rest."""
+        counts = Counter(_listed(columns.stream))
+        if rest is not None:
+            counts.subtract(_listed(rest.stream))
+        self.updates_of.update(counts)
+
+    def _take_rows(self, columns: ValueColumns, now_ns: int) -> None:
+        """Take updates one by one: each costs a look-up, two comparisons, a filled template and a dictionary."""
         kind = (columns.form, columns.dtype)
-        streams, repeats, ahead_ns = self.streams.by_number, self.streams.repeats, now_ns + self.ages.ahead_ns
+        table, last_of, newest = self.streams.by_number, self.streams.last_ns, self.streams.newest
+        repeats, ahead_ns = self.streams.repeats, now_ns + self.times.ahead_ns
         for number, value, timestamp_ns in columns.rows():
-            stream = streams.get(number)
+            stream = table.get(number)
             if stream is None:
                 continue  # removed while the update was under way
-            last_ns = stream.last_ns
+            last_ns = last_of[number]
             if (last_ns == NEVER_NS or not last_ns <= timestamp_ns <= ahead_ns) and self._refuses(stream, timestamp_ns, last_ns, now_ns):
                 continue
-            if stream.kind != kind:
-                stream.kind, stream.serialise = kind, _serialise(stream, *kind)
+            if stream.value_kind != kind:
+                stream.value_kind, stream.serialise = kind, _serialise(stream, *kind)
+                self._learn(stream, *kind)
             try:
                 payload = stream.serialise(value, timestamp_ns)
             except WireError as error:
                 self.drops.add(f"{stream.spec.schema} can't carry {columns.kind}", f"{stream.spec.channel}: {error}")
                 continue
-            stream.last_ns = timestamp_ns
-            stream.topic.messages.append((stream.key, payload, timestamp_ns // _MS))
+            if payload is None:
+                continue
+            last_of[number] = timestamp_ns
+            message = newest[number] = (stream.key, payload, timestamp_ns // NS_PER_MS)
+            stream.topic.messages.append(message)
             self.updates += 1
+            self.updates_of[number] += 1
             if stream.repeats and repeats is not None:
-                repeats.sent(number, payload, now_ns // _MS)
+                repeats.sent(number, payload, now_ns // NS_PER_MS)
+            if stream.missed:
+                self.drops.add(MISSED, stream.spec.channel, stream.missed)
+                stream.missed = 0
+
+    def _learn(self, stream: Stream, form: Form, dtype: str) -> None:
+        """Let the fast path have a stream whose values it can take."""
+        if stream.spec.schema != _FAST or form not in _FAST_FORMS or dtype in "U?O" or stream.repeats:
+            return
+        if self._fast is None:
+            from testbeam.services.forwarder.fast_f144 import FastF144
+
+            self._fast = FastF144(self.streams)
+        self._fast.learn(stream, dtype)
+
+    def _note_alarms_ahead(self, columns: AlarmColumns) -> list[Stream]:
+        """Give streams that send the alarm with the value those of this batch; return which."""
+        found = []
+        for number, at_ns, severity, message in zip(columns.stream, columns.timestamp_ns, columns.severity, columns.message, strict=True):
+            stream = self.streams.by_number.get(number)
+            if stream is not None and stream.spec.schema in WITH_ALARM:
+                stream.alarms_ahead.append((at_ns, severity, message))
+                found.append(stream)
+        return found
 
     def _take_alarms(self, columns: AlarmColumns, now_ns: int) -> None:
         rows = zip(columns.stream, columns.timestamp_ns, columns.severity, columns.message, strict=True)
@@ -82,22 +151,35 @@ class Core:
                 continue
             stream.alarm, stream.alarm_ns = (severity, message), timestamp_ns
             alarm = Alarm(source_name=stream.spec.channel, timestamp_ns=timestamp_ns, severity=severity, message=message)
-            stream.add(encode_al00(alarm), timestamp_ns // _MS)
+            stream.send(ALARM, encode_al00(alarm), timestamp_ns // NS_PER_MS)
 
     def _take_connections(self, columns: ConnectionColumns, now_ns: int) -> None:
         for number, seen_ns, state in zip(columns.stream, columns.timestamp_ns, columns.state, strict=True):
             stream = self.streams.by_number.get(number)
             if stream is None or stream.connection is state:
                 continue
-            timestamp_ns = self.ages.of_connection(seen_ns, stream.connection_ns, now_ns)
+            timestamp_ns = self.times.of_connection(seen_ns, stream.connection_ns, now_ns)
             stream.connection, stream.connection_ns = state, timestamp_ns
             seen = ConnectionChange(source_name=stream.spec.channel, timestamp_ns=timestamp_ns, state=state, service_id=self.service_id)
-            stream.add(encode_ep01(seen), timestamp_ns // _MS)
+            stream.send(CONNECTION, encode_ep01(seen), timestamp_ns // NS_PER_MS)
+
+    def _take_units(self, columns: UnitsColumns, now_ns: int) -> None:
+        for number, seen_ns, units in zip(columns.stream, columns.timestamp_ns, columns.units, strict=True):
+            stream = self.streams.by_number.get(number)
+            if stream is None or stream.units == units:
+                continue
+            timestamp_ns = self.times.of_connection(seen_ns, NEVER_NS, now_ns)
+            stream.units = units
+            change = UnitsChange(source_name=stream.spec.channel, timestamp_ns=timestamp_ns, units=units)
+            stream.send(UNITS, encode_un00(change), timestamp_ns // NS_PER_MS)
 
     def _refuses(self, stream: Stream, timestamp_ns: int, last_ns: int, now_ns: int) -> bool:
-        reason = self.ages.refusal(timestamp_ns, last_ns, now_ns)
+        reason = self.times.refusal(timestamp_ns, last_ns, now_ns)
         if reason is not None:
             self.drops.add(reason, f"{stream.spec.channel} at {timestamp_ns} ns since 1970")
+        elif timestamp_ns in _NO_TIMES and not stream.told_no_time:
+            stream.told_no_time = True
+            self.problems.note(f"{stream.spec.channel} has no time stamp: a file-writer drops its messages, which bear {timestamp_ns} ns")
         return reason is not None
 
     def _note(self, number: int, text: str) -> None:
@@ -105,10 +187,14 @@ class Core:
         self.problems.note(text if stream is None else f"{stream.spec.channel} ({stream.spec.protocol.name}): {text}")
 
 
+def _listed(column: Any) -> list[int]:
+    return column.tolist() if hasattr(column, "tolist") else list(column)
+
+
 def _serialise(stream: Stream, form: Form, dtype: str) -> Serialise:
     """Return what serialises this kind of value; where the schema can't carry it, something that says so of each."""
     try:
-        return SERIALISERS[stream.spec.schema](stream.spec.channel, form, dtype)
+        return SERIALISERS[stream.spec.schema](stream, form, dtype)
     except WireError as error:
         return _refuser(error)
 

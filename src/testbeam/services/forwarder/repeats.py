@@ -1,4 +1,4 @@
-"""Which streams are due to be sent again, and when to look next.
+"""Periodic repeats: which streams are due to be sent again.
 
 A PV that does not change must still appear in the file, so a stream may ask for its last payload to be repeated.
 Source: docs/reference/contracts/forwarder.md, "Periodic repeats".

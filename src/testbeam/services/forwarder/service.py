@@ -1,48 +1,89 @@
-"""What does the forwarder do all day? Commands in, updates in, messages out, a sign of life: one thread, one producer for life.
+"""Service loop of the forwarder: commands in, updates in, messages out, a status; one thread, one producer for life.
 
 The first status says that it is ready, and is sent when the positions in the command topic are facts: no command sent after it, nor after
 this program was loaded, is lost.
 """
 
 import logging
-import os
+import socket
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
-from testbeam.errors import WireError
-from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol, StreamSpec
+from testbeam.errors import SettingsError, WireError
+from testbeam.model.forwarding import ConfigChange, ForwarderCommand, StreamSpec
+from testbeam.model.forwarding import Protocol as PvProtocol
+from testbeam.model.time import NS_PER_DAY
 from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.runtime.heartbeat import Heartbeat
-from testbeam.services.forwarder.ages import Ages
-from testbeam.services.forwarder.announcer import Announcer
+from testbeam.runtime.metrics import GraphiteSender, Metric, PrometheusServer, node
+from testbeam.runtime.ready_file import write_ready_file
+from testbeam.runtime.status_publisher import StatusPublisher
+from testbeam.services.forwarder import metrics
+from testbeam.services.forwarder.addresses import Address, KafkaAddresses, kafka_addresses
 from testbeam.services.forwarder.command_topic import CommandTopic
 from testbeam.services.forwarder.core import Core
-from testbeam.services.forwarder.outbox import Outbox
-from testbeam.services.forwarder.places import places
-from testbeam.services.forwarder.problems import Problems
-from testbeam.services.forwarder.producers import data_producer
+from testbeam.services.forwarder.kafka_sender import KafkaSender, open_producer
+from testbeam.services.forwarder.monitor_set import MonitorSet
 from testbeam.services.forwarder.repeats import Repeats
 from testbeam.services.forwarder.settings import PROG, ForwarderSettings
-from testbeam.services.forwarder.status import Rate, status_json
+from testbeam.services.forwarder.status import Problems, Rate, status_json
 from testbeam.services.forwarder.storage import Storage
-from testbeam.services.forwarder.stream_set import StreamSet
-from testbeam.services.forwarder.watchers import Watchers
+from testbeam.services.forwarder.stream_table import StreamTable
+from testbeam.services.forwarder.timestamp_filter import TimestampFilter
+from testbeam.transport.graphite import DEFAULT_PORT as CARBON_PORT
 from testbeam.transport.listening import wait_for_broker
 from testbeam.transport.monitors.opening import open_monitors
 from testbeam.transport.monitors.protocols import Monitors
-from testbeam.wire.flatbuffers.schemas.forwarder_command_fc00 import decode_fc00
+from testbeam.wire.forwarder_json import Exit, decode_command, decode_streams
 
 SOFTWARE = "Forwarder"
 NOT_A_COMMAND = "not a command"
 NOT_DELIVERED = "not delivered before the end"
+REFUSED = "stream refused"
 
 _LOADED_MS = clock.wall_ms()
 _TICK_S = 0.01
 _GOODBYE_S = 1.0
-_MS = 1_000_000  # ns
-_DAY_NS = 86_400_000 * _MS
+_LONGEST_NAME = 80  # characters of a foreign text that is told
+
+
+class Commands(Protocol):
+    """Where commands come from; see `CommandTopic`."""
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether no command can be missed any more."""
+
+    @property
+    def beside_is_empty(self) -> bool:
+        """Tell whether the storage topic had no message at the start."""
+
+    def look(self, wait_s: float, now_s: float) -> list[bytes]:
+        """Return the commands that came."""
+
+    def close(self) -> None:
+        """Leave the broker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """All that a forwarder has of the world: clocks, and what opens its connections. Tests bring their own."""
+
+    monotonic_s: Callable[[], float] = time.monotonic
+    wall_ns: Callable[[], int] = clock.wall_ns
+    publisher: Callable[[Address, str, Drops], StatusPublisher] = lambda address, key, drops: StatusPublisher.on(address.kafka, key, drops)
+    sender: Callable[..., KafkaSender] | None = None
+    monitors: Callable[[PvProtocol], Monitors] | None = None
+    commands: Commands | None = None
+
+    def wall_ms(self) -> int:
+        """Return the time in ms since 1970."""
+        return self.wall_ns() // 1_000_000
 
 
 def forward(settings: ForwarderSettings, stop: threading.Event) -> None:
@@ -50,88 +91,110 @@ def forward(settings: ForwarderSettings, stop: threading.Event) -> None:
     forwarder = Forwarder(settings)
     forwarder.connect(stop)
     try:
-        while not stop.is_set():
+        while not stop.is_set() and not forwarder.done:
             forwarder.step(stop)
     finally:
         forwarder.close()
 
 
 class Forwarder:
-    """One forwarder.
+    """One forwarder; `done` once a command has asked for its end.
 
     Raises:
-        SettingsError: an address in the options can't be used.
+        SettingsError: an address in the options, the file with streams or the port for metrics can't be used.
     """
 
-    def __init__(self, settings: ForwarderSettings) -> None:
+    def __init__(self, settings: ForwarderSettings, outside: Outside | None = None) -> None:
         self._settings = settings
-        self._places = places(settings)
+        self._outside = outside or Outside()
+        self._addresses = kafka_addresses(settings)
         self._log = logging.getLogger(PROG)
         self._problems = Problems(self._log)
         self._drops = Drops(self._log)
-        self._streams = StreamSet(None if settings.pv_update_period is None else Repeats(settings.pv_update_period))
-        self._core = Core(settings.service_id, self._streams, self._drops, self._problems, _ages(settings))
-        self._watchers = Watchers(self._open_client, self._problems)
-        self._commands = CommandTopic(self._places.commands, self._problems, _LOADED_MS, beside=self._stored_beside())
+        self._streams = StreamTable(None if settings.pv_update_period is None else Repeats(settings.pv_update_period))
+        self._core = Core(settings.service_id, self._streams, self._drops, self._problems, _timestamp_filter(settings))
+        self._monitors = MonitorSet(self._outside.monitors or self._open_client, self._problems, settings.units)
+        self._commands: Commands = self._outside.commands or CommandTopic(
+            self._addresses.commands, self._problems, _LOADED_MS, beside=_stored_beside(self._addresses)
+        )
         self._heartbeat = Heartbeat(SOFTWARE, settings.service_id, settings.status_interval / 1000)
-        self._announcer = Announcer(self._drops, self._problems, settings.service_id.encode())
+        self._publishers: dict[object, StatusPublisher] = {}
         self._rate = Rate()
-        storage = self._places.storage
-        self._storage = storage and Storage(address=storage, problems=self._problems, say=self._announcer.say)
+        storage = self._addresses.storage
+        self._storage = storage and Storage(address=storage, problems=self._problems, send=self._publish)
+        self._initial = _initial_streams(settings)
+        self._graphite = _graphite(settings, self._metrics)
+        self._prometheus = PrometheusServer(PROG, settings.metrics_port, self._metrics) if settings.metrics_port else None
+        if settings.graylog_logger_address:
+            self._log.warning("graylog-logger-address is understood, but nothing is sent there; the log is here, and in --log-file")
         self._payloads: list[bytes] = []  # commands that came and are not done yet
-        if settings.grafana_carbon_address:
-            self._log.warning("grafana-carbon-address is understood, but no statistics are sent yet")
         self._is_restored = False
         self._is_ready = False
+        self.done = False
 
     def connect(self, stop: threading.Event) -> None:
         """Wait until the brokers of commands and status listen, or until told to stop."""
-        for address in (self._places.commands, self._places.status):
+        for address in (self._addresses.commands, self._addresses.status):
             wait_for_broker(address.kafka, stop, self._log)
-        self._announcer.connect(self._places.status)
+        self._publisher(self._addresses.status)
 
     @cached_property
-    def _outbox(self) -> Outbox:
+    def _sender(self) -> KafkaSender:
         """Return the way to Kafka, made with the first stream: most of a start is over then, and a new broker has settled."""
-        producer = data_producer(
-            self._places.output,
-            queue_messages=self._settings.queue_messages,
-            queue_megabytes=self._settings.queue_megabytes,
-            on_failure=lambda error, message: self._outbox.delivered(error, message),
-        )
-        return Outbox(producer, self._drops, self._problems)
+        if self._outside.sender is not None:
+            return self._outside.sender(self._streams, self._drops, self._problems)
+        settings = self._settings
+        opened = open_producer(self._addresses.output, queue_messages=settings.queue_messages, queue_megabytes=settings.queue_megabytes)
+        return KafkaSender(opened, self._streams, self._drops, self._problems)
 
     def step(self, stop: threading.Event) -> None:
         """Do one round: commands, updates, repeats, status. Waits about 10 ms, for commands if they can be had."""
-        self._payloads += self._commands.look(_TICK_S)
+        self._payloads += self._commands.look(_TICK_S, self._outside.monotonic_s())
         if not self._commands.ready:
             stop.wait(_TICK_S)
         elif self._is_restored or self._restore():
             self._do_commands()
         self._forward()
-        self._announcer.serve()
-        if self._is_restored and self._commands.ready and self._heartbeat.due(time.monotonic()):
-            self._announcer.say(self._places.status, self._heartbeat.encode(self._status()))
-        if not self._is_ready and self._places.status.topic in self._announcer.heard:
+        now_s = self._outside.monotonic_s()
+        for publisher in self._publishers.values():
+            publisher.serve(now_s)
+        if self._is_restored and self._commands.ready and self._heartbeat.due(now_s):
+            self._publish(self._addresses.status, self._heartbeat.encode(self._status(now_s)))
+        if not self._is_ready and self._addresses.status.topic in self._publisher(self._addresses.status).heard:
             self._note_ready()
+        if self._graphite is not None:
+            self._graphite.serve(now_s, self._outside.wall_ms() / 1000)
 
     def close(self) -> None:
         """Send what has come, wait for Kafka to have it, and end every connection."""
         self._forward()
-        self._watchers.close()
+        self._monitors.close()
         self._commands.close()
         if self._streams.ever_used:
-            self._outbox.finish(self._settings.stop_timeout / 1000, NOT_DELIVERED)
-        self._announcer.flush(_GOODBYE_S)
+            self._sender.finish(self._settings.stop_timeout / 1000, NOT_DELIVERED)
+        for publisher in self._publishers.values():
+            publisher.close(_GOODBYE_S)
+        if self._graphite is not None:
+            self._graphite.close(_GOODBYE_S)
+        if self._prometheus is not None:
+            self._prometheus.close()
         self._log.info("sent %d updates; dropped: %s", self._core.updates, dict(self._drops.counts) or "none")
 
     def _forward(self) -> None:
         if not self._streams.ever_used:
             return
-        for batch in self._watchers.drain():
-            self._core.take(batch, clock.wall_ns())
-        self._core.repeat(clock.wall_ms())
-        self._outbox.send(self._streams.outgoing())
+        for batch in self._monitors.drain():
+            self._core.take(batch, self._outside.wall_ns())
+        self._core.repeat(self._outside.wall_ms())
+        self._sender.send(self._streams.outgoing(), self._outside.monotonic_s())
+
+    def _publisher(self, address: Address) -> StatusPublisher:
+        if address.cluster not in self._publishers:
+            self._publishers[address.cluster] = self._outside.publisher(address, self._settings.service_id, self._drops)
+        return self._publishers[address.cluster]
+
+    def _publish(self, address: Address, payload: bytes) -> None:
+        self._publisher(address).send(address.topic, payload, self._outside.monotonic_s())
 
     def _restore(self) -> bool:
         """Take up the streams of the time before, unless told not to; before any command, after none can be missed any more."""
@@ -140,16 +203,12 @@ class Forwarder:
             streams = self._storage.read()
         if streams is None:
             return False
-        if streams:
-            self._log.info("restoring %d streams", len(streams))
-            self._apply(ForwarderCommand(change=ConfigChange.ADD, streams=streams))
+        for words, found in (("restoring %d streams", streams), ("beginning with %d streams of --streams-json", self._initial)):
+            if found:
+                self._log.info(words, len(found))
+                self._apply(ForwarderCommand(change=ConfigChange.ADD, streams=found))
         self._is_restored = True
         return True
-
-    def _stored_beside(self) -> str:
-        """Return the storage topic where the reader of the commands can tell that there is nothing in it, as in a new stack."""
-        storage = self._places.storage
-        return "" if storage is None or storage.cluster != self._places.commands.cluster else storage.topic
 
     def _do_commands(self) -> None:
         """Do the commands that came, and tell of the streams once, however many they were."""
@@ -163,9 +222,13 @@ class Forwarder:
     def _command(self, payload: bytes) -> bool:
         """Do a command; return whether it was one."""
         try:
-            command = decode_fc00(payload)
+            command = decode_command(payload)
         except WireError as error:
-            self._drops.add(NOT_A_COMMAND, f"topic {self._places.commands.topic}: {error}")
+            self._drops.add(NOT_A_COMMAND, f"topic {self._addresses.commands.topic}: {error}")
+            return False
+        if isinstance(command, Exit):
+            self._log.info("told to end by a command")
+            self.done = True
             return False
         self._apply(command)
         return True
@@ -173,35 +236,69 @@ class Forwarder:
     def _apply(self, command: ForwarderCommand) -> None:
         applied = self._streams.apply(command)
         for spec, reason in applied.refused:
-            self._problems.note(f"{command.change.name} of {spec.channel or 'a stream'!r} to topic {spec.topic!r} refused: {reason}")
+            self._problems.last = text = f"{command.change.name} of {spec.channel[:_LONGEST_NAME] or 'a stream'!r} refused: {reason}"
+            self._drops.add(REFUSED, text)
         for number, spec in applied.removed:
-            self._watchers.unsubscribe(number, spec)
+            self._monitors.unsubscribe(number, spec)
+            self._core.removed(number)
         for number, spec in applied.added:
-            self._watchers.subscribe(number, spec)
+            self._monitors.subscribe(number, spec)
         counts = len(applied.added), len(applied.removed), len(applied.refused), len(self._streams.specs)
         self._log.info("%s: %d streams added, %d removed, %d refused; now %d", command.change.name, *counts)
 
-    def _status(self) -> str:
+    def _waiting(self) -> int:
+        return self._sender.waiting if self._streams.ever_used else 0
+
+    def _status(self, now_s: float) -> str:
         return status_json(
             self._streams.by_number.values(),
             updates=self._core.updates,
-            updates_per_s=self._rate.look(self._core.updates, time.monotonic()),
+            updates_per_s=self._rate.look(self._core.updates, now_s),
             dropped=self._drops.counts,
-            waiting=self._outbox.waiting if self._streams.ever_used else 0,
+            waiting=self._waiting(),
+            unsent=len(self._streams.unsent),
             last_error=self._problems.last,
+            channel_access=self._monitors.channel_access,
         )
+
+    def _metrics(self) -> tuple[Metric, ...]:
+        return tuple(metrics.collect(self._core, self._waiting()))
 
     def _note_ready(self) -> None:
         self._is_ready = True
-        self._log.info("ready: reading commands from topic %r", self._places.commands.topic)
-        if self._settings.ready_file is not None:
-            self._settings.ready_file.write_text(f"{os.getpid()}")
+        self._log.info("ready: reading commands from topic %r", self._addresses.commands.topic)
+        write_ready_file(self._settings.ready_file)
 
-    def _open_client(self, protocol: Protocol) -> Monitors:
+    def _open_client(self, protocol: PvProtocol) -> Monitors:
         period_ms, seed = self._settings.fake_pv_period, self._settings.fake_pv_seed
-        return open_monitors(protocol, fake_period_ms=period_ms, fake_seed=seed, clock=clock.wall_ns)
+        return open_monitors(protocol, fake_period_ms=period_ms, fake_seed=seed, clock=self._outside.wall_ns)
 
 
-def _ages(settings: ForwarderSettings) -> Ages:
+def _stored_beside(addresses: KafkaAddresses) -> str:
+    """Return the storage topic where the reader of the commands can tell that there is nothing in it, as in a new stack."""
+    storage = addresses.storage
+    return "" if storage is None or storage.cluster != addresses.commands.cluster else storage.topic
+
+
+def _timestamp_filter(settings: ForwarderSettings) -> TimestampFilter:
     days = settings.first_value_max_age
-    return Ages(first_ns=None if days is None else days * _DAY_NS)
+    return TimestampFilter(first_ns=None if days is None else days * NS_PER_DAY)
+
+
+def _initial_streams(settings: ForwarderSettings) -> tuple[StreamSpec, ...]:
+    if settings.streams_json is None:
+        return ()
+    try:
+        return decode_streams(settings.streams_json.read_bytes())
+    except (OSError, WireError) as error:
+        raise SettingsError("streams-json", str(settings.streams_json), f'a JSON file with {{"streams": […]}} ({error})') from error
+
+
+def _graphite(settings: ForwarderSettings, collect: Callable[[], tuple[Metric, ...]]) -> GraphiteSender | None:
+    if settings.grafana_carbon_address is None:
+        return None
+    host, _, port = settings.grafana_carbon_address.partition(":")
+    if not host or (port and not port.isdigit()):
+        raise SettingsError("grafana-carbon-address", settings.grafana_carbon_address, "host:port")
+    prefix = f"{PROG}.{node(socket.gethostname())}.{node(settings.service_id)}"
+    return GraphiteSender(host, int(port or CARBON_PORT), prefix, settings.statistics_update_interval, collect)

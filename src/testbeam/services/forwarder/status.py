@@ -1,16 +1,33 @@
-"""What does the forwarder say of itself? The JSON in its x5f2.
+"""Status of the forwarder: its last problem, its rates, and the JSON in its x5f2.
 
 Source: docs/reference/contracts/forwarder.md, "Status": `streams` with four keys each; all else is ours.
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from testbeam.model.samples import ConnectionState
-from testbeam.services.forwarder.stream import Stream
+from testbeam.services.forwarder.stream_table import Stream
 
 MOST_NAMED = 100  # channels that are named as not connected; a status must stay far below the broker's largest message
+_LONGEST = 300  # characters of a problem that is told
+
+
+@dataclass(slots=True)
+class Problems:
+    """Remembers the last problem for the status, and logs it unless it is the same as before."""
+
+    log: logging.Logger
+    last: str = ""
+
+    def note(self, text: str) -> None:
+        """Take down a problem; the text names the thing, the place and, where there is one, the next step."""
+        shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+        if shown != self.last:
+            self.log.warning("%s", shown)
+        self.last = shown
 
 
 @dataclass(slots=True)
@@ -28,9 +45,17 @@ class Rate:
 
 
 def status_json(
-    streams: Iterable[Stream], *, updates: int, updates_per_s: float, dropped: Mapping[str, int], waiting: int, last_error: str
+    streams: Iterable[Stream],
+    *,
+    updates: int,
+    updates_per_s: float,
+    dropped: Mapping[str, int],
+    waiting: int,
+    unsent: int,
+    last_error: str,
+    channel_access: str = "",
 ) -> str:
-    """Return the status; `waiting` counts messages that Kafka has not acknowledged."""
+    """Return the status; `waiting` counts messages that Kafka has not acknowledged, `unsent` those that are to be sent again."""
     all_streams = tuple(streams)
     missing = [stream.spec.channel for stream in all_streams if stream.connection is not ConnectionState.CONNECTED]
     return json.dumps(
@@ -41,8 +66,10 @@ def status_json(
             "updates": updates,
             "updates_per_s": round(updates_per_s, 1),
             "waiting": waiting,
+            "unsent": unsent,
             "dropped": dict(dropped),
             "last_error": last_error,
+            "channel_access": channel_access,
         }
     )
 

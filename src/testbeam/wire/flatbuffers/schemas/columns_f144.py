@@ -1,6 +1,6 @@
-"""How are a thousand f144 messages read at once? Their structure is compared as columns of a matrix, their names by look-up.
+"""Many f144 messages read at once: their structure is compared as columns of a matrix, their names by look-up.
 
-Only the layouts of `layouts_f144` are read this way; every other message goes through `decode_f144`, which has the last word.
+Only the layouts of `log_value_f144` are read this way; every other message goes through `decode_f144`, which has the last word.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from testbeam.errors import WireError
 from testbeam.model.columns import LogBatch, LogColumns
 from testbeam.model.samples import LogValue
-from testbeam.wire.flatbuffers.schemas.layouts_f144 import SCALAR_LAYOUTS, STRUCTURE, ScalarLayout
-from testbeam.wire.flatbuffers.schemas.log_value_f144 import decode_f144
-from testbeam.wire.flatbuffers.schemas.schema_f144 import SCALAR_TYPES
+from testbeam.wire.flatbuffers.schemas.log_value_f144 import SCALAR_LAYOUTS, SCALAR_TYPES, STRUCTURE, ScalarLayout, decode_f144
 
 _HEAD = 64  # bytes that hold everything but the name, in every layout
 _STRUCTURE_WORDS = (0, 1, 2, 4, 5, 6)  # of the head as int64; word 3 is the time, word 7 has the value

@@ -1,4 +1,4 @@
-"""Which client watches which stream? One for each protocol, made when its first stream comes."""
+"""Monitor set: the clients that watch PVs, one for each protocol, made when its first stream comes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 from testbeam.errors import TestbeamError
 from testbeam.model.forwarding import Protocol, StreamSpec
 from testbeam.model.updates import UpdateBatch
-from testbeam.services.forwarder.problems import Problems
+from testbeam.services.forwarder.serialisers import WITH_UNITS
+from testbeam.services.forwarder.status import Problems
 from testbeam.transport.monitors.protocols import Monitors
 
 
 @dataclass(slots=True)
-class Watchers:
-    """The clients of all protocols as one; `open_client` makes one."""
+class MonitorSet:
+    """The clients of all protocols as one; `open_client` makes one. With `units` every stream asks for them."""
 
     open_client: Callable[[Protocol], Monitors]
     problems: Problems
+    units: bool = False
     _clients: dict[Protocol, Monitors] = field(default_factory=dict)
 
     def subscribe(self, number: int, spec: StreamSpec) -> None:
@@ -23,8 +25,8 @@ class Watchers:
         try:
             if spec.protocol not in self._clients:
                 self._clients[spec.protocol] = self.open_client(spec.protocol)
-            self._clients[spec.protocol].subscribe(number, spec.channel)
-        except TestbeamError as error:
+            self._clients[spec.protocol].subscribe(number, spec.channel, units=self.units or spec.schema in WITH_UNITS)
+        except (TestbeamError, OSError) as error:
             self.problems.note(f"{spec.channel} can't be watched over {spec.protocol.name}: {error}")
 
     def unsubscribe(self, number: int, spec: StreamSpec) -> None:
@@ -35,6 +37,12 @@ class Watchers:
     def drain(self) -> Iterator[UpdateBatch]:
         """Yield what each client has gathered."""
         return (client.drain() for client in self._clients.values())
+
+    @property
+    def channel_access(self) -> str:
+        """Return by what updates of Channel Access are received; "" while no stream uses it."""
+        client = self._clients.get(Protocol.CA)
+        return str(getattr(getattr(client, "receiver", None), "name", ""))
 
     def close(self) -> None:
         """Close all clients."""

@@ -1,4 +1,4 @@
-"""Which streams does a command add to the set, and which does it take away?
+"""Rules of commands: which streams one adds, removes, or has refused.
 
 Source: docs/reference/contracts/forwarder.md, "Commands".
 """
@@ -12,6 +12,7 @@ from testbeam.model.forwarding import ConfigChange, ForwarderCommand, StreamSpec
 
 _LONGEST_NAME = 500  # bytes; one that does not fit into a datagram would keep pvxs from searching for all others
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_SHOWN = 80  # characters of a foreign text that is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +65,9 @@ def _fault(spec: StreamSpec, schemas: Collection[str]) -> str | None:
     if missing:
         return f"has no {' and no '.join(missing)}"
     if not spec.channel.isprintable() or len(spec.channel.encode()) > _LONGEST_NAME:
-        return f"{spec.channel[:80]!r} can't be the name of a PV"
+        return f"{spec.channel[:_SHOWN]!r} can't be the name of a PV"
     if not _TOPIC.fullmatch(spec.topic):
-        return f"{spec.topic[:80]!r} can't be the name of a topic"
+        return f"{spec.topic[:_SHOWN]!r} can't be the name of a topic"
     if spec.schema not in schemas:
-        return f"schema {spec.schema!r} can't be sent; known are {', '.join(sorted(schemas))}"
+        return f"schema {spec.schema[:_SHOWN]!r} can't be sent; known are {', '.join(sorted(schemas))}"
     return None
