@@ -1,5 +1,6 @@
 """The reference stack: ours in every role, as a beamline has them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from testbeam.kit.stack import Stack
@@ -19,6 +20,7 @@ def light_chain(
     prefix: str = "",
     output: Path | str = "${dir}",
     bootstrap: str = "",
+    client_options: Mapping[str, str] | None = None,
     faultable: bool = False,
     events_per_pulse: int = 1000,
     seed: int = 0,
@@ -26,13 +28,13 @@ def light_chain(
     """Return broker, IOC with the demo records, forwarder, file-writer and event source, on the topics of one instrument.
 
     prefix: what PV names begin with. output: the folder of the files (default: the file-writer's own). bootstrap: a broker
-    that already runs, in place of ours. faultable: the services reach our broker by a link that can be broken,
-    `run["broker"].link(…)`; what is read through handles goes there directly.
+    that already runs, in place of ours; client_options: the log-in and certificates that it asks for. faultable: the services reach
+    our broker by a link that can be broken, `run["broker"].link(…)`; what is read through handles goes there directly.
     """
     topics = topics or Topics()
     broker_endpoint = "proxied" if faultable else "kafka"
     return Stack(
-        broker(bootstrap=bootstrap or None, faultable=faultable),
+        broker(bootstrap=bootstrap or None, client_options=client_options, faultable=faultable),
         ioc(prefix=prefix),
         forwarder(
             broker_endpoint=broker_endpoint,

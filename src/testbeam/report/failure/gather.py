@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from testbeam.report.failure.stack_dumps import dump
 
 _LONGEST_LOG = 200_000  # bytes
 _HUNG = {State.STARTING, State.READY, State.PAUSED, State.STOPPING}
+_SECRET = re.compile(r"(?im)^([\w.-]*(?:password|secret|token|jaas|key\.pem)[\w.-]*)\s*=.*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +158,13 @@ def _stdout(handle: HandleLike, begin: Event, end: Event) -> str:
     return log_slice(begin, end, stdout_of(handle.name), handle.stdout_path, _LONGEST_LOG)
 
 
+def without_secrets(text: str) -> str:
+    """Return a configuration file with the values of passwords and keys left out."""
+    return _SECRET.sub(r"\1=…", text)
+
+
 def _settings(handle: HandleLike) -> str:
-    parts = [f"# {name}\n{handle.fill(text)}" for name, text in handle.service.files.items()]
+    parts = [f"# {name}\n{without_secrets(handle.fill(text))}" for name, text in handle.service.files.items()]
     own = {name: handle.fill(value) for name, value in handle.service.env.items()}
     return "\n".join([*parts, *([f"# environment\n{json.dumps(own, indent=1)}"] if own else [])])
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from testbeam.errors import WireError
 from testbeam.kit.guard import descendants
 from testbeam.kit.spec import ProbeResult, ServiceView
+from testbeam.stacks import kafka_clients
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -43,11 +44,9 @@ class Heartbeat:
         return ProbeResult(ready=False, detail=f"{seen} new messages on {self.topic!r}, none of them {whose}")
 
     def _reader(self, service: ServiceView, *, from_end: bool) -> "Reader":
-        from testbeam.transport.kafka.client import Kafka  # late: the client library is 70 ms of a start that may not need it
-
         memory = service.memory
         if "reader" not in memory:
-            memory["reader"] = Kafka(bootstrap=service.fill(self.brokers)).reader()
+            memory["reader"] = kafka_clients.kafka_of(service, self.brokers).reader()
         reader: Reader = memory["reader"]
         if not memory.get("assigned"):
             ends = reader.watermarks(self.topic, _LOOK_S)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from testbeam.kit.spec import ProbeResult, ServiceView
+from testbeam.stacks import kafka_clients
 
 _LOOK_S = 0.8
 
@@ -16,9 +17,7 @@ class TopicGrows:
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Look once at the ends of all partitions."""
-        from testbeam.transport.kafka.client import Kafka  # late: the client library is 70 ms of a start that may not need it
-
-        with Kafka(bootstrap=service.fill(self.brokers)).reader() as reader:
+        with kafka_clients.kafka_of(service, self.brokers).reader() as reader:
             now = sum(high for _, high in reader.watermarks(self.topic, _LOOK_S).values())
         first = service.memory.setdefault(f"topic_grows {self.topic}", now)
         return ProbeResult(ready=now > first, detail=f"{now - first} new messages on {self.topic!r}")

@@ -4,6 +4,7 @@ Figures behind the defaults: docs/reference/contracts/performance.md, "Kafka cli
 """
 
 import difflib
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +15,12 @@ from confluent_kafka.cimpl import NewTopic
 
 from testbeam.errors import TopicMissing, TransportError
 from testbeam.model.deadline import Deadline
+from testbeam.transport.kafka.options import of_environment
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
+CONFIG_VARIABLE = "TESTBEAM_KAFKA_CONFIG"  # a file of options for every client of a program: log-in, certificates
 _COMMON = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500, "log.connection.close": False}
 _COMMON |= {"log_level": 2}  # else each try to connect to a broker that is not up yet is a line on stderr; callers get errors all the same
 # For one that sends little, and sends it first to topics that are just being made: it asks every 50 ms rather than from 100 ms up to 1 s.
@@ -49,7 +52,7 @@ _READER = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kafka:
-    """One cluster: where it is, and options (librdkafka's own names) such as SASL."""
+    """One cluster: where it is, and options (librdkafka's own names) such as SASL, over those of the file in TESTBEAM_KAFKA_CONFIG."""
 
     bootstrap: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -57,7 +60,13 @@ class Kafka:
     def config(self, **more: Any) -> dict[str, Any]:
         """Return librdkafka's configuration; `more` in Python spelling (`linger_ms=5`) wins."""
         named = {key.replace("_", "."): value for key, value in more.items()}
-        return {**_COMMON, **self.options, "bootstrap.servers": self.bootstrap, **named}
+        return {
+            **_COMMON,
+            **of_environment(os.environ.get(CONFIG_VARIABLE, "")),
+            **self.options,
+            "bootstrap.servers": self.bootstrap,
+            **named,
+        }
 
     def producer(self, **more: Any) -> Producer:
         """Return a producer that keeps order and waits for the broker's acknowledgement."""

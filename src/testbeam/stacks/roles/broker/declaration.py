@@ -15,6 +15,7 @@ from testbeam.kit.journal import Event, wall_ms
 from testbeam.kit.probing import words_of
 from testbeam.kit.protocols import Evidence
 from testbeam.kit.spec import Port, ProbeResult, Service, ServiceView
+from testbeam.stacks import kafka_clients
 from testbeam.transport.kafka.plain import ask_metadata, make_usable
 from testbeam.wire.kafka.requests import TopicSpec
 
@@ -96,9 +97,8 @@ class BrokerHandle(Handle):
     def _clients(self) -> "Topics":
         if self._topics is None:
             from testbeam.clients.topics import Topics  # late: the client library is 70 ms of a start that may not need it
-            from testbeam.transport.kafka.client import Kafka
 
-            self._topics = Topics(Kafka(bootstrap=self.bootstrap))
+            self._topics = Topics(kafka_clients.kafka_of_broker(self))
         return self._topics
 
 
@@ -133,6 +133,29 @@ class MetadataAnswers:
             sleep(self.pause_s)
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterAnswers:
+    """Ready when a cluster that runs elsewhere answers our client, with the log-in and certificates that it asks for."""
+
+    look_s: float = 2.0
+
+    def check(self, service: ServiceView) -> ProbeResult:
+        """Ask once, with a client that is kept for the next look."""
+        from confluent_kafka import KafkaException  # late: our own broker is asked without
+
+        memory = service.memory
+        if "cluster" not in memory:
+            memory["trouble"] = trouble = list[str]()
+            memory["cluster"] = kafka_clients.kafka_of_broker(service, error_cb=lambda error: trouble.append(error.str())).admin()
+        try:
+            found = memory["cluster"].list_topics(timeout=self.look_s)
+        except KafkaException as error:
+            memory["cluster"].poll(0)  # hands over what the client says of it: a log-in that is refused, a certificate
+            said = [one for one in memory["trouble"] if "brokers are down" not in one] or [error.args[0].str()]
+            return ProbeResult(ready=False, detail=f"{service.endpoints['kafka']}: {said[-1]}")
+        return ProbeResult(ready=True, detail=f"{len(found.brokers)} broker(s) answer, with {len(found.topics)} topics")
+
+
 def broker(
     *,
     name: str = "broker",
@@ -146,6 +169,8 @@ def broker(
     container: str | None = None,
     port: int | None = None,
     own_address: bool = False,
+    client_options: Mapping[str, str] | None = None,
+    client_config: Path | str | None = None,
 ) -> Service:
     """Return a single-node Apache Kafka with these topics; its endpoint is `kafka`.
 
@@ -154,14 +179,17 @@ def broker(
     `ports["proxy"]`, which forwards to `ports["proxied"]`. properties: Kafka's broker configuration, over ours. container: run this
     image, such as apache/kafka:4.3.1, on Docker or Podman instead; its data end with the container. port: this very port, for software that
     has one built in (default: a free one). own_address: a loopback address of its own, where the port is free, instead of 127.0.0.1.
+    client_options, client_config: log-in and certificates that the broker at `bootstrap` asks for, by librdkafka's names, or a file
+    of them, key=value a line; our clients and services get them, a build of somebody else's finds them in the run's folder as
+    `${config_dir}/NAME-client.properties`.
 
     Raises:
         StackError: `bootstrap` is not HOST:PORT, or no container engine answers.
-        SettingsError: `kafka_home` holds no Kafka, or there is no Java.
+        SettingsError: `kafka_home` holds no Kafka, there is no Java, or `client_config` can't be read.
     """
     specs = _specs(topics)
     if bootstrap:
-        return _external(name, bootstrap, specs)
+        return _external(name, bootstrap, specs, kafka_clients.read(client_config, client_options))
     if container:
         from testbeam.stacks.roles.broker.container import broker_in_container  # late: few stacks have one
 
@@ -199,7 +227,7 @@ def endpoints(*, faultable: bool) -> dict[str, str]:
     return {"kafka": "${address}:${port.plain}"} | ({"proxied": "${address}:${port.proxy}"} if faultable else {})
 
 
-def _external(name: str, bootstrap: str, topics: tuple[TopicSpec, ...]) -> Service:
+def _external(name: str, bootstrap: str, topics: tuple[TopicSpec, ...], options: Mapping[str, str]) -> Service:
     host, _, port = bootstrap.partition(",")[0].rpartition(":")
     if not host or not port.isdecimal():
         raise StackError(f"bootstrap {bootstrap!r} is not HOST:PORT of a Kafka broker, such as localhost:9092")
@@ -208,7 +236,8 @@ def _external(name: str, bootstrap: str, topics: tuple[TopicSpec, ...]) -> Servi
         role="broker",
         external=True,
         endpoints={"kafka": bootstrap},
-        ready=MetadataAnswers(),
+        files=kafka_clients.files(options),
+        ready=ClusterAnswers(),
         after_ready=create_at_start,
         handle=BrokerHandle,
         options={"topics": topics},
@@ -255,10 +284,11 @@ def topics_of(broker: Service, users: Iterable[Service]) -> tuple[TopicSpec, ...
 
 def _create(handle: Handle, topics: tuple[TopicSpec, ...], *, warm: bool = False) -> None:
     if handle.service.external:
-        from testbeam.transport.kafka.client import Kafka, create_topics  # a cluster of several brokers needs a whole client
+        from testbeam.transport.kafka.client import create_topics  # a cluster of several brokers needs a whole client
 
+        kafka = kafka_clients.kafka_of_broker(handle)
         for topic in topics:
-            create_topics(Kafka(bootstrap=handle.endpoints["kafka"]), {topic.name: topic.partitions}, config=topic.config)
+            create_topics(kafka, {topic.name: topic.partitions}, config=topic.config)
     else:
         make_usable(handle.endpoints["kafka"], topics, warm=warm)
 

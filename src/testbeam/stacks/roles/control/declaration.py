@@ -10,6 +10,7 @@ from testbeam.kit import template
 from testbeam.kit.handle import Handle
 from testbeam.kit.probes.file import FileExists
 from testbeam.kit.spec import Port, Service
+from testbeam.stacks import kafka_clients
 from testbeam.stacks.probes.nicos import NicosAnswers
 from testbeam.transport.epics_environment import client_environment
 
@@ -134,7 +135,10 @@ def control(
         needs=(*((broker,) if uses_broker else ()), *((cache,) if part != "cache" else ()), *iocs),
         ports=(Port(name=part),) if part in ("cache", "daemon") else (),
         endpoints={part: f"${{address}}:${{port.{part}}}"} if part in ("cache", "daemon") else {},
-        env=_epics(iocs) | _variables(topics, broker, cache, part, str(data_root), str(nexus_template), pv_prefix) | dict(env or {}),
+        env=_epics(iocs)
+        | kafka_clients.environment(broker)
+        | _variables(topics, broker, cache, part, str(data_root), str(nexus_template), pv_prefix)
+        | dict(env or {}),
         ready=NicosAnswers(part) if part in ("cache", "daemon") else FileExists(_READY_FILE),
         handle=ControlHandle,
         options={

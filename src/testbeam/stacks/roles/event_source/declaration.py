@@ -4,6 +4,7 @@ from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.spec import Service
 from testbeam.nexus.demo_instrument import DETECTOR_SOURCE, MONITOR_SOURCE
+from testbeam.stacks import kafka_clients
 
 READY = "Kafka has the topics, pulses begin"  # what the program says of it in its log
 
@@ -59,7 +60,7 @@ def event_source(
             *flags,
         ),
         needs=(broker,),
-        env={CLOCK_FILE: "${dir}/clock"},
+        env={CLOCK_FILE: "${dir}/clock"} | kafka_clients.environment(broker),
         eager=True,
         ready=LogLine(READY),
         options={"brokers": f"${{{broker}.kafka}}", "detector_topic": detector_topic, "topics": topics},

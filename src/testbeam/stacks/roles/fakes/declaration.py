@@ -6,6 +6,7 @@ from testbeam.errors import StackError
 from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.spec import Service
+from testbeam.stacks import kafka_clients
 
 READY = "Kafka has the topics, pulses begin"  # what the programs say of it in their logs
 
@@ -76,7 +77,7 @@ def _fake(
         role=role,
         command=("${python}", "-m", f"testbeam.simulators.{role}", *(f"--{key}={value}" for key, value in words.items()), "--stay", *flags),
         needs=(broker,),
-        env={CLOCK_FILE: "${dir}/clock"},
+        env={CLOCK_FILE: "${dir}/clock"} | kafka_clients.environment(broker),
         eager=True,
         ready=LogLine(READY),
         options={"brokers": f"${{{broker}.kafka}}", "topics": tuple(topics.values())},

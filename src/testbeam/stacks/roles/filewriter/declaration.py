@@ -10,6 +10,7 @@ from testbeam.errors import StackError
 from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.handle import Handle
 from testbeam.kit.spec import Service
+from testbeam.stacks import kafka_clients
 from testbeam.stacks.probes.idle_status import IdleStatus
 
 if TYPE_CHECKING:
@@ -36,10 +37,9 @@ class FileWriterHandle(Handle):
         """Return the client of the writer's pool; with several writers in it, any of them may take a job."""
         if self._client is None:
             from testbeam.clients.file_writer import FileWriterClient  # late: the client library is 70 ms of a start that may not need it
-            from testbeam.transport.kafka.client import Kafka
 
             topics = {word: self.options[word] for word in ("pool_topic", "status_topic", "control_topic")}
-            self._client = FileWriterClient(kafka=Kafka(bootstrap=self.fill(self.options["brokers"])), **topics)
+            self._client = FileWriterClient(kafka=kafka_clients.kafka_of(self, self.options["brokers"]), **topics)
         return self._client
 
     @property
@@ -112,7 +112,7 @@ def filewriter(
         role="filewriter",
         command=(*(command or _PROGRAM), "-c", f"${{run_dir}}/{_INI}", *(() if command else ("--ready-file", _READY_FILE))),
         needs=(broker,),
-        env={} if command else {CLOCK_FILE: "${dir}/clock"},
+        env=kafka_clients.environment(broker) | ({} if command else {CLOCK_FILE: "${dir}/clock"}),
         eager=not command,  # a foreign one may give up where there is no broker
         ready=IdleStatus("" if command else _READY_FILE),
         handle=FileWriterHandle,

@@ -8,6 +8,7 @@ from testbeam.errors import SettingsError, StackError
 from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.handle import Handle
 from testbeam.kit.spec import Port, Service
+from testbeam.stacks import kafka_clients
 from testbeam.stacks.probes.idle_status import IdleStatus
 
 if TYPE_CHECKING:
@@ -34,9 +35,8 @@ class ForwarderHandle(Handle):
         """Return the client of this forwarder's topics; it sees each status from the moment it is first asked for."""
         if self._client is None:
             from testbeam.clients.forwarder import ForwarderClient  # late: the client library is 70 ms of a start that may not need it
-            from testbeam.transport.kafka.client import Kafka
 
-            kafka = Kafka(bootstrap=self.fill(self.options["brokers"]))
+            kafka = kafka_clients.kafka_of(self, self.options["brokers"])
             self._client = ForwarderClient(kafka, self.options["config_topic"], self.options["status_topic"])
         return self._client
 
@@ -109,7 +109,7 @@ def forwarder(
         command=(*(command or _PROGRAM), "-c", f"${{run_dir}}/{_INI}", *(() if command else ("--ready-file", _READY_FILE))),
         needs=(broker, *iocs),
         ports=(Port(name="repeater"), Port(name="pva_broadcast", transport="udp")),
-        env=_epics(iocs) | ({} if command else {CLOCK_FILE: "${dir}/clock"}),
+        env=_epics(iocs) | kafka_clients.environment(broker) | ({} if command else {CLOCK_FILE: "${dir}/clock"}),
         eager=not command,  # a foreign one may give up where there is no broker
         ready=IdleStatus("" if command else _READY_FILE),
         handle=ForwarderHandle,

@@ -9,6 +9,7 @@ from testbeam.instruments.topics import InstrumentTopics
 from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.handle import Handle
 from testbeam.kit.spec import Service
+from testbeam.stacks import kafka_clients
 from testbeam.stacks.probes.idle_status import IdleStatus
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def livedata(
         role="livedata",
         command=("${python}", "-m", "testbeam.services.livedata", *(f"--{key}={value}" for key, value in options.items()), *flags),
         needs=(broker,),
-        env={CLOCK_FILE: "${dir}/clock"},
+        env={CLOCK_FILE: "${dir}/clock"} | kafka_clients.environment(broker),
         eager=True,
         ready=IdleStatus(_READY_FILE),
         handle=LivedataHandle,

@@ -1,0 +1,123 @@
+"""A cluster that asks for a log-in, or shows a certificate, in the place of ours: probe, topics, clients and services all get in."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from testbeam.errors import NotReady, SettingsError
+from testbeam.kit.spec import Port
+from testbeam.kit.stack import Stack
+from testbeam.nexus.compose import log, nexus_structure
+from testbeam.stacks.reference import light_chain
+from testbeam.stacks.roles.broker.declaration import broker
+from testbeam.stacks.roles.event_source.declaration import event_source
+from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
+from testbeam.stacks.topics import Topics
+
+LISTENERS = "PLAIN://${address}:${port.plain},SASL://${address}:${port.sasl},TLS://${address}:${port.tls}"
+JAAS = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_reader="sesame";'
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the guarded listeners are, and the options of a client that is let in."""
+
+    at: Mapping[str, str]
+    options: Mapping[str, Mapping[str, str]]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Run our own Kafka with a listener that asks for a log-in and one behind TLS, by a certificate made here."""
+    folder = tmp_path_factory.mktemp("certificates")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    certificate = authority.issue_cert("127.0.0.1")
+    key = load_pem_private_key(certificate.private_key_pem.bytes(), None)
+    chain = b"".join(one.bytes() for one in certificate.cert_chain_pems)
+    (folder / "server.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + chain)
+    properties = {
+        "listeners": f"{LISTENERS},CONTROLLER://${{address}}:${{port.controller}}",
+        "advertised.listeners": LISTENERS,
+        "listener.security.protocol.map": "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL",
+        "listener.name.sasl.sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.sasl.plain.sasl.jaas.config": JAAS,
+        "listener.name.tls.ssl.keystore.type": "PEM",
+        "listener.name.tls.ssl.keystore.location": str(folder / "server.pem"),
+    }
+    ours = broker(properties=properties)
+    guarded = ours.configured(
+        ports=(*ours.ports, Port(name="sasl"), Port(name="tls")),
+        endpoints={**ours.endpoints, "sasl": "${address}:${port.sasl}", "tls": "${address}:${port.tls}"},
+    )
+    log_in = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "reader", "sasl.password": "sesame"}
+    with Stack(guarded).run() as run:
+        yield Cluster(
+            at=run["broker"].endpoints,
+            options={"sasl": log_in, "tls": {"security.protocol": "SSL", "ssl.ca.location": str(folder / "authority.pem")}},
+        )
+
+
+def own_topics() -> Topics:
+    return Topics(prefix=f"login-{uuid4().hex[:8]}")
+
+
+def test_the_whole_chain_works_with_a_cluster_that_asks_for_a_log_in(cluster: Cluster) -> None:
+    topics = own_topics()
+    with light_chain(topics, bootstrap=cluster.at["sasl"], client_options=cluster.options["sasl"]).run() as run:
+        run["forwarder"].forward("VOLT-RB")  # type: ignore[attr-defined]
+        motion = run["broker"].topic(topics.motion)  # type: ignore[attr-defined]
+        motion.expect(source="VOLT-RB", schema="f144", within_s=25)
+        writer = run.service("filewriter", FileWriterHandle)
+        job = writer.start_job(nexus_structure(log("volt", topic=topics.motion, source="VOLT-RB")), "volt.nxs")
+        job.wait_started(50)
+        job.stop(within_s=50)
+        assert Path(job.wait_written(within_s=100).file_name).is_file()
+        assert "sesame" not in str(run["broker"].endpoints)
+
+
+def test_services_reach_a_cluster_behind_tls_by_the_authority_that_is_named(cluster: Cluster, tmp_path: Path) -> None:
+    topics, config = own_topics(), tmp_path / "client.properties"
+    config.write_text("# of the facility\n" + "".join(f"{key}={value}\n" for key, value in cluster.options["tls"].items()))
+    writer = filewriter(pool_topic=topics.pool, status_topic=topics.writer_status, control_topic=topics.control)
+    source = event_source(detector_topic=topics.detector, monitor_topic=topics.beam_monitor)
+
+    with Stack(broker(bootstrap=cluster.at["tls"], client_config=config), writer, source).run() as run:
+        run["broker"].topic(topics.detector).expect(within_s=25)  # type: ignore[attr-defined]
+        assert run["filewriter"].state.name == "READY"
+
+
+@pytest.mark.parametrize(
+    ("listener", "options", "words"),
+    [
+        (
+            "sasl",
+            {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "x", "sasl.password": "y"},
+            "Authentication failed",
+        ),
+        ("tls", {"security.protocol": "SSL", "ssl.ca.location": ""}, "certificate verify failed"),
+    ],
+)
+def test_who_is_not_let_in_is_told_why(cluster: Cluster, listener: str, options: dict[str, str], words: str) -> None:
+    given = {key: value for key, value in options.items() if value}
+    service = broker(bootstrap=cluster.at[listener], client_options=given).configured(ready_timeout_s=4.0)
+
+    with pytest.raises(NotReady, match=words) as caught, Stack(service).run():
+        pass
+
+    assert "sasl.password" not in str(caught.value)
+
+
+def test_a_file_of_options_that_can_not_be_used_is_an_error_without_its_words(tmp_path: Path) -> None:
+    config = tmp_path / "client.properties"
+    config.write_text("sasl.password secret-word\n")
+
+    with pytest.raises(SettingsError, match=r"client\.properties:1") as caught:
+        broker(bootstrap="k:9092", client_config=config)
+
+    assert "secret-word" not in str(caught.value)
