@@ -276,10 +276,25 @@ def _object_batch(at: Sequence[int], values: Sequence[Any], rows: Sequence[Any],
         source_names=list(places),
         row=np.array(at, np.intp),
         source=np.array([places[value.source_name] for value in values], np.intp),
-        times_ns=np.array([value.timestamp_ns for value in values], np.int64),
+        times_ns=np.array([_time_of(value) for value in values], np.int64),
         rows=ObjectRows.of(rows),
-        nbytes=_OBJECT_BYTES * len(values) + sum(getattr(row, "nbytes", 0) for row in rows),
+        nbytes=_OBJECT_BYTES * len(values) + sum(map(_size, rows)),
     )
+
+
+def _size(row: Any) -> int:
+    """Return roughly how many bytes of arrays a message's value holds."""
+    arrays = [getattr(row, name, None) for name in ("data", "value", "values", "timestamps_ns")]
+    arrays += [variable.data for variable in getattr(row, "variables", ())]
+    return int(getattr(row, "nbytes", 0)) + sum(getattr(array, "nbytes", 0) for array in arrays)
+
+
+def _time_of(value: Any) -> int:
+    """Return the payload time of a message; of one with many samples that of the first, 0 without any."""
+    times = getattr(value, "timestamps_ns", None)
+    if times is not None and (len(times) or not hasattr(value, "timestamp_ns")):
+        return int(times[0]) if len(times) else 0
+    return int(value.timestamp_ns)
 
 
 def _events(columns: EventColumns) -> Batch:
@@ -307,4 +322,5 @@ _DECODERS: dict[bytes, _Decoder] = {
     b"al00": _decode_objects(b"al00"),
     b"ep01": _decode_objects(b"ep01"),
     b"ev44": _decode_events,
+    **{schema: _decode_objects(schema) for schema in (b"ad00", b"da00", b"f142", b"se00", b"senv", b"tdct")},
 }

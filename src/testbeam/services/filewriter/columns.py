@@ -34,12 +34,13 @@ class Column:
     The dataset is opened with its first rows: thousands that stay empty would make the start of SWMR and the close of the file slow.
     """
 
-    __slots__ = ("_file", "_id", "_parts", "_path", "length", "waiting")
+    __slots__ = ("_file", "_id", "_parts", "_path", "length", "spec", "waiting")
 
     def __init__(self, group: h5py.Group, spec: ColumnSpec, compression: str = "none") -> None:
         made = hdf5.make_growing(group.id, spec.name, spec.dtype, spec.chunk, spec.row, compression)
         for name, text in spec.attributes:
             hdf5.set_text(made, name, text)
+        self.spec = spec
         self._file = h5i.get_file_id(group.id)
         self._path = f"{group.name}/{spec.name}"
         self._id: Any = None

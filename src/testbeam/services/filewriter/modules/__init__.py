@@ -8,7 +8,7 @@ from testbeam.errors import NexusError
 from testbeam.services.filewriter.modules.base import WriterModule
 from testbeam.services.filewriter.modules.config import Config
 
-NAMES = ("al00", "ep01", "ev44", "f144", "mdat")
+NAMES = ("ad00", "al00", "da00", "ep01", "ev44", "f142", "f144", "mdat", "se00", "senv", "tdct")
 
 
 def find(name: str, config: Config) -> type[WriterModule[Any]]:

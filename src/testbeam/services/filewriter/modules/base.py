@@ -31,7 +31,7 @@ class WriterModule(ABC, Generic[R]):
     implies: ClassVar[tuple[tuple[str, str], ...]] = ()
     known: ClassVar[tuple[str, ...]] = ("chunk_size",)  # words of the config
     time_name: ClassVar[str]
-    row_names: ClassVar[tuple[str, ...]]  # the columns with one row a message, time among them
+    row_names: tuple[str, ...]  # the columns with one row a message, time among them
 
     @classmethod
     def variant(cls, config: Config) -> "type[WriterModule[Any]]":  # noqa: ARG003 — for those that have variants

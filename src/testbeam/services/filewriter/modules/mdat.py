@@ -40,13 +40,13 @@ class Metadata:
         self._made = [name for name in items(config) if name not in group]
         for name in self._made:
             text = iso(start_ms) if name == "start_time" else ""
-            group.create_dataset(name, data=np.array(text.encode(), "S24"), dtype=_DTYPE)
+            group.create_dataset(name, shape=(), dtype=_DTYPE).write_direct(np.array(text.encode(), _DTYPE))
 
     def finish(self, end_ms: int) -> None:
         """Write the end."""
         if "end_time" in self._made:
             dataset = h5d.open(self._file, f"{self._path}/end_time".encode())
-            h5py.Dataset(dataset)[()] = np.array(iso(end_ms).encode(), "S24")
+            h5py.Dataset(dataset).write_direct(np.array(iso(end_ms).encode(), _DTYPE))
 
 
 def iso(ms: int) -> str:

@@ -1,0 +1,240 @@
+"""The writer modules beside those of logs, alarms and events: what their messages become in the file."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from testbeam.errors import NexusError
+from testbeam.model.arrays import AreaImage, LabelledArray, Variable
+from testbeam.model.samples import AlarmedLogValue, AlarmStatus, IntegerSampleSeries, SampleSeries, Severity, TimeSeries
+from testbeam.nexus import compose
+from testbeam.services.filewriter import router as reasons
+from testbeam.wire.flatbuffers.registry import ENCODERS
+from tests.unit.filewriter.writing import Writing, log, read
+
+Write = Callable[..., Writing]
+ALONE = {"enable_alarm_info": False, "enable_epics_con_info": False}
+
+
+def node(module: str, **config: Any) -> compose.Node:
+    return compose.group("s", "NXlog", compose.stream(module, topic="motion", source="s", **ALONE, **config))
+
+
+def series(time: int, values: Sequence[float], times: Sequence[int] = (), delta: float = 0.0, dtype: str = "f8") -> bytes:
+    made = SampleSeries(
+        source_name="s",
+        channel=0,
+        timestamp_ns=time,
+        time_delta_ns=delta,
+        message_counter=1,
+        values=np.array(values, dtype),
+        timestamps_ns=np.array(times, np.int64),
+    )
+    return ENCODERS["se00"](made)
+
+
+def test_samples_have_their_own_times_or_those_that_lie_the_delta_apart(write: Write) -> None:
+    writing = write(node("se00", dtype="double", value_units="V"))
+    writing.take(series(1_100, [1, 2.5], [1_100, 1_107]), series(1_200, [3, 4, 5], delta=10.4))
+
+    with writing.finish() as file:
+        assert read(file, "s/value", "s/time") == [[1, 2.5, 3, 4, 5], [1_100, 1_107, 1_200, 1_210, 1_221]]
+        assert read(file, "s/cue_index", "s/cue_timestamp_zero") == [[0, 2], [1_100, 1_200]]
+        assert file["s/value"].attrs["units"] == "V"
+
+
+def test_of_a_message_that_reaches_over_the_stop_the_samples_before_it_are_kept(write: Write) -> None:
+    writing = write(node("se00"))
+    writing.take(series(1_900, [1, 2, 3], delta=60, dtype="i8"), series(1_950, [4], dtype="i8"))
+
+    with writing.finish() as file:
+        assert read(file, "s/value", "s/time", "s/cue_index") == [[1, 2, 4], [1_900, 1_960, 1_950], [0, 2]]
+
+
+def test_messages_of_samples_that_come_after_a_stop_that_is_set_later_are_removed_whole(write: Write) -> None:
+    writing = write(node("se00"), stop_ns=2**62)
+    writing.take(series(1_100, [1], dtype="i8"), series(1_600, [2, 3], delta=1, dtype="i8"), series(1_200, [4], dtype="i8"))
+    writing.router.set_stop(1_500)
+
+    with writing.finish() as file:
+        assert read(file, "s/value", "s/cue_index") == [[1, 4], [0, 1]]
+    assert writing.drops.counts == {reasons.OUTSIDE_WINDOW: 1}
+
+
+def test_senv_is_written_as_se00(write: Write) -> None:
+    writing = write(node("senv"))
+    message = IntegerSampleSeries(
+        source_name="s",
+        channel=0,
+        timestamp_ns=1_100,
+        time_delta_ns=5,
+        message_counter=1,
+        values=np.array([7, 8], np.uint16),
+        timestamps_ns=np.array([], np.int64),
+    )
+    writing.take(ENCODERS["senv"](message))
+
+    with writing.finish() as file:
+        assert read(file, "s/value", "s/time") == [[7, 8], [1_100, 1_105]]
+
+
+def test_times_of_a_chopper_come_with_a_cue_each_message(write: Write) -> None:
+    writing = write(node("tdct"))
+    times = ([1_100, 1_170], [1_240])
+    writing.take(*(ENCODERS["tdct"](TimeSeries(source_name="s", timestamps_ns=np.array(t, np.uint64), sequence_counter=0)) for t in times))
+
+    with writing.finish() as file:
+        assert read(file, "s/time", "s/cue_index", "s/cue_timestamp_zero") == [[1_100, 1_170, 1_240], [0, 2], [1_100, 1_240]]
+
+
+def image(time: int, data: Any) -> bytes:
+    return ENCODERS["ad00"](AreaImage(source_name="s", unique_id=1, timestamp_ns=time, data=np.array(data, np.uint16)))
+
+
+def test_images_are_stacked_and_one_of_another_shape_is_counted(write: Write) -> None:
+    writing = write(node("ad00", array_size=[2, 3], dtype="uint16", cue_interval=2))
+    writing.take(*(image(1_100 + i, np.full((2, 3), i)) for i in range(3)), image(1_200, [[1, 2]]))
+
+    with writing.finish() as file:
+        assert file["s/value"].shape == (3, 2, 3)
+        assert file["s/value"][:, 1, 2].tolist() == [0, 1, 2]
+        assert file["s/value"].attrs["units"] == ""
+        assert read(file, "s/time", "s/cue_index") == [[1_100, 1_101, 1_102], [0, 2]]
+    assert writing.drops.counts == {reasons.WRONG_SHAPE: 1}
+
+
+def value(time: int, number: Any, status: AlarmStatus = AlarmStatus.NO_CHANGE, severity: Severity | None = None) -> bytes:
+    return ENCODERS["f142"](AlarmedLogValue(source_name="s", value=number, timestamp_ns=time, status=status, severity=severity))
+
+
+def test_values_of_f142_have_the_alarm_of_their_update_beside_them(write: Write) -> None:
+    writing = write(node("f142", dtype="int32"))
+    writing.take(value(1_100, np.int32(4)), value(1_200, np.int32(5), AlarmStatus.HIHI, Severity.MAJOR), value(1_300, "text"))
+
+    with writing.finish() as file:
+        assert read(file, "s/value", "s/time") == [[[4], [5]], [1_100, 1_200]]
+        assert read(file, "s/alarm_status", "s/alarm_severity", "s/alarm_time") == [[b"HIHI"], [b"MAJOR"], [1_200]]
+    assert writing.drops.counts == {reasons.WRONG_SHAPE: 1}
+
+
+VARIABLES = [
+    {"name": "signal", "data_type": "int32", "shape": [2, 3], "axes": ["y", "x"], "unit": "counts", "label": "what was seen"},
+    {"name": "errors", "data_type": "float64", "shape": [2, 3]},
+]
+CONSTANTS = [
+    {"name": "x", "data_type": "float64", "data": [0.5, 1.5, 2.5], "unit": "m"},
+    {"name": "y", "data": {"first": 0, "last": 1, "size": 2}},
+]
+
+
+def labelled(time: int, *variables: Variable) -> bytes:
+    return ENCODERS["da00"](LabelledArray(source_name="s", timestamp_ns=time, variables=variables))
+
+
+def test_labelled_arrays_are_stacked_and_what_is_missing_is_nan_or_the_largest_number(write: Write) -> None:
+    counts = Variable(name="signal", data=np.arange(6, dtype=np.int32).reshape(2, 3), axes=("y", "x"))
+    errors = Variable(name="errors", data=np.ones((2, 3)))
+    writing = write(node("da00", variables=VARIABLES, constants=CONSTANTS))
+    writing.take(labelled(1_100, counts, errors), labelled(1_200, errors), labelled(1_300, counts))
+
+    with writing.finish() as file:
+        group = file["s"]
+        assert group["signal"][:, 1, 2].tolist() == [5, 2**31 - 1, 5]
+        assert np.isnan(group["errors"][2]).all()
+        assert read(file, "s/time", "s/x", "s/y") == [[1_100, 1_200, 1_300], [0.5, 1.5, 2.5], [0, 1]]
+        assert (group.attrs["signal"], list(group.attrs["axes"])) == ("signal", ["time", "y", "x"])
+        assert (group["signal"].attrs["units"], group["signal"].attrs["long_name"]) == ("counts", "what was seen")
+
+
+@pytest.mark.parametrize(
+    ("bad", "problem"),
+    [
+        (node("ad00"), "ad00 needs `array_size`"),
+        (node("se00", dtype="string"), "can't be string"),
+        (node("da00", variables=[{"data_type": "int32"}]), "has no name"),
+        (node("da00", variables=[{"name": "a", "shape": "2"}]), "shape of a"),
+        (node("mdat", items=["middle_time"]), "mdat knows start_time, end_time"),
+    ],
+)
+def test_a_config_that_can_t_be_used_is_refused(write: Write, bad: compose.Node, problem: str) -> None:
+    with pytest.raises(NexusError, match=problem):
+        write(bad)
+
+
+def test_metadata_of_the_job_are_texts_in_its_group(write: Write) -> None:
+    entry = compose.group("entry", "NXentry", {"module": "mdat", "config": {"items": ["start_time", "end_time"]}})
+    writing = write(entry)
+    writing.file.finish(1_700_000_000_123)
+
+    with writing.finish() as file:
+        assert file["entry/start_time"][()] == b"1970-01-01T00:00:00.000Z"
+        assert file["entry/end_time"][()] == b"2023-11-14T22:13:20.123Z"
+        assert "topic" not in file["entry"].attrs
+
+
+@pytest.mark.parametrize("compression", ["lzf", "gzip", "zstd"])
+def test_a_stream_may_be_compressed(write: Write, compression: str) -> None:
+    pytest.importorskip("hdf5plugin")
+    writing = write(compose.group("s", "NXlog", compose.stream("f144", topic="motion", source="speed", compression=compression)))
+    writing.take(*(log(1_100 + i, i % 3) for i in range(500)))
+
+    with writing.finish() as file:
+        assert file["s/value"][:].tolist() == [i % 3 for i in range(500)]
+        assert file["s/value"].id.get_storage_size() < 4_000
+
+
+def test_a_handful_of_events_makes_no_large_file(write: Write) -> None:
+    from tests.unit.filewriter.writing import events
+
+    writing = write(compose.group("p", "NXevent_data", compose.stream("ev44", topic="detector", source="panel")))
+    writing.take(events(1_100, [1, 2]), topic="detector")
+
+    writing.finish().close()
+    assert writing.file.path.stat().st_size < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("dtype", "sent", "stored"),
+    [
+        ("int32", [1.5, np.nan, 3e9, 7.0], 3),
+        ("int8", [np.int32(300), np.int32(3)], 1),
+        ("double", [np.int64(2**53 + 1)], 1),
+        ("float", [1e300, 0.1], 1),
+    ],
+)
+def test_values_that_the_type_of_the_dataset_does_not_hold_are_counted_and_said(
+    write: Write, dtype: str, sent: list[Any], stored: int
+) -> None:
+    writing = write(compose.group("s", "NXlog", compose.stream("f144", topic="motion", source="speed", dtype=dtype, **ALONE)))
+    writing.take(*(log(1_100 + i, np.asarray(v)) for i, v in enumerate(sent)))
+
+    writing.finish().close()
+    assert writing.router.narrowed == stored
+    (warning,) = writing.router.warnings
+    assert warning.startswith(f"speed: sent as {np.asarray(sent[0]).dtype}, and the dataset's type is")
+
+
+def test_a_mixture_of_types_and_lengths_stays_in_the_order_of_arrival(write: Write) -> None:
+    writing = write(compose.group("s", "NXlog", compose.stream("f144", topic="motion", source="speed", array_size=2, **ALONE)))
+    arrays = [np.array([i, i], "i4" if i % 2 else "f8") for i in range(1, 5)]
+    writing.take(*(log(1_100 + i, array) for i, array in enumerate(arrays)))
+
+    with writing.finish() as file:
+        assert read(file, "s/time", "s/value") == [[1_100, 1_101, 1_102, 1_103], [[1, 1], [2, 2], [3, 3], [4, 4]]]
+    assert writing.router.older == 0
+
+
+def test_a_full_disk_leaves_a_file_that_can_be_read(write: Write) -> None:
+    writing = write(compose.group("s", "NXlog", compose.stream("f144", topic="motion", source="speed", **ALONE)))
+    writing.take(log(1_100, 5))
+    writing.router.flush()
+    writing.file.flush()
+    writing.take(log(1_200, 6))
+    writing.router.flush()
+
+    assert writing.file._salvage() == ""
+    with h5py.File(writing.file.path) as file:
+        assert read(file, "s/value") == [[5]]
