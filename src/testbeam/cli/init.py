@@ -1,6 +1,8 @@
 """`testbeam init`: writes what a project needs to use testbeam, to be kept and changed there."""
 
+import json
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -20,10 +22,26 @@ class Forge:
     option: str
     template: str
     target: str
+    given_source: str
+    asked_source: str
 
 
-GITHUB = Forge(option="--github", template="github.yml", target=".github/workflows/testbeam.yml")
-GITLAB = Forge(option="--gitlab", template="gitlab.yml", target=".gitlab-ci.yml")
+SOURCE = "TESTBEAM_SOURCE"
+GITHUB = Forge(
+    option="--github",
+    template="github.yml",
+    target=".github/workflows/testbeam.yml",
+    given_source="{}",
+    asked_source="${{ vars.TESTBEAM_SOURCE }}",
+)
+GITLAB = Forge(
+    option="--gitlab",
+    template="gitlab.yml",
+    target=".gitlab-ci.yml",
+    given_source=f"{SOURCE}: {{}}",
+    asked_source=f"# {SOURCE}: a git address such as git+https://host/owner/testbeam@v1, until it is on PyPI",
+)
+FIRST_STACK = {"testbeam.toml": "first_stack.toml", "clock_server.py": "clock_server.py.txt", "test_clock.py": "test_clock.py.txt"}
 
 
 @app.callback()
@@ -37,6 +55,9 @@ def ci(
     gitlab: Annotated[bool, typer.Option("--gitlab", help=f"Write {GITLAB.target}.")] = False,
     folder: Annotated[Path, typer.Option(help="The project's folder.")] = Path(),
     output: Annotated[Path | None, typer.Option(help="Write to this file instead, to be included by one that is there.")] = None,
+    source: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where testbeam is installed from, such as git+https://….", show_default=False)
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:
     """Write a CI job that tests with a stack, Kafka's jars cached; for GitHub unless the project shows that it lives on GitLab."""
@@ -48,9 +69,49 @@ def ci(
     target = folder / (output or forge.target)
     if target.exists() and not force:
         raise SettingsError("--output", str(target), "--force to overwrite what is there, or another FILE, to be included from it")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text(forge), encoding="utf-8")
+    source = source or installed_from()
+    _write(target, text(forge, source))
     print(f"{target} is written: a job that fetches Kafka once, then runs pytest; commit it")
+    if not source:
+        print(
+            f"say there where testbeam is installed from: set {SOURCE} as a variable of the project, such as git+https://host/owner/testbeam"
+        )
+
+
+@app.command()
+def stack(
+    folder: Annotated[Path, typer.Argument(help="The project's folder.", show_default=False)] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+) -> None:
+    """Write a testbeam.toml with a service of your own in it, that service, and a first test that passes."""
+    if not folder.is_dir():
+        raise SettingsError("FOLDER", str(folder), "a folder that exists")
+    targets = {folder / name: template for name, template in FIRST_STACK.items()}
+    there = [str(target) for target in targets if target.exists()]
+    if there and not force:
+        raise SettingsError("FOLDER", ", ".join(there), "--force to overwrite what is there, or another folder")
+    for target, template in targets.items():
+        _write(target, _template(template))
+        print(f"{target} is written")
+    print("try it:  pytest   ·  testbeam up   ·  then put your own service into testbeam.toml")
+
+
+def _write(target: Path, content: str) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError("--folder", str(target), f"a folder that can be written ({error.strerror})") from None
+
+
+def installed_from() -> str:
+    """Return the git address that testbeam was installed from; "" where it came another way (PEP 610)."""
+    try:
+        written = json.loads(distribution("testbeam").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        return ""
+    commit = written.get("vcs_info", {}).get("commit_id", "")
+    return f"git+{written['url']}@{commit}" if commit and written.get("url") else ""
 
 
 def guess(folder: Path) -> Forge:
@@ -60,9 +121,13 @@ def guess(folder: Path) -> Forge:
     return GITLAB if (folder / GITLAB.target).exists() or "gitlab" in remote else GITHUB
 
 
-def text(forge: Forge) -> str:
-    """Return the job as it is written."""
+def text(forge: Forge, source: str = "") -> str:
+    """Return the job as it is written; without a source it takes that from a variable of the project."""
     from testbeam.kafka_distribution.jars import KAFKA_VERSION
 
-    template = files("testbeam.cli") / "templates" / forge.template
-    return template.read_text(encoding="utf-8").replace("@KAFKA_VERSION@", KAFKA_VERSION)
+    given = forge.given_source.format(source) if source else forge.asked_source
+    return _template(forge.template).replace("@KAFKA_VERSION@", KAFKA_VERSION).replace("@TESTBEAM_SOURCE@", given)
+
+
+def _template(name: str) -> str:
+    return (files("testbeam.cli") / "templates" / name).read_text(encoding="utf-8")

@@ -33,7 +33,7 @@ COMMANDS = {
     "test": "Run checks of IOCs, scripts as for NixOS' test driver; one summary, JUnit and HTML.",
     "audit": "Prove that a NeXus file holds every message of its job.",
     "doctor": "Say what this machine can do and what it lacks, each with the remedy.",
-    "init": "Write what a project needs: a CI job with the jar cache.",
+    "init": "Write what a project needs: a first stack with its test, a CI job.",
     "private": "Run a command in a network of its own, where the kernel allows it.",
     "bench": "Run the benchmarks, each a ratio of one run.",
 }

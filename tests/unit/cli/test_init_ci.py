@@ -98,3 +98,25 @@ def test_another_file_may_be_written_to_be_included(tmp_path: Path) -> None:
 def test_what_can_t_be_done_is_said(tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["init", "ci", "--folder", str(tmp_path), *words]) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+ADDRESS = "git+https://example.org/testbeam@abc"
+
+
+def test_the_job_installs_testbeam_from_where_it_is_to_be_had(tmp_path: Path) -> None:
+    told = written(tmp_path / "", "--github", "--source", ADDRESS, file=GITHUB)["jobs"]["testbeam"]
+    asked = written(tmp_path, "--github", "--force", file=GITHUB)["jobs"]["testbeam"]
+
+    install = next(step["run"] for step in asked["steps"] if step.get("name") == "Install testbeam")
+    assert told["env"]["TESTBEAM_SOURCE"] == ADDRESS
+    assert asked["env"]["TESTBEAM_SOURCE"] == "${{ vars.TESTBEAM_SOURCE }}"
+    assert install.startswith('python -m pip install "testbeam[all] @ ${TESTBEAM_SOURCE:?')
+
+
+def test_a_gitlab_job_does_so_too(tmp_path: Path) -> None:
+    told = written(tmp_path, "--gitlab", "--source", ADDRESS, file=GITLAB)["testbeam"]
+    asked = written(tmp_path, "--gitlab", "--force", file=GITLAB)["testbeam"]
+
+    assert told["variables"]["TESTBEAM_SOURCE"] == ADDRESS
+    assert "TESTBEAM_SOURCE" not in asked["variables"]  # it comes from the project's own variables
+    assert any(line.startswith('python -m pip install "testbeam[all] @ ${TESTBEAM_SOURCE:?') for line in asked["before_script"])
