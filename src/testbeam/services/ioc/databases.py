@@ -84,3 +84,31 @@ def unbalanced(text: str) -> tuple[int, str] | None:
         elif part in "})" and (not open_brackets or open_brackets.pop()[1] + part not in ("{}", "()")):
             return line, f"{part!r} closes nothing"
     return (open_brackets[-1][0], f"{open_brackets[-1][1]!r} is never closed") if open_brackets else None
+
+
+_RECORD = re.compile(r'\bg?record\s*\(\s*"?(?P<type>\w+)"?\s*,\s*(?:"(?P<quoted>[^"\n]*)"|(?P<bare>[^\s){]+))\s*\)\s*')
+
+
+def without_types(text: str, known: frozenset[str]) -> tuple[str, dict[str, list[str]]]:
+    """Return a database without its records of other types than these, its lines where they were; and the names of those, by type."""
+    kept, left_out, at = list[str](), dict[str, list[str]](), 0
+    for match in _RECORD.finditer(text):
+        if match["type"] in known or match["type"] == "*" or match.start() < at:
+            continue
+        end = _end_of_body(text, match.end())
+        kept += [text[at : match.start()], "\n" * text.count("\n", match.start(), end)]
+        left_out.setdefault(match["type"], []).append(match["quoted"] or match["bare"] or "")
+        at = end
+    return "".join(kept) + text[at:], left_out
+
+
+def _end_of_body(text: str, at: int) -> int:
+    """Return where the braces that begin at `at` are closed, or `at` where there are none."""
+    if not text.startswith("{", at):
+        return at
+    depth = 0
+    for match in _TOKENS.finditer(text, at):
+        depth += {"{": 1, "}": -1}.get(match[0], 0)
+        if depth == 0:
+            return match.end()
+    return len(text)

@@ -22,6 +22,8 @@ ACCEPTED = {
     "caPutLogInit": "the log of puts goes to a server that a test does not have",
     "caPutLogReconf": "the log of puts goes to a server that a test does not have",
     "caPutJsonLogInit": "the log of puts goes to a server that a test does not have",
+    "caPutLogShow": "the log of puts goes to a server that a test does not have",
+    "asSubInit": "a detail of access security",
     "iocLogInit": "the log goes to the console",
     "iocLogPrefix": "the log goes to the console",
     "logClientCreate": "the log goes to the console",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 _SKIPPED = re.compile(r"O\..*|\.git|\.svn|node_modules|__pycache__|\.venv|bin|lib|doc|docs")
 _DEEPEST = 6
-_PROTOCOLS = (".proto", ".protocol")
+_MARKS = ("configure", ".git", "Makefile")  # of a tree of sources
 _RELEASE = re.compile(r"^\s*(?P<name>[A-Za-z_]\w*)\s*[:?]?=\s*(?P<value>[^#\n]*?)\s*$", re.MULTILINE)
 _REFERENCE = re.compile(r"\$[({](\w+)[)}]")
 
@@ -30,10 +30,7 @@ class Project:
     @cached_property
     def files(self) -> dict[str, list[Path]]:
         """Return every file of the tree by its name."""
-        found: dict[str, list[Path]] = {}
-        for path in _walk(self.top, 0):
-            found.setdefault(path.name, []).append(path)
-        return found
+        return _indexed(self.top)
 
     def find(self, name: str) -> Path | None:
         """Return the file of a name: as it stands, below the top, or where in the tree it is; a .db may be a .substitutions."""
@@ -45,16 +42,23 @@ class Project:
         names = [wanted]
         if wanted.endswith((".db", ".vdb")):
             names += [f"{stem}.substitutions", f"{stem}.sub", f"{stem}.template"]
-        return next((self._nearest(self.files[known], name) for known in names if known in self.files), None)
+        for files in self._trees():
+            found = next((self._nearest(files[known], name) for known in names if known in files), None)
+            if found is not None:
+                return found
+        return None
+
+    def _trees(self) -> Iterator[dict[str, list[Path]]]:
+        """Yield the files of this tree, then those of what it is a part of: an example within a support module, for one."""
+        yield self.files
+        for folder in list(self.top.parents)[:2]:
+            if any((folder / name).exists() for name in _MARKS):
+                yield _indexed(folder)
 
     def _nearest(self, paths: list[Path], name: str) -> Path:
         """Return the one whose folders resemble those of the name most."""
         words = {part.lower() for part in Path(name).parts} | {part.lower() for part in self.script.parts}
         return max(paths, key=lambda path: (len(words & {part.lower() for part in path.parts}), -len(path.parts)))
-
-    def protocol_folders(self) -> list[Path]:
-        """Return the folders that hold protocol files."""
-        return sorted({path.parent for paths in self.files.values() for path in paths if path.suffix in _PROTOCOLS})
 
     def environment(self) -> dict[str, str]:
         """Return what a build writes into `envPaths`: this IOC's name, its top, and the paths of configure/RELEASE."""
@@ -65,6 +69,13 @@ class Project:
                 for match in _RELEASE.finditer(release.read_text(errors="replace")):
                     values.setdefault(match["name"], _REFERENCE.sub(lambda reference: values.get(reference[1], ""), match["value"]))
         return values
+
+
+def _indexed(folder: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in _walk(folder, 0):
+        found.setdefault(path.name, []).append(path)
+    return found
 
 
 def _top(script: Path) -> Path:

@@ -20,6 +20,7 @@ from testbeam.services.ioc.databases import Database
 from testbeam.services.ioc.settings import IocSettings
 from testbeam.services.ioc.startup import Report, StartUp
 from testbeam.transport.epics_environment import PVA_PORT, client_environment, server_environment
+from testbeam.transport.epics_libraries import folder
 from testbeam.transport.loopback import keep_on_loopback
 
 if TYPE_CHECKING:
@@ -92,9 +93,14 @@ def start(base: Base, loadable: tuple[Database, ...], settings: IocSettings, own
         load_records(base, database)
     if settings.st_cmd is not None and support is not None:
         shell, stream = support
-        script = StartUp(settings.st_cmd, shell, lambda database: load_records(base, database), lambda: initialise(base, settings))
-        stream.folders.extend(script.project.protocol_folders())
-        write_report(settings, script.run())
+        script = StartUp(
+            settings.st_cmd, shell, lambda database: load_records(base, database), lambda: initialise(base, settings), record_types()
+        )
+        stream.find_file = script.project.find
+        try:
+            script.run()
+        finally:
+            write_report(settings, script.report)
     else:
         initialise(base, settings)
     _partial(settings).replace(settings.records_file)  # whoever waits for the file finds an IOC that serves all that is in it
@@ -139,9 +145,15 @@ def _stream_support(base: Base, settings: IocSettings, owned: ExitStack) -> "tup
     shell = Shell(base.com)
     support = streaming.make(base, shell, settings)
     owned.callback(support.close)
+    streaming.make_autosave(base, shell, owned)
     if settings.shell_socket is not None:
         owned.callback(ShellSocket(settings.shell_socket, shell).close)
     return shell, support
+
+
+def record_types() -> frozenset[str]:
+    """Return the record types that base defines."""
+    return frozenset(path.name.removesuffix("Record.dbd") for path in (folder("epicscorelibs") / "dbd").glob("*Record.dbd"))
 
 
 def write_report(settings: IocSettings, report: Report) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from testbeam.errors import StackError
+from testbeam.errors import SettingsError, StackError
 from testbeam.services.ioc import c_environment, databases
 from testbeam.services.ioc.commands import Shell
 from testbeam.services.ioc.databases import Database
@@ -24,6 +24,7 @@ log = logging.getLogger("ioc")
 _NAME = re.compile(r"\s*(?P<name>[^\s(,\"'<>]+)")
 _INCLUDE = re.compile(r"\s*<\s*(?P<quote>[\"']?)(?P<file>[^\"'\s]+)(?P=quote)\s*")
 _MACRO = re.compile(r"\s*(?P<name>[\w.-]+)\s*=\s*(?P<value>\"(?:\\.|[^\"])*\"|'[^']*'|(?:\\.|[^,\\])*)\s*(?:,|$)")
+_REFERENCE = re.compile(r"\$[({](\w+)[)}]")
 _DEEPEST = 20
 
 
@@ -49,22 +50,24 @@ class Report:
     initialised: bool = False
 
 
+_UNKNOWN_TYPE = re.compile(r"Record type '[^']*' for record")
 LoadRecords = Callable[[Database], None]
 
 
 class StartUp:
     """One run of a start-up file.
 
-    load: loads one database, or raises. initialise: what `iocInit` does.
+    load: loads one database, or raises. initialise: what `iocInit` does. types: the record types that there are.
     """
 
-    def __init__(self, script: Path, shell: Shell, load: LoadRecords, initialise: Callable[[], None]) -> None:
+    def __init__(self, script: Path, shell: Shell, load: LoadRecords, initialise: Callable[[], None], types: frozenset[str]) -> None:
         self.project = Project(script)
         self.report = Report()
         self._script = script
         self._shell = shell
         self._load = load
         self._initialise = initialise
+        self._types = types
         self._place = (str(script), 0)
         self._macros: list[dict[str, str]] = []
         self._depth = 0
@@ -140,7 +143,12 @@ class StartUp:
             for name, value in before.items():
                 os.environ[name] = value
         if expanded is None:
-            self._note(line, "a macro in it has no value (its name is above)")
+            unset = [
+                name
+                for name in _REFERENCE.findall(line)
+                if not c_environment.variable(name) and not any(name in known for known in self._macros)
+            ]
+            self._note(line, f"macro {', '.join(dict.fromkeys(unset)) or 'in it'} has no value; set it in the environment of the IOC")
         return expanded
 
     def _command(self, name: str, line: str) -> None:
@@ -179,7 +187,14 @@ class StartUp:
     def _ioc_init(self, _: Sequence[str]) -> None:
         if not self.report.initialised:
             self.report.initialised = True
-            self._initialise()
+            try:
+                self._initialise()
+            except SettingsError:
+                raise StackError(self._no_records()) from None
+
+    def _no_records(self) -> str:
+        notes = "".join(f"\n  {note}" for note in self.report.notes if not note.harmless)
+        return f"{self._script}: no record is loaded when iocInit is reached; what it asks for and is not done:{notes or ' nothing'}"
 
     def _ioc_shell_load(self, arguments: Sequence[str]) -> None:
         name, macros = (*arguments, "", "")[:2]
@@ -232,7 +247,27 @@ class StartUp:
 
     def _load_one(self, database: Database) -> None:
         databases.check(database)
-        self._load(database)
+        try:
+            self._load(database)
+        except StackError as error:
+            if _UNKNOWN_TYPE.search(str(error)) is None:
+                raise
+            self._load_known_types(database)
+
+    def _load_known_types(self, database: Database) -> None:
+        """Load a database without its records of types that base does not have; each type is noted."""
+        text, left_out = databases.without_types(database.path.read_text(errors="surrogateescape"), self._types)
+        for kind, names in left_out.items():
+            what = f"records of type {kind} are left out: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}"
+            self._note(f"load {database.path.name}", f"{what}; their support is C code that is not part of this IOC")
+        if not text.strip():
+            return
+        fd = os.memfd_create(database.path.name)
+        try:
+            os.write(fd, text.encode(errors="surrogateescape"))
+            self._load(Database(path=Path(f"/proc/self/fd/{fd}"), macros=database.macros))
+        finally:
+            os.close(fd)
 
 
 def parse_macros(text: str) -> tuple[tuple[str, str], ...]:

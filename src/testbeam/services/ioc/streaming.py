@@ -3,14 +3,19 @@
 import ctypes
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from testbeam.errors import SettingsError
+from testbeam.services.ioc.autosave import Autosave
 from testbeam.services.ioc.base import Base
 from testbeam.services.ioc.commands import Shell
+from testbeam.services.ioc.databases import Database
 from testbeam.services.ioc.port_commands import PortCommands
 from testbeam.services.ioc.settings import IocSettings
+from testbeam.services.ioc.stream.connections import Neighbourhood
 from testbeam.services.ioc.stream.core_library import Core
+from testbeam.services.ioc.stream.fields import STRING, STRING_SIZE
 from testbeam.services.ioc.stream.support import Support
 from testbeam.services.ioc.stream.transcript import Transcript
 
@@ -39,8 +44,9 @@ def make(base: Base, shell: Shell, settings: IocSettings) -> Support:
         Core(base.core),
         shell.run,
         transcript=Transcript(settings.wire_log),
-        local_host=settings.localhost or settings.address,
-        replaced=pairs("--device", settings.device),
+        around=Neighbourhood(
+            local_host=settings.localhost or settings.address, replaced=pairs("--device", settings.device), real=settings.real_devices
+        ),
     )
     support.folders.extend(Path(folder).absolute() for folder in settings.protocols)
     define(base, support.register())
@@ -52,6 +58,32 @@ def make(base: Base, shell: Shell, settings: IocSettings) -> Support:
         else:
             support.add_serial_port(name, target, auto_connect=True)
     return support
+
+
+def make_autosave(base: Base, shell: Shell, owned: ExitStack) -> None:
+    """Make autosave and its commands; it ends before base does."""
+    core = Core(base.core)
+
+    def load_text(text: str) -> None:
+        fd = os.memfd_create("restored.db")
+        try:
+            os.write(fd, text.encode(errors="surrogateescape"))
+            base.load_records(Database(path=Path(f"/proc/self/fd/{fd}")))
+        finally:
+            os.close(fd)
+
+    autosave = Autosave(shell, load_text, lambda name: text_of(core, name))
+    autosave.add()
+    owned.callback(autosave.close)
+
+
+def text_of(core: Core, name: str) -> str | None:
+    """Return the value of a PV as text, or None where there is none of this name."""
+    address = core.address(name)
+    buffer = ctypes.create_string_buffer(STRING_SIZE)
+    if address is None or core.get(address, STRING, buffer, 1) < 1:
+        return None
+    return buffer.value.decode("latin-1")
 
 
 def define(base: Base, text: str) -> None:

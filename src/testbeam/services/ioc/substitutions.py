@@ -123,6 +123,8 @@ class _Reader:
                 return found
             if kind == "mark":
                 continue
+            if self._peek() != "=":
+                continue  # a word such as {None} stands for no macro at all
             self._expect_assignment(line)
             value = "" if self._peek() in (",", "}") and self._peek() else self._next()[1]
             found.append((word, value))

@@ -49,6 +49,7 @@ class Internet:
     port: int
     local_port: int = 0
     datagrams: bool = False
+    allowed: bool = True  # to be reached; a test talks to no device of a site unless it is told to
     _socket: socket.socket | None = None
 
     @property
@@ -59,6 +60,10 @@ class Internet:
     def open(self, timeout_s: float) -> int:
         """Connect."""
         self.close()
+        if not self.allowed:
+            raise PermissionError(
+                errno.EPERM, f"it is no simulator on this computer; give --device {self.target}=localhost:PORT, or --real-devices"
+            )
         kind = socket.SOCK_DGRAM if self.datagrams else socket.SOCK_STREAM
         made = socket.socket(socket.AF_INET, kind)
         try:
@@ -88,6 +93,7 @@ class Serial:
     """A serial line."""
 
     path: str
+    allowed: bool = True
     options: dict[str, str] = field(default_factory=dict)
     _fd: int | None = None
 
@@ -99,6 +105,8 @@ class Serial:
     def open(self, timeout_s: float) -> int:  # noqa: ARG002 — a line is there or is not
         """Open the line with raw bytes at the speed that its options say."""
         self.close()
+        if not self.allowed and not os.path.realpath(self.path).startswith("/dev/pts/"):
+            raise PermissionError(errno.EPERM, f"it is no pseudo-terminal; give --device {self.path}=localhost:PORT, or --real-devices")
         fd = os.open(self.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         try:
             tty.setraw(fd)
@@ -123,10 +131,21 @@ class Serial:
             self._fd = None
 
 
-def internet(spec: str, local_host: str, replaced: Mapping[str, str]) -> Connection:
-    """Return the connection of `host:port[:localport] [TCP|UDP|…]`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbourhood:
+    """What a port may lead to.
 
-    local_host: what `localhost` means here. replaced: targets that stand for others, `host:port` → `host:port` or the path of a line.
+    local_host: what `localhost` means here. replaced: targets that stand for others, `host:port` or a line → `host:port` or a line.
+    real: whether other computers and lines of this one may be reached.
+    """
+
+    local_host: str
+    replaced: Mapping[str, str]
+    real: bool = False
+
+
+def internet(spec: str, around: Neighbourhood) -> Connection:
+    """Return the connection of `host:port[:localport] [TCP|UDP|…]`.
 
     Raises:
         ConversionError: it is no such text.
@@ -135,22 +154,26 @@ def internet(spec: str, local_host: str, replaced: Mapping[str, str]) -> Connect
     kind = _KINDS.get(match["kind"].lower()) if match else None
     if match is None or kind is None:
         raise ConversionError(f"{spec!r} is not host:port[:localport] [TCP|UDP|UDP*|HTTP|COM]")
-    other = replaced.get(f"{match['host']}:{match['port']}")
+    other = around.replaced.get(f"{match['host']}:{match['port']}")
     if other is not None:
-        return replacement(other, local_host)
-    host = local_host if match["host"].lower() in _LOCAL else match["host"]
-    return Internet(host=host, port=int(match["port"]), local_port=int(match["local"] or 0), datagrams=kind == "udp")
+        return replacement(other, around)
+    host = around.local_host if match["host"].lower() in _LOCAL else match["host"]
+    allowed = around.real or host.startswith("127.")
+    port, local_port = int(match["port"]), int(match["local"] or 0)
+    return Internet(host=host, port=port, local_port=local_port, datagrams=kind == "udp", allowed=allowed)
 
 
-def serial(path: str, local_host: str, replaced: Mapping[str, str]) -> Connection:
-    """Return the connection of a serial line, or of what stands for it."""
-    other = replaced.get(path)
-    return Serial(path=path) if other is None else replacement(other, local_host)
+def serial(path: str, around: Neighbourhood) -> Connection:
+    """Return the connection of a serial line, or of what stands for it. A pseudo-terminal is a simulator's and may be opened."""
+    other = around.replaced.get(path)
+    return Serial(path=path, allowed=around.real) if other is None else replacement(other, around)
 
 
-def replacement(target: str, local_host: str) -> Connection:
+def replacement(target: str, around: Neighbourhood) -> Connection:
     """Return the connection of `host:port` or of a path."""
-    return internet(target, local_host, {}) if _SPEC.fullmatch(target) else Serial(path=target)
+    if _SPEC.fullmatch(target):
+        return internet(target, Neighbourhood(local_host=around.local_host, replaced={}, real=around.real))
+    return Serial(path=target)
 
 
 def receive(fd: int) -> bytes | None:

@@ -7,13 +7,14 @@ Source: docs/reference/contracts/ioc.md; devSup.h of EPICS base 7.0.10.
 import ctypes
 import fnmatch
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from testbeam.errors import ConversionError, StackError
 from testbeam.services.ioc.c_environment import variable
 from testbeam.services.ioc.stream import connections
+from testbeam.services.ioc.stream.connections import Neighbourhood
 from testbeam.services.ioc.stream.core_library import ERROR, INIT, INTERRUPT_INFO, RECORD, Core, SupportTable
 from testbeam.services.ioc.stream.fields import find
 from testbeam.services.ioc.stream.port import Port
@@ -31,8 +32,7 @@ _kept: list[Any] = []  # tables and callbacks that C code has bare pointers to, 
 class Support:
     """All records with device support `stream`, and what they use.
 
-    local_host: the address that `localhost` means in this IOC. replaced: devices that others stand for.
-    folders: where protocol files are looked for after those of STREAM_PROTOCOL_PATH.
+    around: what ports may lead to. folders: where protocol files are looked for after those of STREAM_PROTOCOL_PATH.
     """
 
     def __init__(
@@ -41,18 +41,17 @@ class Support:
         execute: Callable[[str], bool],
         *,
         transcript: Transcript,
-        local_host: str,
-        replaced: Mapping[str, str],
+        around: Neighbourhood,
     ) -> None:
         self.ports: dict[str, Port] = {}
         self.records: dict[int, StreamRecord] = {}
         self.errors = Errors()
         self.folders: list[Path] = []
+        self.find_file: Callable[[str], Path | None] = lambda _: None  # where else in its tree a file may be
         self._core = core
         self._execute = execute
         self._transcript = transcript
-        self._local_host = local_host
-        self._replaced = replaced
+        self._around = around
         self._files: dict[str, ProtocolFile] = {}
         self._log_file: logging.FileHandler | None = None
         self._runs = 0
@@ -133,7 +132,7 @@ class Support:
             ProtocolError: it breaks the grammar.
         """
         if name not in self._files:
-            path = next((path for folder in self._search() if (path := folder / name).is_file()), None)
+            path = next((path for folder in self._search() if (path := folder / name).is_file()), None) or self.find_file(name)
             if path is None:
                 searched = ":".join(str(folder) for folder in self._search())
                 raise StackError(f"there is no protocol file {name!r} in {searched}; set STREAM_PROTOCOL_PATH (epicsEnvSet)")
@@ -153,7 +152,7 @@ class Support:
         Raises:
             ConversionError: the name is taken, or the text names no host and port.
         """
-        self._add(name, connections.internet(spec, self._local_host, self._replaced), auto_connect=auto_connect)
+        self._add(name, connections.internet(spec, self._around), auto_connect=auto_connect)
 
     def add_serial_port(self, name: str, path: str, *, auto_connect: bool) -> None:
         """Make a port of a serial line.
@@ -161,7 +160,7 @@ class Support:
         Raises:
             ConversionError: the name is taken.
         """
-        self._add(name, connections.serial(path, self._local_host, self._replaced), auto_connect=auto_connect)
+        self._add(name, connections.serial(path, self._around), auto_connect=auto_connect)
 
     def _add(self, name: str, connection: connections.Connection, *, auto_connect: bool) -> None:
         if name in self.ports:
