@@ -279,9 +279,10 @@ def test_a_reference_time_in_an_unknown_unit_is_refused_and_counted() -> None:
 
 
 @pytest.mark.parametrize(("kind", "index"), [("roi_rectangle", 0), ("roi_polygon", 4)])
-def test_regions_apply_at_the_next_data_whatever_the_time_of_those(kind: str, index: int) -> None:
+@pytest.mark.parametrize("history", [False, True])
+def test_regions_apply_at_the_next_data_whatever_the_time_of_those(kind: str, index: int, history: bool) -> None:
     bench = Bench()
-    bench.command(start("panel_0_xy", "panel_0"))
+    bench.command(start("panel_0_xy", "panel_0", params={"region_history": {"enabled": history}}))
     bench.data(TOPICS.detector, events("panel_0", NOW, [MS] * 3, [1, 2, 300]))
     bench.wait(1)
     shape = ((0, 2), (0, 1)) if kind == "roi_rectangle" else ((-0.5, 1.5, 1.5, -0.5), (-0.5, -0.5, 0.5, 0.5))
@@ -290,7 +291,7 @@ def test_regions_apply_at_the_next_data_whatever_the_time_of_those(kind: str, in
     bench.wait(1)
 
     last = bench.results("roi_spectra_cumulative", "panel_0")[-1]
-    assert (signal(last).sum(), data_of(last, "roi").tolist()) == (3, [index])  # what came before the region was drawn counts, too
+    assert (signal(last).sum(), data_of(last, "roi").tolist()) == (3 if history else 1, [index])
     assert signal(bench.results("roi_spectra_current", "panel_0")[-1]).sum() == 1
     assert data_of(bench.results(kind, "panel_0")[-1], "roi_index").tolist() == [index] * len(shape[0])
 

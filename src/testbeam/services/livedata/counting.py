@@ -20,7 +20,7 @@ from testbeam.services.livedata.params import Axis
 Events = NDArray[np.int32]
 Counts = NDArray[np.int64]
 
-MOST_CUBE_CELLS = 4_000_000  # cells × bins that are kept apart, 16 MB; beyond, an image and a spectrum are
+MOST_CUBE_CELLS = 16_000_000  # cells × bins that may be kept apart, 64 MB
 _NO_NUMBA = "TESTBEAM_NO_NUMBA"
 
 
@@ -140,6 +140,8 @@ class ImageCounter:
         self._spectrum = np.zeros(axis.bins + 1, np.int64)
         self._missed = np.zeros(2, np.int64)
         self._region_bits = np.zeros(table.cells + 2, np.uint8)
+        self._has_regions = False
+        self._is_identity = len(table.cell) == table.cells and bool((table.cell == np.arange(table.cells)).all())
         self.regions = np.zeros((self.REGIONS, axis.bins), np.int64)
 
     def add(self, pixel_id: Events, time_ns: Events) -> None:
@@ -155,7 +157,7 @@ class ImageCounter:
         self._spectrum[-1] -= int(missed.sum())
         first, last = self._in_range
         np.add.at(self._image, row[(index >= first) & (index < last)], np.int32(1))
-        if self._region_bits.any():
+        if self._has_regions:
             self._add_regions(row, index)
 
     def set_regions(self, masks: dict[int, NDArray[np.bool_]]) -> None:
@@ -164,6 +166,7 @@ class ImageCounter:
         self._region_bits[:] = 0
         for index, mask in masks.items():
             self._region_bits[: self._cells] |= mask.astype(np.uint8) << np.uint8(index)
+        self._has_regions = bool(self._region_bits.any())
         for index in range(self.REGIONS):
             if np.any((old ^ self._region_bits) >> np.uint8(index) & 1):
                 self.regions[index] = 0
@@ -191,9 +194,9 @@ class ImageCounter:
 
     def _add_in_one_pass(self, pixel_id: Events, time_ns: Events) -> None:
         bins, (first, last) = self._bins, self._in_range
-        places = (self._image, self._spectrum, self._missed, self._region_bits, self.regions)
-        ids_and_times = self._rows, self._first_id, pixel_id, time_ns
-        ONE_PASS.counting.image(*places, *ids_and_times, bins.thresholds, bins.start, bins.per_ns, first, last)
+        counts = self._image, self._spectrum, self._missed, self._region_bits, self.regions, self._has_regions
+        pixels = self._rows, self._is_identity, self._first_id, pixel_id
+        ONE_PASS.counting.image(*counts, *pixels, time_ns, bins.thresholds, bins.start, bins.per_ns, first, last)
 
     def _add_regions(self, row: NDArray[np.int32], index: NDArray[np.int64]) -> None:
         inside = index < self._bins.bins

@@ -1,7 +1,8 @@
 """Detector view: an image of one detector, its totals, and spectra of regions of interest.
 
-Small views keep counts by cell and bin of time (`CubeCounter`): spectra of a region then cover all that was counted since the start,
-also before the region was drawn. Large ones keep an image and a spectrum, and count a region from when it was drawn.
+An image and a spectrum are kept, and the spectrum of a region is counted from when it was drawn (`ImageCounter`). With the parameter
+`region_history` counts are kept by cell and bin of time (`CubeCounter`), at two to four times the cost an event: the spectrum of a region
+then covers all that was counted since the start.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbeam.errors import WorkflowError
+from testbeam.errors import SettingsError, WorkflowError
 from testbeam.instruments.loader import Detector, View
 from testbeam.instruments.pixels import PixelTable, pixel_table, pixels_of_cells
 from testbeam.model.arrays import LabelledArray, Variable
@@ -29,12 +30,20 @@ _WINDOW, _CUMULATIVE = Temporality.WINDOW, Temporality.CUMULATIVE
 class DetectorView:
     """Counts since the start, and in each window as the difference to the window before."""
 
-    def __init__(self, table: PixelTable, axis: Axis, in_range: tuple[int, int], *, regions: bool, weights: NDArray[Any] | None) -> None:
+    def __init__(
+        self,
+        table: PixelTable,
+        axis: Axis,
+        in_range: tuple[int, int],
+        *,
+        regions: bool = True,
+        weights: NDArray[Any] | None = None,
+        history: bool = False,
+    ) -> None:
         self._table, self._axis, self._in_range = table, axis, in_range
         self._weights = weights
         self._edges = Variable(name=axis.name, data=axis.edges, axes=(axis.name,), unit=axis.unit)
-        is_small = table.cells * axis.bins <= MOST_CUBE_CELLS
-        self._counted: _Cube | _Image = _Cube(table, axis, in_range) if is_small else _Image(table, axis, in_range)
+        self._counted: _Cube | _Image = _Cube(table, axis, in_range) if history else _Image(table, axis, in_range)
         self._has_regions = regions
         self._regions: dict[str, dict[int, Region]] = {kind: {} for kind in KINDS}
         self._image_before: NDArray[Any] = self._counted.image()
@@ -182,4 +191,9 @@ def make(detector: Detector, view: View, params: Mapping[str, Any]) -> DetectorV
     axis, in_range = time_axis(params, detector.flight_path_m)
     table = pixel_table(detector, view)
     weights = pixels_of_cells(table) if flag(params, "pixel_weighting") else None
-    return DetectorView(table, axis, in_range, regions=view.regions and len(table.shape) == 2, weights=weights)
+    history = flag(params, "region_history")
+    if history and table.cells * axis.bins > MOST_CUBE_CELLS:
+        most = f"false: {table.cells} cells × {axis.bins} bins are more than {MOST_CUBE_CELLS}"
+        raise SettingsError("region_history.enabled", history, most)
+    regions = view.regions and len(table.shape) == 2
+    return DetectorView(table, axis, in_range, regions=regions, weights=weights, history=history)
