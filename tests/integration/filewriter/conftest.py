@@ -9,7 +9,7 @@ from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics
-from tests.integration.filewriter.jobs import LEEWAY_S, STATUS_S, Writing
+from testbeam.suites.filewriter.jobs import LEEWAY_S, STATUS_S, Writing
 
 TOPICS = Topics(prefix="fw")
 

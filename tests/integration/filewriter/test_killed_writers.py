@@ -17,7 +17,7 @@ from testbeam.kit.run import Run
 from testbeam.stacks.roles.broker.declaration import BrokerHandle
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics
-from tests.integration.filewriter.jobs import LEEWAY_S, STATUS_S, Writing, alarm, entry_of, events, log, now_ms, read, status_of
+from testbeam.suites.filewriter.jobs import LEEWAY_S, STATUS_S, Writing, alarm, entry_of, events, log, now_ms, read, status_of
 
 StartWriter = Callable[[], Writing]
 KILLS = 50 if os.environ.get("TESTBEAM_SOAK") else 3

@@ -19,8 +19,8 @@ from testbeam.services.filewriter.settings import FileWriterSettings
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics
+from testbeam.suites.filewriter.jobs import LEEWAY_S, STATUS_S, Writing, entry_of, events, log, now_ms, read
 from testbeam.transport.kafka.client import Kafka
-from tests.integration.filewriter.jobs import LEEWAY_S, STATUS_S, Writing, entry_of, events, log, now_ms, read
 
 StartWriter = Callable[..., Writing]
 

@@ -5,12 +5,10 @@ import time
 import numpy as np
 import pytest
 
-from testbeam.kit.run import Run
 from testbeam.nexus import compose
 from testbeam.nexus.files import opened
+from testbeam.suites.filewriter.jobs import SPEED, Writing, alarm, entry_of, events, log, now_ms, ns, read
 from testbeam.wire.flatbuffers.registry import ENCODERS
-from tests.hostile.corpus import HOSTILE
-from tests.integration.filewriter.jobs import SPEED, Writing, alarm, entry_of, events, log, now_ms, ns, read
 
 
 def test_live_events_and_logs_are_written_exactly(writing: Writing) -> None:
@@ -32,7 +30,7 @@ def test_live_events_and_logs_are_written_exactly(writing: Writing) -> None:
         assert entry["panel/event_id"][:].tolist() == [e + 1 for i in range(20) for e in range(i)]
         assert entry["panel/event_index"][:].tolist() == [sum(range(i)) for i in range(20)]
         assert entry["title"].asstr()[()] == "My run"
-    assert job.report["received"] == job.report["written"] == 40
+    assert not writing.is_ours or job.report["received"] == job.report["written"] == 40
 
 
 def test_start_and_stop_in_the_past_give_the_exact_window_with_alarms(writing: Writing) -> None:
@@ -48,7 +46,7 @@ def test_start_and_stop_in_the_past_give_the_exact_window_with_alarms(writing: W
         assert read(entry, "speed/value", "speed/alarm_time") == [[2, 3, 4, 5, 6, 7], ns(t + 300, t + 400, t + 500)]
         assert read(entry, "panel/event_time_offset") == [[250]]
         assert entry["other/value"].shape == (0,)
-    assert job.report["dropped"] == {"outside window": 6}
+    assert not writing.is_ours or job.report["dropped"] == {"outside window": 6}
 
 
 def test_data_until_a_stop_in_the_future_are_written(writing: Writing) -> None:
@@ -83,7 +81,7 @@ def test_repeated_messages_are_dropped_for_logs_and_kept_for_events(writing: Wri
 
     with entry_of(job) as entry:
         assert read(entry, "speed/value", "panel/event_time_offset") == [[1, 3], [1, 2]]
-    assert job.report["dropped"] == {"same time as the one before": 1}
+    assert not writing.is_ours or job.report["dropped"] == {"same time as the one before": 1}
 
 
 def test_a_source_may_live_in_any_partition(writing: Writing) -> None:
@@ -139,7 +137,7 @@ def test_what_came_after_an_earlier_stop_time_is_not_in_the_file(writing: Writin
 
     with entry_of(job) as entry:
         assert read(entry, "speed/value", "panel/event_time_offset", "panel/event_index") == [[1], [1], [0]]
-    assert job.report["dropped"] == {"outside window": 2}
+    assert not writing.is_ours or job.report["dropped"] == {"outside window": 2}
 
 
 @pytest.mark.parametrize("size_mb", [1, 16])
@@ -151,23 +149,6 @@ def test_a_large_start_message_is_obeyed(writing: Writing, size_mb: int) -> None
 
     with entry_of(job) as entry:
         assert len(entry["large"][()]) == len(text)
-
-
-def test_junk_on_every_topic_is_survived_counted_and_reported(writing: Writing) -> None:
-    t = now_ms() - 5_000
-    hostile = [payload for _name, payload in HOSTILE if len(payload) < 100_000][::5]
-    for topic in (writing.client.pool_topic, writing.control.name, writing.data.name):
-        writing.broker.topic(topic)
-        for payload in hostile:
-            writing.client.send(topic, payload)
-    writing.send(log(t + 1))
-    job = writing.write(writing.speed(), writing.panel(), start_time_ms=t, stop_time_ms=now_ms())
-
-    with entry_of(job) as entry:
-        assert read(entry, "speed/time") == [ns(t + 1)]
-    report = job.report
-    assert report["received"] == len(hostile) + 1
-    assert report["written"] + sum(report["dropped"].get(r, 0) for r in ("failed verification", "unknown schema")) == len(hostile) + 1
 
 
 def test_many_sources_are_written_each_into_its_group(writing: Writing) -> None:
@@ -185,6 +166,23 @@ def test_many_sources_are_written_each_into_its_group(writing: Writing) -> None:
     assert np.array_equal(values, np.add.outer(np.arange(100), np.arange(20) * 1000))
 
 
-def test_the_writer_is_unharmed_by_all_of_this(writing: Writing, writing_run: Run) -> None:
-    writing_run["filewriter"].check()
-    assert "Traceback" not in writing_run["filewriter"].get_stderr()
+def test_a_detector_opens_as_one_with_its_pixels_and_events(writing: Writing) -> None:
+    snx = pytest.importorskip("scippnexus")
+    t = now_ms() - 5_000
+    writing.send(events(t, range(4)), events(t + 1, range(2)))
+    node = compose.group(
+        "panel",
+        "NXdetector",
+        compose.dataset("detector_number", [[1, 2], [3, 4]], "int32"),
+        compose.dataset("x_pixel_offset", [-0.5, 0.5], units="m"),
+        compose.dataset("y_pixel_offset", [-0.5, 0.5], units="m"),
+        compose.group("panel_events", "NXevent_data", compose.stream("ev44", topic=writing.data.name, source="panel")),
+    )
+    job = writing.write(compose.group("instrument", "NXinstrument", node), start_time_ms=t, stop_time_ms=t + 1_000)
+
+    assert job.finished is not None
+    with snx.File(job.finished.file_name) as file:
+        panel = file["entry/instrument/panel"][...]
+    events_of = panel["panel_events"]
+    assert events_of.bins.size().sum().value == 6
+    assert sorted(events_of.coords["detector_number"].values.ravel().tolist()) == [1, 2, 3, 4]

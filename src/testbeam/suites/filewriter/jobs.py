@@ -1,4 +1,4 @@
-"""What a test of the file-writer holds in hand: a writer on the shared broker, topics of its own, and data to send."""
+"""What a test of a file-writer holds in hand: a writer on the shared broker, topics of its own, and data to send."""
 
 import json
 import time
@@ -25,18 +25,22 @@ SPEED, PANEL = "TB:SPEED", "panel"
 
 
 def now_ms() -> int:
+    """Return the time in ms since 1970."""
     return time.time_ns() // 1_000_000
 
 
 def log(time_ms: int, value: float = 1.5, source: str = SPEED) -> LogValue:
+    """Return a value of a log."""
     return LogValue(source_name=source, value=np.float64(value), timestamp_ns=time_ms * 1_000_000)
 
 
 def alarm(time_ms: int, message: str = "HIHI", source: str = SPEED) -> Alarm:
+    """Return an alarm."""
     return Alarm(source_name=source, timestamp_ns=time_ms * 1_000_000, severity=Severity.MAJOR, message=message)
 
 
 def events(time_ms: int, offsets: Sequence[int], source: str = PANEL) -> Events:
+    """Return one pulse of events, whose pixel ids are their times of flight and one."""
     return Events(
         source_name=source,
         message_id=1,
@@ -53,6 +57,7 @@ class Writing:
 
     broker: BrokerHandle
     writer: FileWriterHandle
+    is_ours: bool = True
     prefix: str = field(default_factory=lambda: f"w{uuid.uuid4().hex[:10]}")
 
     def __post_init__(self) -> None:
@@ -61,21 +66,30 @@ class Writing:
 
     @property
     def client(self) -> FileWriterClient:
+        """Return the client of the writer's pool."""
         return self.writer.client
 
     @property
     def status(self) -> TopicHandle:
+        """Return the topic of the writers' status."""
         return self.broker.topic(self.client.status_topic)
 
     def new_topic(self, name: str, partitions: int = 1) -> TopicHandle:
+        """Make a topic of this test."""
         self.broker.create_topics({f"{self.prefix}.{name}": partitions})
         return self.broker.topic(f"{self.prefix}.{name}")
 
     def speed(self, **config: Any) -> compose.Node:
+        """Return a log of one PV."""
         return compose.group("speed", "NXlog", compose.stream("f144", topic=self.data.name, source=SPEED, **config))
 
     def panel(self) -> compose.Node:
-        return compose.group("panel", "NXdetector", compose.stream("ev44", topic=self.data.name, source=PANEL))
+        """Return a detector with its events."""
+        return compose.group("panel", "NXevent_data", compose.stream("ev44", topic=self.data.name, source=PANEL))
+
+    def group(self, name: str, module: str, **config: Any) -> compose.Node:
+        """Return a group with one stream."""
+        return compose.group(name, "NXdata" if module == "da00" else "NXlog", compose.stream(module, **config))
 
     def start(self, *nodes: compose.Node, name: str = "a", **more: Any) -> Job:
         """Send a start command; the structure has these nodes below an NXentry."""
@@ -104,7 +118,12 @@ class Writing:
         schemas = [record.schema for record in self.said()]
         return [schema for before, schema in zip(["", *schemas], schemas, strict=False) if schema != before]
 
+    def files(self) -> list[Path]:
+        """Return the finished files of this test."""
+        return sorted(path for path in self.writer.output.glob(f"{self.prefix}-*.nxs") if not path.stat().st_mode & 0o200)
+
     def path(self, name: str = "a") -> Path:
+        """Return where the file of a job goes."""
         return self.writer.output / f"{self.prefix}-{name}.nxs"
 
 
@@ -117,13 +136,16 @@ def entry_of(job: Job) -> Iterator[h5py.Group]:
 
 
 def read(entry: h5py.Group, *paths: str) -> list[list[Any]]:
+    """Return the values of datasets."""
     return [entry[path][:].tolist() for path in paths]
 
 
 def ns(*times_ms: int) -> list[int]:
+    """Return times in ns."""
     return [time_ms * 1_000_000 for time_ms in times_ms]
 
 
 def status_of(record: Any) -> dict[str, Any]:
+    """Return the JSON of a status."""
     parsed: dict[str, Any] = json.loads(record.value.status_json)
     return parsed
