@@ -106,3 +106,26 @@ def run_as_a_reader(page: Path, folder: Path, junk: dict[str, str] | None = None
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+IN_A_SHELL = re.compile(r"^<!-- run in a shell -->\n```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SHELL_PAGES = sorted(path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md") if IN_A_SHELL.search(path.read_text()))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", SHELL_PAGES, ids=str)
+def test_the_command_lines_of_a_page_can_be_typed_one_after_the_other(page: Path, tmp_path: Path) -> None:
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "XDG_RUNTIME_DIR": str(runtime),  # whose stacks are up is nobody else's matter
+        "GITHUB_ENV": str(tmp_path / "github.env"),
+    }
+    typed = [line.removeprefix("$ ") for block in IN_A_SHELL.findall((ROOT / page).read_text()) for line in block.splitlines()]
+
+    done = subprocess.run(
+        ["sh", "-e", "-x", "-c", "\n".join(typed)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,10 +1,13 @@
 """One self-contained HTML page: a verdict, then sections of tables, charts and logs; it loads nothing from anywhere."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from importlib.resources import files
 from string import Template
+from urllib.parse import quote
+
+from testbeam.report.origin import made_here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,8 @@ class Page:
     verdict: str
     facts: Sequence[tuple[str, str]]
     sections: Sequence[Section]
+    links: Sequence[tuple[str, str]] = ()  # label, address relative to the page
+    made: str = field(default_factory=made_here)
 
 
 def render(page: Page) -> str:
@@ -37,6 +42,8 @@ def render(page: Page) -> str:
         verdict=escape(page.verdict),
         facts="".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in page.facts),
         sections="".join(_section(section) for section in page.sections),
+        links=" · ".join(f'<a href="{escape(quote(where))}">{escape(name)}</a>' for name, where in page.links),
+        made=escape(page.made),
     )
 
 
@@ -54,6 +61,12 @@ def log(text: str) -> str:
 def folded(title: str, body: str) -> str:
     """Return HTML that opens on a click."""
     return f"<details><summary>{escape(title)}</summary>{body}</details>"
+
+
+def states_legend(states: Sequence[str]) -> str:
+    """Return the states of bars in the colours that `charts.spans` gives them."""
+    keys = "".join(f"<span class='box {escape(state.lower())}'>{escape(state.lower())}</span>" for state in dict.fromkeys(states))
+    return f'<p class="legend">{keys}</p>'
 
 
 def legend(names: Sequence[str]) -> str:

@@ -88,3 +88,23 @@ def test_an_image_is_inside_the_page() -> None:
     tag = image(np.zeros((4, 4), np.int64), alt="panel")
 
     assert base64.b64decode(tag.split("base64,")[1][:-2]).startswith(b"\x89PNG")
+
+
+def test_a_picture_has_axes_and_a_scale_of_its_counts() -> None:
+    drawn = image(np.arange(128 * 64).reshape(64, 128), alt="panel", x_label="column", y_label="row", unit="events")
+
+    ticks = [text for text in ("0", "50", "100", "20", "40", "60", "5000") if f">{text}</text>" in drawn]
+    assert ticks == ["0", "50", "100", "20", "40", "60", "5000"]
+    assert all(f">{word}</text>" in drawn for word in ("column", "row", "events"))
+    assert drawn.count("<image ") == 2
+
+
+def test_a_picture_without_any_count_can_be_drawn() -> None:
+    assert ">0</text>" in image(np.zeros((2, 3), np.int64), alt="empty")
+
+
+def test_a_curve_on_another_does_not_hide_it() -> None:
+    volt, readback = Curve(name="VOLT", x=[0, 1], y=[1, 2]), Curve(name="VOLT-RB", x=[0, 1], y=[1, 2])
+
+    assert lines([volt, readback], x_label="x", y_label="y").count('class="curve s0 under"') == 1
+    assert "under" not in lines([volt], x_label="x", y_label="y")

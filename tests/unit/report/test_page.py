@@ -1,6 +1,11 @@
+from datetime import UTC, datetime
+from html import escape
 from html.parser import HTMLParser
 
-from testbeam.report.page import Page, Section, folded, log, render, table
+from testbeam import __version__
+from testbeam.kafka_distribution.jars import KAFKA_VERSION
+from testbeam.report.origin import made
+from testbeam.report.page import Page, Section, folded, log, render, states_legend, table
 
 
 class Seen(HTMLParser):
@@ -37,3 +42,21 @@ def test_numbers_stand_right_and_words_left() -> None:
     cells = table(["n", "what"], [["1,234", "events"]])
 
     assert "<td class='number'>1,234</td><td>events</td>" in cells
+
+
+def test_a_page_says_when_where_and_by_which_versions_it_was_made() -> None:
+    told = made(datetime(2026, 11, 27, 8, 57, 1, tzinfo=UTC), "beamline-7")
+
+    assert told.startswith(f"2026-11-27 08:57:01 UTC on beamline-7 · testbeam {__version__} with Python 3.")
+    assert f"Apache Kafka {KAFKA_VERSION}" in told
+    assert escape(told) in render(Page(title="t", ok=True, verdict="v", facts=(), sections=(), made=told))
+
+
+def test_a_page_leads_to_the_files_beside_it() -> None:
+    shown = render(Page(title="t", ok=True, verdict="v", facts=(), sections=(), links=[("log of <x>", "log/ü x.log")]))
+
+    assert '<a href="log/%C3%BC%20x.log">log of &lt;x&gt;</a>' in shown
+
+
+def test_the_colours_of_bars_are_explained_once_each() -> None:
+    assert states_legend(["STARTING", "READY", "STARTING"]).count("<span") == 2

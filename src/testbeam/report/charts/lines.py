@@ -28,7 +28,11 @@ def lines(curves: Sequence[Curve], *, x_label: str, y_label: str, from_zero: boo
     up = padded(([0.0] if from_zero else []) + ys, HEIGHT - _BOTTOM, _TOP)
     if from_zero:
         up = Scale(0.0, up.high, up.start, up.end)
-    parts = [*_grid(across, up), *(_curve(c, k, across, up) for k, c in enumerate(curves)), _names(x_label, y_label)]
+    parts = [
+        *_grid(across, up),
+        *(_curve(c, k, across, up, under=k == 0 and len(curves) > 1) for k, c in enumerate(curves)),
+        _names(x_label, y_label),
+    ]
     return f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(y_label)}">{"".join(parts)}</svg>'
 
 
@@ -45,14 +49,15 @@ def _grid(across: Scale, up: Scale) -> list[str]:
     return rows + columns
 
 
-def _curve(curve: Curve, index: int, across: Scale, up: Scale) -> str:
+def _curve(curve: Curve, index: int, across: Scale, up: Scale, *, under: bool) -> str:
+    """Return one curve; `under`: drawn broad and pale, so that one that lies on it does not hide it."""
     points = [(across(float(x)), up(float(y))) for x, y in zip(curve.x, curve.y, strict=True)]
     if not points:
         return ""
     step = "H{0:.1f}V{1:.1f}" if curve.steps else "L{0:.1f} {1:.1f}"
     path = f"M{points[0][0]:.1f} {points[0][1]:.1f}" + "".join(step.format(x, y) for x, y in points[1:])
     tip = f"{curve.name}: {len(points)} points, {min(curve.y):g} … {max(curve.y):g}"
-    return f'<path class="curve s{index % 6}" d="{path}"><title>{escape(tip)}</title></path>'
+    return f'<path class="curve s{index % 6}{" under" if under else ""}" d="{path}"><title>{escape(tip)}</title></path>'
 
 
 def _names(x_label: str, y_label: str) -> str:

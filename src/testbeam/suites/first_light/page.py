@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from testbeam.report.charts.image import image
 from testbeam.report.charts.lines import Curve, lines
 from testbeam.report.charts.spans import Span, spans
-from testbeam.report.page import Page, Section, legend, render, table
+from testbeam.report.page import Page, Section, legend, render, states_legend, table
 from testbeam.suites.first_light import pictures
 from testbeam.suites.first_light.outcome import Outcome
 from testbeam.suites.first_light.summary import verdict
@@ -21,25 +21,36 @@ def page(outcome: Outcome) -> str:
         ("file", f"{outcome.file.name}, {outcome.file.stat().st_size / 1e6:.1f} MB"),
         ("seed", str(outcome.plan.seed)),
     )
-    sections = (_timeline(outcome), _image(outcome), _spectrum(outcome), *_traces(outcome), _audit(outcome), _streams(outcome))
-    return render(Page(title="testbeam smoke", ok=outcome.ok, verdict=verdict(outcome).plain, facts=facts, sections=sections))
+    sections = (_timeline(outcome), _image(outcome), *_spectra(outcome), *_traces(outcome), _audit(outcome), _streams(outcome))
+    links = [(outcome.file.name, outcome.file.name), *((f"log of {one.name}", f"log/{one.name}.log") for one in outcome.services)]
+    links += [("journal", "events.jsonl")]
+    return render(Page(title="testbeam smoke", ok=outcome.ok, verdict=verdict(outcome).plain, facts=facts, sections=sections, links=links))
 
 
 def _timeline(outcome: Outcome) -> Section:
     bars = [Span(row=s.name, state="STARTING", start_s=s.spawned_s, end_s=s.ready_s, note=f"{s.ready_s:.2f} s") for s in outcome.services]
+    key = states_legend([bar.state for bar in bars])
     steps = table(["at", "what"], [(f"{at_s:.2f} s", what) for at_s, what in outcome.steps])
-    return Section(title="Start-up", body=spans(bars) + steps, note="From the first spawn until each service's own protocol answered.")
+    return Section(
+        title="Start-up", body=spans(bars) + key + steps, note="From the first spawn until each service's own protocol answered."
+    )
 
 
 def _image(outcome: Outcome) -> Section:
     counts = pictures.panel_image(outcome.file)
     note = f"{counts.sum():,} events on {counts.shape[0]} × {counts.shape[1]} pixels, read back from the file."
-    return Section(title="Detector panel", body=image(counts, alt="counts per pixel"), note=note)
+    return Section(title="Detector panel", body=image(counts, alt="counts per pixel", unit="events"), note=note)
 
 
-def _spectrum(outcome: Outcome) -> Section:
-    curves = pictures.spectra(outcome.file)
-    return Section(title="Time of flight", body=_chart(curves, "time of flight / ms", "events per bin"))
+def _spectra(outcome: Outcome) -> list[Section]:
+    """Return a section for each of panel and monitor: on one axis the weaker one would lie flat."""
+    return [
+        Section(
+            title=f"Time of flight: {curve.name}",
+            body=lines([curve], x_label="time of flight / ms", y_label="events per bin", from_zero=True),
+        )
+        for curve in pictures.spectra(outcome.file)
+    ]
 
 
 def _traces(outcome: Outcome) -> list[Section]:

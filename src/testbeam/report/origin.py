@@ -1,0 +1,34 @@
+"""Where and when a page was made, and by which versions: what a reader of an old page asks first."""
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from testbeam._version import __version__
+
+
+def made_here() -> str:
+    """Return date, host and versions of this moment, in words."""
+    return made(datetime.now(UTC), os.uname().nodename)
+
+
+def made(now: datetime, host: str) -> str:
+    """Return the line for a moment and a host."""
+    from testbeam.kafka_distribution.jars import KAFKA_VERSION
+
+    parts = {
+        "Python": platform.python_version(),
+        "Apache Kafka": KAFKA_VERSION,
+        "EPICS base": _version("epicscorelibs"),
+        "h5py": _version("h5py"),
+    }
+    with_versions = ", ".join(f"{name} {number}" for name, number in parts.items() if number)
+    return f"{now:%Y-%m-%d %H:%M:%S} UTC on {host} · testbeam {__version__} with {with_versions}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
