@@ -30,6 +30,7 @@ COMMANDS = {
     "record": "Record topics into a file, byte for byte.",
     "replay": "Send a recording to Kafka again.",
     "verify": "Run the black-box tests of a role, against ours or a build of yours.",
+    "ioc": "Look at an IOC's sources before it runs, or run it without a build.",
     "test": "Run checks of IOCs, scripts as for NixOS' test driver; one summary, JUnit and HTML.",
     "audit": "Prove that a NeXus file holds every message of its job.",
     "doctor": "Say what this machine can do and what it lacks, each with the remedy.",

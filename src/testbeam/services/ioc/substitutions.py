@@ -10,7 +10,7 @@ from pathlib import Path
 
 from testbeam.errors import StackError
 
-_TOKEN = re.compile(r'\s+|\#[^\n]*|"(?P<quoted>(?:\\.|[^"\\\n])*)"|(?P<mark>[{}=,])|(?P<word>[^\s{}=,"#]+)')
+_TOKEN = re.compile(r"""\s+|\#[^\n]*|"(?P<quoted>(?:\\.|[^"\\\n])*)"|'(?P<single>[^'\n]*)'|(?P<mark>[{}=,])|(?P<word>[^\s{}=,"'#]+)""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
