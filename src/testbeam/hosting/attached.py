@@ -90,6 +90,11 @@ class AttachedRun:
         self._handles: dict[str, Handle] = {}
         self._end_following = self._follow_crashes(on_crash) if on_crash is not None else None
 
+    @property
+    def declarations(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the services as they were declared, in the form of `service_json`; those that can't be told are left out."""
+        return {name: one["declaration"] for name, one in self._described.items() if "declaration" in one}
+
     def __enter__(self) -> Self:
         return self
 

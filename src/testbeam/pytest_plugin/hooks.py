@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from testbeam.pytest_plugin.keys import ATTACH, BEGIN, BUNDLES, CRASHES, EXCLUSIVE, SESSION, WAIT, WORKER_INPUT, run_of
+from testbeam.pytest_plugin.keys import ATTACH, BEGIN, BUNDLES, CRASHES, EXCLUSIVE, REPLACEMENTS, SESSION, STACK, WAIT, WORKER_INPUT, run_of
 from testbeam.pytest_plugin.livedata import MARKERS
 
 
@@ -17,6 +17,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("testbeam")
     group.addoption(ATTACH, action="store_true", dest="testbeam_attach", help="use the running stack (testbeam up) of the same declaration")
+    group.addoption(
+        STACK, dest="testbeam_stack", default="", metavar="NAME", help="use the running stack of this name or id, however it was declared"
+    )
+    for option, form, what in (
+        ("local_build", "ROLE=PATH", "a build of yours"),
+        ("command", "ROLE=COMMAND", "a command line"),
+        ("external", "ROLE=HOST:PORT", "a service that runs already"),
+    ):
+        group.addoption(
+            REPLACEMENTS[option],
+            dest=f"testbeam_{option}",
+            action="append",
+            default=[],
+            metavar=form,
+            help=f"{what} in the place of a role or of the service of that name, as `testbeam up` takes it; may be repeated",
+        )
     group.addoption(
         WAIT,
         dest="testbeam_wait",

@@ -19,6 +19,8 @@ PAGES_OF_STARTS: "pytest.StashKey[dict[Path, Path]]" = pytest.StashKey()  # of t
 SESSION: pytest.StashKey[str] = pytest.StashKey()  # of xdist's controller: the name by which workers share one stack
 
 ATTACH = "--testbeam-attach"
+STACK = "--testbeam-stack"
+REPLACEMENTS = {"local_build": "--testbeam-local-build", "command": "--testbeam-command", "external": "--testbeam-external"}
 BUNDLES = "--testbeam-bundles"
 WAIT = "--wait-to-attach-debugger"
 EXCLUSIVE = "testbeam_exclusive"

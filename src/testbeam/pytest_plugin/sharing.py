@@ -5,7 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,8 @@ from testbeam.kit import debugger, interrupts
 from testbeam.kit.journal import Subscriber
 from testbeam.kit.protocols import RunLike
 from testbeam.kit.state import State
-from testbeam.pytest_plugin.keys import ATTACH, CRASHES, WAIT, WORKER_INPUT
-from testbeam.stacks.fingerprint import fingerprint
+from testbeam.pytest_plugin.keys import ATTACH, CRASHES, REPLACEMENTS, STACK, WAIT, WORKER_INPUT
+from testbeam.stacks.fingerprint import differences, fingerprint
 
 if TYPE_CHECKING:
     from testbeam.kit.handle import Handle
@@ -41,18 +41,36 @@ def shared(stack: "Stack", config: pytest.Config) -> Iterator[RunLike]:
         TestbeamError: it could not be started or joined.
     """
     watch = config.stash[CRASHES]
+    stack = as_asked(stack, config)
     session = getattr(config, "workerinput", {}).get(WORKER_INPUT)
-    if config.getoption(ATTACH):
+    if name := config.getoption(STACK):
+        with AttachedRun(registry.find([name])[0], (), watch.crashed) as run:
+            yield run
+    elif config.getoption(ATTACH):
         with _joined(_running(stack), stack, watch.crashed) as run:
             yield run
     elif session is not None:
         with _joined(_of_session(stack, session), stack, watch.crashed, from_start=True) as run:  # one is broken for all workers
             yield run
     else:
-        with own(stack, config) as run:
+        with _started(stack, config) as run:
             yield run
             if not watch.told:
                 run.check()
+
+
+def as_asked(stack: "Stack", config: pytest.Config) -> "Stack":
+    """Return the stack with what the options put in the place of its roles; relative paths begin where pytest was called.
+
+    Raises:
+        TestbeamError: an option can't be used.
+    """
+    words = {kind: config.getoption(option) for kind, option in REPLACEMENTS.items()}
+    if not any(words.values()):
+        return stack
+    from testbeam.stacks.replacing import apply, parse_replacements  # late: few sessions replace something
+
+    return apply(stack, parse_replacements(**words), here=Path(config.invocation_params.dir))
 
 
 def _held(stack: "Stack", config: pytest.Config) -> "Stack":
@@ -77,6 +95,12 @@ def _teller(held: "Stack", config: pytest.Config) -> Subscriber | None:
 @contextmanager
 def own(stack: "Stack", config: pytest.Config) -> Iterator[RunLike]:
     """Start a stack in this process, and stop it at the end; its folder stays if something ended unasked."""
+    with _started(as_asked(stack, config), config) as run:
+        yield run
+
+
+@contextmanager
+def _started(stack: "Stack", config: pytest.Config) -> Iterator[RunLike]:
     held = _held(stack, config)
     run = held.run(on_crash=config.stash[CRASHES].crashed, on_event=_teller(held, config))
     with interrupts.as_ctrl_c(signal.SIGTERM, signal.SIGHUP):  # an orderly end: the run leaves nothing behind
@@ -110,12 +134,27 @@ def _joined(entry: Entry, stack: "Stack", on_crash: OnCrash, *, from_start: bool
 
 def _running(stack: "Stack") -> Entry:
     """Return the stack that the user keeps up, which has to be whole."""
-    entry = with_fingerprint(fingerprint(stack))
+    try:
+        entry = with_fingerprint(fingerprint(stack))
+    except StackError as error:
+        raise StackError(f"{error}{_how_they_differ(stack)}") from None
     with _joined(entry, stack, lambda _: None) as run:
         broken = [f"{name} is {handle.state}" for name, handle in run.handles.items() if handle.state in {State.CRASHED, State.FAILED}]
     if broken:
         raise StackError(f"stack {entry.id} is up, but {', '.join(broken)}; start it again:  testbeam restart SERVICE")
     return entry
+
+
+def _how_they_differ(stack: "Stack") -> str:
+    """Return, a line for each stack that is up, in which service and field it differs from the declaration."""
+    lines = []
+    for entry in registry.entries():
+        if entry.is_ready and not entry.session:
+            with suppress(TestbeamError), AttachedRun(entry) as run:
+                lines.append(
+                    f"\n  {entry.name} ({entry.id}) differs: {'; '.join(differences(stack, run.declarations)) or 'in its version'}"
+                )
+    return "".join(lines) + (f"\nTo join one all the same: {STACK} NAME" if lines else "")
 
 
 def _of_session(stack: "Stack", session: dict[str, str]) -> Entry:

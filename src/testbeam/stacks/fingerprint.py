@@ -1,101 +1,83 @@
-"""What a declaration is known by: equal declarations, in any process, have the same fingerprint.
+"""Fingerprint of a stack: a hash of its portable form, so that equal declarations are known again in any process.
 
 What a service is prepared with is left out: a broker that has yet to be fetched is the same service as the one that was.
 """
 
-import dataclasses
-import functools
 import hashlib
-import inspect
-from collections.abc import Iterator, Mapping, Set
-from enum import Enum
-from pathlib import PurePath
-from typing import Any
+import json
+import signal
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
 
 from testbeam._version import __version__
-from testbeam.errors import StackError
-from testbeam.kit.spec import Service
+from testbeam.hosting.service_json import encode_service
 from testbeam.kit.stack import Stack
 
+Form: TypeAlias = Mapping[str, Any]
+
 _LEFT_OUT = ("prepare",)
-_PLAIN = (str, bool, bytes, type(None))
+_NOT_SHOWN = ("files", "env")  # values that may be passwords
+_LONGEST = 60
 
 
 def fingerprint(stack: Stack) -> str:
     """Return 16 hexadecimal digits made of all that the stack declares, whatever the order of its services, and of our version.
 
     Raises:
-        StackError: a service holds a value that no other process could know to be the same, such as an open file.
+        StackError: a service holds a value that no other process could know to be the same, such as a lambda or an open file.
     """
-    digest = hashlib.sha256(__version__.encode())
-    for service in sorted(stack.services, key=lambda one: one.name):
-        for part in _service(service):
-            digest.update(part.encode("utf-8", "surrogatepass"))
-            digest.update(b"\0")
-    return digest.hexdigest()[:16]
+    forms = {service.name: _form(encode_service(service)) for service in stack.services}
+    return hashlib.sha256(json.dumps([__version__, forms], sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _service(service: Service) -> Iterator[str]:
-    for field in dataclasses.fields(service):
-        if field.name not in _LEFT_OUT:
-            yield field.name
-            yield from _parts(getattr(service, field.name), f"service {service.name!r} {field.name}")
+def differences(stack: Stack, other: Mapping[str, Form]) -> list[str]:
+    """Return in words, a service each, how the portable forms of another stack's services, by name, differ from this declaration."""
+    own = {service.name: _form(encode_service(service)) for service in stack.services}
+    theirs = {name: _form(form) for name, form in other.items()}
+    words = [f"it has no service {name!r}" for name in own if name not in theirs]
+    words += [f"it has a service {name!r} more" for name in theirs if name not in own]
+    for name in own:
+        there = theirs.get(name, own[name])
+        fields = [next(_first(own[name][field], there.get(field), field)) for field in own[name] if own[name][field] != there.get(field)]
+        words += [f"service {name!r}: {', '.join(fields)}"] if fields else []
+    return words
 
 
-def _parts(value: Any, where: str) -> Iterator[str]:
-    """Yield a value as texts, each kind marked so that two different values never give the same."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        yield f"number {int(value) if isinstance(value, int) or value.is_integer() else value!r}"  # SIGTERM is 15, and 30.0 is 30
-    elif isinstance(value, Enum):
-        yield f"enum {_name(type(value))}.{value.name}"
-    elif isinstance(value, _PLAIN):
-        yield f"{type(value).__name__} {value!r}"
-    elif isinstance(value, PurePath):
-        yield f"path {value}"
-    elif isinstance(value, Mapping):
-        yield f"table {len(value)}"
-        for key in sorted(value, key=repr):
-            yield from _parts(key, where)
-            yield from _parts(value[key], where)
-    elif isinstance(value, Set):
-        yield from _all(sorted(value, key=repr), "set", where)
-    elif isinstance(value, list | tuple):
-        yield from _all(value, "list", where)
+def _form(encoded: Form) -> dict[str, Any]:
+    return {field: _normal(value) for field, value in encoded.items() if field not in _LEFT_OUT}
+
+
+def _normal(value: Any) -> Any:
+    """Return a value with 30.0 as 30, SIGTERM as 15, and tuples as lists."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_normal(one) for one in value]
+    if isinstance(value, Mapping):
+        if value.get("$") == "tuple":
+            return _normal(value["of"])
+        if value.get("$") == "enum" and str(value.get("type", "")).startswith("signal"):
+            return int(signal.Signals[value["name"]])
+        return {key: _normal(one) for key, one in value.items()}
+    return value
+
+
+def _first(own: Any, other: Any, path: str) -> Iterator[str]:
+    """Yield where two forms differ first, and how."""
+    if isinstance(own, Mapping) and isinstance(other, Mapping):
+        for key in (*own, *(key for key in other if key not in own)):
+            if own.get(key) != other.get(key):
+                yield from _first(own.get(key), other.get(key), f"{path} {key}")
+    elif isinstance(own, list) and isinstance(other, list):
+        for index, (mine, theirs) in enumerate(zip(own, other, strict=False)):
+            if mine != theirs:
+                yield from _first(mine, theirs, f"{path}[{index}]")
+        yield f"{path} has {len(other)} entries, and {len(own)} here"
+    elif path.partition(" ")[0] in _NOT_SHOWN:
+        yield f"{path} differs"
     else:
-        yield from _object(value, where)
+        yield f"{path} is {_shown(other)}, and {_shown(own)} here"
 
 
-def _all(values: Any, kind: str, where: str) -> Iterator[str]:
-    yield f"{kind} {len(values)}"
-    for one in values:
-        yield from _parts(one, where)
-
-
-def _object(value: Any, where: str) -> Iterator[str]:
-    """Yield a class or function by its name and place, any other object by its class and what it holds."""
-    if isinstance(value, functools.partial):
-        yield "partial"
-        yield from _parts((value.func, value.args, value.keywords), where)
-    elif isinstance(value, type) or inspect.isfunction(value) or inspect.isbuiltin(value):
-        yield f"name {_name(value)}{_line(value)}"
-    elif inspect.ismethod(value):
-        yield from _parts((value.__func__, value.__self__), where)
-    elif dataclasses.is_dataclass(value):
-        yield f"object {_name(type(value))}"
-        yield from _parts({field.name: getattr(value, field.name) for field in dataclasses.fields(value)}, where)
-    elif hasattr(value, "__dict__") and type(value).__module__ != "_io":
-        yield f"object {_name(type(value))}"
-        yield from _parts(vars(value), where)
-    else:
-        raise StackError(f"{where} holds {value!r:.80}, which another process can't know again; declare it by plain values or dataclasses")
-
-
-def _name(value: Any) -> str:
-    return f"{value.__module__}:{value.__qualname__}"
-
-
-def _line(value: Any) -> str:
-    """Tell apart functions of one name, such as lambdas, by the line that they begin at."""
-    code = getattr(value, "__code__", None)
-    local = "<" in value.__qualname__
-    return f" {code.co_firstlineno}" if code is not None and local else ""
+def _shown(value: Any) -> str:
+    return f"{value!r:.{_LONGEST}}"

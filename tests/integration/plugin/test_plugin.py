@@ -404,13 +404,44 @@ def test_attaching_uses_the_running_stack_and_leaves_it_up(project: pytest.Pytes
     os.waitpid(entry.pid, 0)
 
 
-def test_attaching_without_such_a_stack_says_how_to_start_one(project: pytest.Pytester) -> None:
-    project.makepyfile("def test_a(run): pass")
+def test_attaching_without_such_a_stack_says_how_to_start_one_and_how_those_that_are_up_differ(project: pytest.Pytester) -> None:
+    project.makepyfile("def test_a(run): assert run['two'].service.command == ('sleep', '2000')")
+    other = Stack(Service("one", command=("sleep", "1000")), Service("two", command=("sleep", "2000"), needs=("one",)))
+    entry = detach(other, StackInfo(name="mine", fingerprint=fingerprint(other)))
 
     result = project.runpytest_subprocess("--testbeam-attach")
+    by_name = project.runpytest_subprocess("--testbeam-stack", "mine")
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*no running stack is of this declaration (fingerprint {fingerprint(STACK)})*testbeam up*--detach*"])
+    result.stdout.fnmatch_lines(
+        [
+            f"*no running stack is of this declaration (fingerprint {fingerprint(STACK)})*testbeam up*--detach*",
+            f"*mine ({entry.id}) differs: service 'two': command[[]1] is '2000', and '1000' here",
+            "*To join one all the same: --testbeam-stack NAME",
+        ]
+    )
+    by_name.assert_outcomes(passed=1)
+    end(entry)
+    os.waitpid(entry.pid, 0)
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_an_option_puts_a_program_of_one_s_own_in_the_place_of_a_service(project: pytest.Pytester, workers: str) -> None:
+    program = project.path / "mine.sh"
+    program.write_text("#!/bin/sh\nexec sleep 1000\n")
+    program.chmod(0o755)
+    project.makepyfile("def test_a(run): assert run['two'].service.command[0].endswith('/mine.sh')")
+
+    project.runpytest_subprocess("-n", workers, "--testbeam-local-build", "two=mine.sh").assert_outcomes(passed=1)
+
+
+def test_an_option_that_can_not_be_used_is_the_error_of_the_tests(project: pytest.Pytester) -> None:
+    project.makepyfile("def test_a(run): pass")
+
+    result = project.runpytest_subprocess("--testbeam-command", "tow=sleep 1")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*there is no role or service 'tow' in this stack; did you mean two?*"])
 
 
 def test_attaching_to_a_broken_stack_says_what_is_broken(project: pytest.Pytester) -> None:
@@ -472,7 +503,8 @@ def test_plain():
 def test_the_marker_and_the_options_are_declared(project: pytest.Pytester) -> None:
     assert "testbeam_exclusive" in project.runpytest_subprocess("--markers").stdout.str()
     text = project.runpytest_subprocess("--help").stdout.str()
-    assert "--testbeam-attach" in text
+    for option in ("attach", "stack", "local-build", "command", "external"):
+        assert f"--testbeam-{option}" in text
     assert "--testbeam-bundles" in text
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import StackError
+from testbeam.hosting.service_json import encode_service
 from testbeam.kit.probes.all_of import all_of
 from testbeam.kit.probes.file import FileExists
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.spec import Port, Service
 from testbeam.kit.stack import Stack
-from testbeam.stacks.fingerprint import fingerprint
+from testbeam.stacks.fingerprint import differences, fingerprint
 from testbeam.stacks.reference import light_chain
+from testbeam.stacks.replacing import replaced
 
 
 def of(**fields: object) -> str:
@@ -86,5 +88,25 @@ def test_all_of_these_differ_from_each_other() -> None:
 
 
 def test_what_no_other_process_can_know_is_refused_by_name(tmp_path: Path) -> None:
-    with (tmp_path / "x").open("w") as file, pytest.raises(StackError, match=r"service 'a' options holds <_io\.TextIOWrapper"):
+    with (tmp_path / "x").open("w") as file, pytest.raises(StackError, match=r"service 'a' options x holds <_io\.TextIOWrapper"):
         of(options={"x": file})
+
+
+def test_two_declarations_are_told_apart_by_service_and_field() -> None:
+    own = light_chain()
+    other = {service.name: encode_service(service) for service in replaced(own, "filewriter", command="sh -x").services}
+    other |= {"more": encode_service(Service("more", command=("a",)))}
+    other.pop("ioc")
+
+    assert differences(own, {service.name: encode_service(service) for service in own.services}) == []
+    missing, more, writer = differences(own, other)
+    assert missing == "it has no service 'ioc'"
+    assert more == "it has a service 'more' more"
+    assert writer.startswith("service 'filewriter': command[0] is 'sh', and '${python}' here, ")
+    assert "eager is False, and True here" in writer
+
+
+def test_differences_in_files_and_variables_are_told_without_their_values() -> None:
+    ours, theirs = (Service("a", command=("a",), files={"x": secret}, env={"P": secret}) for secret in ("mine", "theirs"))
+
+    assert differences(Stack(ours), {"a": encode_service(theirs)}) == ["service 'a': env P differs, files x differs"]

@@ -95,7 +95,7 @@ def test_a_service_of_any_command_line_is_the_same_as_from_python() -> None:
         ('{probe = "ca", pv = "X:VOLT"}', CaAnswers("X:VOLT")),
         ('{probe = "topic", topic = "t", brokers = "b:1"}', TopicGrows(topic="t", brokers="b:1")),
         ('{probe = "heartbeat", topic = "t", brokers = "b:1"}', Heartbeat(topic="t", brokers="b:1")),
-        ('[{probe = "file", path = "a"}, {probe = "log", pattern = "b"}]', AllOf(FileExists("a"), LogLine("b"))),
+        ('[{probe = "file", path = "a"}, {probe = "log", pattern = "b"}]', AllOf((FileExists("a"), LogLine("b")))),
     ],
 )
 def test_every_probe_can_be_asked_for_by_name(table: str, probe: Probe) -> None:

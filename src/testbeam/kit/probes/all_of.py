@@ -1,22 +1,15 @@
-"""Are several conditions met at once?"""
+"""Probe that joins others: ready when every one of them is."""
+
+from dataclasses import dataclass
 
 from testbeam.kit.spec import Probe, ProbeResult, ServiceView
 
 
+@dataclass(frozen=True, slots=True)
 class AllOf:
     """Ready when every probe is, asked in order; the first that is not says what was seen."""
 
-    def __init__(self, *probes: Probe) -> None:
-        self.probes = probes
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AllOf) and self.probes == other.probes
-
-    def __hash__(self) -> int:
-        return hash(self.probes)
-
-    def __repr__(self) -> str:
-        return f"all_of({', '.join(map(repr, self.probes))})"
+    probes: tuple[Probe, ...]
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Ask each until one is not ready."""
@@ -31,4 +24,4 @@ class AllOf:
 
 def all_of(*probes: Probe) -> AllOf:
     """Return a probe that is ready when all of these are."""
-    return AllOf(*probes)
+    return AllOf(probes)
