@@ -25,6 +25,7 @@ COMMANDS = {
     "restart": "Restart one service of a running stack.",
     "down": "End a running stack, in order.",
     "shell": "Open a prompt on a stack, with the names that tests use.",
+    "client": "Talk to the instrument's daemon: run commands, follow what happens.",
     "broker": "Apache Kafka by itself: fetch it ahead, or start a broker alone.",
     "topic": "Look at topics: list them, follow one, decode one message of any schema.",
     "record": "Record topics into a file, byte for byte.",

@@ -10,6 +10,7 @@ from rich.console import Console
 from testbeam.cli.apps import new_app
 from testbeam.console.json_file import answering
 from testbeam.console.signals import end_as_by_ctrl_c
+from testbeam.errors import SettingsError
 from testbeam.runtime import exit_codes
 from testbeam.stacks.topics import Topics
 from testbeam.suites.first_light import folder as folders
@@ -22,6 +23,9 @@ app = new_app()
 
 @app.command()
 def smoke(
+    what: Annotated[
+        str, typer.Argument(metavar="[control]", help="control: the stack of instrument control instead", show_default=False)
+    ] = "",
     seed: Annotated[int, typer.Option(help="seed of the events: the same seed gives the same events")] = 0,
     events: Annotated[int, typer.Option(min=1, help="events of the panel during the job")] = 1_000_000,
     keep_kafka: Annotated[bool, typer.Option("--keep-kafka", help="leave Kafka up with its topics until Ctrl-C")] = False,
@@ -33,6 +37,15 @@ def smoke(
     """Start the whole stack, write one NeXus file from real EPICS PVs and seeded neutron events, and prove that nothing was lost."""
     console = Console()
     end_as_by_ctrl_c()
+    if what not in ("", "control"):
+        raise SettingsError("smoke", what, "nothing, for the whole chain, or control")
+    if what:
+        from testbeam.suites.control_smoke import smoke_control  # late: it loads pytest
+
+        with answering(json_file) as answer, folders.claimed(runtime) as folder:
+            answer.check()
+            ok = smoke_control(folder, console, bootstrap=bootstrap, keep_kafka=keep_kafka, keep_run=not clean_runtime, tell=answer.write)
+        raise typer.Exit(exit_codes.OK if ok else exit_codes.FAILED)
     instrument = f"tb_{time.time_ns():x}" if bootstrap else "tb"  # names of this run's own, where others share the broker
     plan = Plan(seed=seed, events=events, topics=Topics(prefix=instrument))
     with answering(json_file) as answer, folders.claimed(runtime) as folder:

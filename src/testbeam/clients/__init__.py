@@ -4,6 +4,8 @@ from testbeam._lazy import attach
 
 TYPE_CHECKING = False  # as typing's, which would be 8 ms of every start
 if TYPE_CHECKING:
+    from testbeam.clients.control import Client as Client
+    from testbeam.clients.control import DeviceReference as DeviceReference
     from testbeam.clients.file_writer import FileWriterClient as FileWriterClient
     from testbeam.clients.file_writer import Job as Job
     from testbeam.clients.file_writer import JobState as JobState
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from testbeam.transport.kafka.client import Kafka as Kafka
 
 _NAMES = {
+    "testbeam.clients.control": (
+        "Client",
+        "DeviceReference",
+    ),
     "testbeam.clients.file_writer": (
         "FileWriterClient",
         "Job",

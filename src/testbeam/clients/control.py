@@ -51,7 +51,7 @@ class Client:
         *,
         on_event: Callable[[Event, Any], None] | None = None,
         runtime_root: Path | str = ".",
-        within: float = 10.0,
+        within_s: float = 10.0,
     ) -> None:
         self.address = address
         self.runtime_root = Path(runtime_root)
@@ -60,7 +60,7 @@ class Client:
         self._done: dict[str, bool] = {}
         self._done_order: deque[str] = deque()
         host, _, port = address.partition(":")
-        self._connection = DaemonConnection(host, int(port or 1301), user, password, on_event=self._take, within_s=within)
+        self._connection = DaemonConnection(host, int(port or 1301), user, password, on_event=self._take, within_s=within_s)
 
     def __enter__(self) -> "Client":
         return self
@@ -202,6 +202,10 @@ class Client:
     def finish(self) -> None:
         """End a count early and go on."""
         self.ask(Command.FINISH)
+
+    def simulate(self, code: str, name: str = _NAME) -> None:
+        """Run a script on copies of the devices; messages and result come as events. Raise ControlError where it is no Python."""
+        self.ask(Command.SIMULATE, name, code)
 
     def complete(self, line: str) -> list[str]:
         """Return how the last word of a line may go on."""

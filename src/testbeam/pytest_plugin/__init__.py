@@ -1,6 +1,6 @@
 """Fixtures over a running stack: declare it once (or take the reference stack), and every test shares it under names of its own."""
 
-from testbeam.pytest_plugin.fixtures import name, pv, run, shared_run, stack, topic
+from testbeam.pytest_plugin.fixtures import name, pv, run, shared_run, smoke_client, stack, topic
 from testbeam.pytest_plugin.hooks import (
     pytest_addoption,
     pytest_configure,
@@ -37,6 +37,7 @@ __all__ = [
     "reduction_services",
     "run",
     "shared_run",
+    "smoke_client",
     "stack",
     "topic",
 ]

@@ -9,6 +9,7 @@ import pytest
 from testbeam.pytest_plugin.keys import BEGIN, EXCLUSIVE, RUN, SHARED_RUN
 
 if TYPE_CHECKING:
+    from testbeam.clients.control import Client
     from testbeam.clients.pvs import PvHandle, PvProtocol
     from testbeam.clients.topics import TopicHandle
     from testbeam.kit.protocols import RunLike
@@ -86,6 +87,21 @@ def name(request: pytest.FixtureRequest) -> NewName:
     return lambda word: f"{prefix}.{word}"
 
 
+@pytest.fixture(scope="module")
+def smoke_client(request: pytest.FixtureRequest) -> "Iterator[Client]":
+    """Give a client of a daemon that is up with all that is behind it: the stack of instrument control, of this module's own.
+
+    The demo instrument's setups are there to be loaded; define a fixture `control_setups` that returns folders of your own.
+    """
+    from testbeam.stacks.control import control_stack  # late, as in `stack`
+
+    setups = request.getfixturevalue("control_setups") if _has_fixture(request, "control_setups") else ()
+    with control_stack(setups=setups).run() as running:
+        daemon: Any = running["daemon"]
+        with daemon.client(user="admin", password="admin") as client:  # noqa: S106 — the demo setups'
+            yield client
+
+
 @pytest.fixture
 def topic(run: "RunLike", name: NewName) -> NewTopic:
     """Return what makes topics of this test's own, so that tests can share a broker."""
@@ -96,6 +112,14 @@ def topic(run: "RunLike", name: NewName) -> NewTopic:
 def pv(run: "RunLike") -> FindPv:
     """Return what finds a PV by its name, whichever IOC of the stack has it."""
     return pvs_of(run)
+
+
+def _has_fixture(request: pytest.FixtureRequest, fixture: str) -> bool:
+    try:
+        request.getfixturevalue(fixture)
+    except pytest.FixtureLookupError:
+        return False
+    return True
 
 
 def own_prefix(word: str) -> str:

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 _SUBJECT = "--suite-subject"
 _BUILD = "--suite-build"
 _FOLDER = "--suite-folder"
+_KEEP = "--suite-keep-run"
 _SUITES = Path(__file__).parent
+
+
+def _uncopyable(folder: str, names: list[str]) -> list[str]:
+    """Return what can't be copied: sockets and pipes."""
+    return [name for name in names if not (Path(folder) / name).is_file() and not (Path(folder) / name).is_dir()]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("testbeam suites")
     group.addoption(_SUBJECT, action="append", default=[], metavar="KIND:ROLE=VALUE", help="what takes the place of ours in a role")
     group.addoption(_BUILD, default="", metavar="NAME", help="the build whose expected failures count (default: recognised by its files)")
+    group.addoption(_KEEP, action="store_true", help="copy the services' own folders, too")
     group.addoption(_FOLDER, default="", metavar="FOLDER", help="where the logs of the services are copied to")
 
 
@@ -42,6 +49,8 @@ def _logs(request: pytest.FixtureRequest) -> Iterator[None]:
     run: RunLike = request.getfixturevalue("shared_run")
     yield
     shutil.copytree(run.folder / "log", Path(folder) / "log", dirs_exist_ok=True)
+    if request.config.getoption(_KEEP, False):
+        shutil.copytree(run.folder, Path(folder) / "run", dirs_exist_ok=True, ignore=_uncopyable)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

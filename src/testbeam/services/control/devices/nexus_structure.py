@@ -22,7 +22,7 @@ class NexusStructure(Device):
         "instrument_name": Param(description="name that the file-writer looks for a template by", type=str, default=""),
         "area_det_collector_device": Param(description="device that knows the sizes of area detectors", default=None, settable=True),
         "collector_topic": Param(description="topic of device values, for devices that name none", type=str, default=""),
-        "with_times": Param(description="whether the file tells start and end by a writer module mdat", type=bool, default=False),
+        "with_times": Param(description="whether the file tells start and end by a writer module mdat", type=bool, default=True),
     }
     field_names: ClassVar[tuple[str, ...]] = ("nicos_ess.devices.datasinks.nexus_structure.NexusStructureJsonFile",)
 
