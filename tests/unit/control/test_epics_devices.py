@@ -207,7 +207,9 @@ def test_a_motor_that_stands_elsewhere_did_not_arrive(fields: dict[str, int], wh
     for field, value in fields.items():
         session.fake.set(f"M.{field}", value)
     session.fake.set("M.DMOV", 1)
+    assert not device.is_completed()  # the flag may be that of before
 
+    session.time_s += 1.1
     with pytest.raises(DeviceError, match=why):
         device.is_completed()
 
@@ -221,6 +223,22 @@ def test_a_motor_that_never_starts_is_not_waited_for_without_end() -> None:
     session.time_s += 1.1
     with pytest.raises(DeviceError):
         device.is_completed()
+
+
+def test_a_late_update_of_the_motion_before_is_not_taken_for_that_of_this_one() -> None:
+    session = motor()
+    device: Any = session.devices["m"]
+    device.start(5)
+    session.fake.set("M.DMOV", 0)
+    session.fake.set("M.DMOV", 1)
+
+    assert not device.is_completed()
+    session.time_s += 0.3
+    session.fake.set("M.DMOV", 0)
+    assert not device.is_completed()
+    session.fake.set("M.RBV", 5.0)
+    session.fake.set("M.DMOV", 1)
+    assert device.is_completed()
 
 
 def test_an_offset_is_taken_off_and_put_on() -> None:

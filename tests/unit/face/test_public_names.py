@@ -13,13 +13,14 @@ SOURCE = ROOT / "src" / "testbeam"
 
 NAMES = {
     "testbeam": """
-        AuditError BrokerHandle ConversionError Declaration FetchError FileWriterHandle ForwarderHandle Handle IocHandle JobFailed
-        JobRefused NexusError NotReady Port PortTaken Probe ProbeResult ProtocolError PvMissing RecordingError Replacement Role Run
-        Service ServiceDied ServiceView SettingsError Stack StackError TestbeamError TopicMissing TopicSpec Topics TransportError
-        WaitTimeout WireError broker event_source filewriter forwarder ioc load reference replaced
+        AuditError BrokerHandle ControlError ControlHandle ConversionError Declaration DeviceError FetchError FileWriterHandle
+        ForwarderHandle Handle IocHandle JobFailed JobRefused LimitError NexusError NotReady Port PortTaken Probe ProbeResult
+        ProtocolError PvMissing RecordingError Replacement Role Run ScriptFailed Service ServiceDied ServiceView SettingsError
+        SetupError Stack StackError TestbeamError TopicMissing TopicSpec Topics TransportError WaitTimeout WireError broker control
+        control_parts control_stack event_source filewriter forwarder ioc load pva_server reference replaced
     """,
     "testbeam.clients": """
-        FileWriterClient ForwarderClient ForwarderStatus Job JobState Kafka Mark Protocol PvHandle Record StreamSpec Tail TopicHandle
+        Client DeviceReference FileWriterClient ForwarderClient ForwarderStatus Job JobState Kafka Mark Protocol PvHandle Record StreamSpec Tail TopicHandle
         collect_updates open_client retry subtest wait_for_condition
     """,
     "testbeam.probes": """

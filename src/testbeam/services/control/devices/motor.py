@@ -1,8 +1,8 @@
 """A motor record's device: moves by VAL, is done by DMOV, stops by STOP, and tells what held it up.
 
-The done flag of before a start must not be taken for that of after it, and a very short motion may never show as one: a motion is over
-when the flag was seen to fall and rise again, or when it is up and the motor is at its target; and it has failed when the flag stays
-up away from the target for `startdelay`.
+The done flag of before a start must not be taken for that of after it, be it by an update that comes late, and a very short motion may
+never show as one: a motion is over when the flag is up and the motor is at its target, and has failed when the flag stays up elsewhere
+for `startdelay`.
 Source: docs/reference/contracts/control.md, "Motor".
 """
 
@@ -65,13 +65,13 @@ class EpicsMotor(LimitedMoveable, EpicsDevice):
         for word, field in _FIELDS.items():
             if not self._values[word]:
                 self._values[word] = f"{self.motorpv}{field}"
-        self._fell = False
+        self._moved_s = 0.0  # when it was last seen to move
         super().init()
 
     def changed(self, snapshot: PvSnapshot) -> None:
-        """Note that the done flag fell."""
+        """Note that it moves."""
         if snapshot.name == self._values["donepv"] and snapshot.reading is not None and not snapshot.reading.value:
-            self._fell = True
+            self._moved_s = self.host.now_s()
         super().changed(snapshot)
 
     def do_read(self) -> float:
@@ -89,7 +89,6 @@ class EpicsMotor(LimitedMoveable, EpicsDevice):
 
     def do_start(self, target: Any) -> None:
         """Write the place to go to."""
-        self._fell = False
         self.put("writepv", float(target) + (self.offset or 0.0))
 
     def do_stop(self) -> None:
@@ -103,6 +102,7 @@ class EpicsMotor(LimitedMoveable, EpicsDevice):
             return State.ERROR, f"PV {lost[0]} is disconnected"
         done = self._flag("donepv", self.get("donepv"))
         if not done:
+            self._moved_s = self.host.now_s()
             return State.BUSY, f"moving to {self.format(self.target)}"
         return self._stood() if self.started_s and self.target is not None else self._alarms()
 
@@ -111,8 +111,8 @@ class EpicsMotor(LimitedMoveable, EpicsDevice):
         value = self.do_read()
         if self.is_at(self.target, value):
             return self._alarms()
-        if not self._fell and self.host.now_s() - self.started_s < self.startdelay:
-            return State.BUSY, f"about to move to {self.format(self.target)}"
+        if self.host.now_s() - max(self.started_s, self._moved_s) < self.startdelay:
+            return State.BUSY, f"on its way to {self.format(self.target)}"
         for word, text in (("highlimitswitchpv", "at its upper limit switch"), ("lowlimitswitchpv", "at its lower limit switch")):
             if self._flag(word, self.known(word)):
                 return State.NOTREACHED, text

@@ -1,0 +1,195 @@
+"""Many clients of one daemon: those who come and go, those who listen to nothing, and files that can't be kept."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbeam.clients.control import Client
+from testbeam.errors import ScriptFailed
+from testbeam.kit.run import Run
+from testbeam.kit.stack import Stack
+from testbeam.stacks.roles.control.declaration import control
+from testbeam.wire.nicos.daemon_words import Event
+
+SETUP = """
+devices = dict(
+    m=device("nicos.devices.generic.VirtualMotor", speed=1, abslimits=(-10, 10), unit="mm"),
+    timer=device("nicos.devices.generic.VirtualTimer"),
+    det=device("nicos.devices.generic.Detector", timers=["timer"]),
+    Exp=device("nicos_ess.devices.experiment.EssExperiment", dataroot={root!r}),
+)
+sysconfig = dict(experiment="Exp")
+"""
+USERS = "admin admin plain secret\nuser user plain user\nguest guest plain guest\n"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A daemon with a cache, and neither Kafka nor EPICS."""
+    folder = tmp_path_factory.mktemp("setups")
+    (folder / "one.py").write_text(SETUP.format(root=str(folder / "data")))
+    (folder / "broken.py").write_text('devices = dict(x=device("nicos.devices.generic.VirtualMotor", abslimits="nonsense"))')
+    passwords = folder / "passwords"
+    passwords.write_text(USERS)
+    parts = (
+        control(name="cache", part="cache"),
+        control(setups=[folder], load=["one"], passwords=passwords, iocs=(), broker="cache", env={"TESTBEAM_CONTROL_BROKERS": "none"}),
+    )
+    service = parts[1].configured(needs=("cache",), env={}, options={**parts[1].options, "topics": ()})
+    with Stack(parts[0], service).run() as running:
+        yield running
+
+
+@pytest.fixture
+def client(run: Run) -> Iterator[Client]:
+    with run["daemon"].client(user="admin", password="secret") as connected:  # type: ignore[attr-defined]
+        yield connected
+
+
+def test_a_steady_client_gets_every_event_while_others_come_and_go(run: Run) -> None:
+    told: list[Any] = []
+
+    def take(event: Event, data: Any) -> None:
+        if event is Event.MESSAGE and data[3].startswith("line "):
+            told.append(int(data[3].split()[1]))
+
+    stop = threading.Event()
+
+    def come_and_go() -> None:
+        while not stop.is_set():
+            run["daemon"].client(user="user", password="user").close()  # type: ignore[attr-defined]
+
+    others = [threading.Thread(target=come_and_go) for _ in range(4)]
+    with run["daemon"].client(user="admin", password="secret", on_event=take) as steady:  # type: ignore[attr-defined]
+        for one in others:
+            one.start()
+        steady.execute("for n in range(2000): print('line', n)", timeout=60)
+        end_s = time.monotonic() + 20
+        while len(told) < 2000 and time.monotonic() < end_s:
+            time.sleep(0.02)
+        stop.set()
+        for one in others:
+            one.join()
+
+    assert told == list(range(2000))
+
+
+def test_many_idle_connections_block_nobody(run: Run) -> None:
+    host, _, port = run["daemon"].endpoints["daemon"].partition(":")
+    idle = [socket.create_connection((host, int(port)), 5) for _ in range(300)]
+    for number, one in enumerate(idle):
+        one.sendall(os.urandom(number % 17))
+    try:
+        with run["daemon"].client(user="user", password="user") as another:  # type: ignore[attr-defined]
+            assert another.eval("6 * 7") == 42
+    finally:
+        for one in idle:
+            one.close()
+
+
+def test_a_huge_message_is_cut_and_said_so(client: Client) -> None:
+    client.execute("print('x' * 30_000_000)", timeout=30)
+
+    assert "cut: 30000000 characters" in client.messages(1)[0][3] or any("cut: 30000000" in one[3][-60:] for one in client.messages(3))
+
+
+def test_a_device_that_cannot_be_made_fails_the_setup_by_name(client: Client) -> None:
+    with pytest.raises(ScriptFailed, match=r"x:.*abslimits"):
+        client.AddSetup("broken")
+    client.RemoveSetup("broken")
+
+    assert client.read("m") == pytest.approx(0)
+
+
+def test_no_password_is_in_any_log(run: Run) -> None:
+    for password in ("secret-but-wrong", "another-wrong-one"):
+        with pytest.raises(Exception, match="invalid"):
+            run["daemon"].client(user="admin", password=password)  # type: ignore[attr-defined]
+
+    logs = "".join(path.read_text(errors="replace") for path in (Path(run.folder) / "log").glob("*.log"))
+    assert "wrong" not in logs
+    assert "secret" not in logs
+
+
+def test_a_dry_run_tells_time_and_ranges_and_moves_nothing(run: Run) -> None:
+    results: list[Any] = []
+    with run["daemon"].client(  # type: ignore[attr-defined]
+        user="admin", password="secret", on_event=lambda event, data: results.append(data) if event is Event.SIMRESULT else None
+    ) as client:
+        client.maw(client.dev("m"), 0)
+        client.simulate("SetDetectors(det)\nscan(m, [1, 5], t=2)")
+        client.simulate("maw(m, 500)")
+        end_s = time.monotonic() + 10
+        while len(results) < 2 and time.monotonic() < end_s:
+            time.sleep(0.02)
+        seconds, ranges, _ = results[0]
+
+        assert seconds == pytest.approx(5 + 4, abs=0.1)
+        assert ranges["m"][2].startswith("5")
+        assert results[1][0] == -1
+        assert client.read("m") == pytest.approx(0)
+
+
+def test_an_endless_dry_run_ends(run: Run, client: Client) -> None:
+    begin_s = time.monotonic()
+    client.simulate("while True: pass")
+
+    assert time.monotonic() - begin_s < 60
+    assert client.eval("1") == 1
+
+
+def test_a_running_script_is_changed_behind_what_has_been_run(client: Client) -> None:
+    from testbeam.wire.nicos.daemon_words import Command
+
+    reqid = client.queue("a = 1\nsleep(0.5)\na = 2")
+    time.sleep(0.2)
+    client.ask(Command.UPDATE, "a = 1\nsleep(0.5)\na = 3", "better", None)
+    client.wait_done(reqid)
+
+    assert client.eval("a") == 3
+
+
+def test_history_is_asked_for_through_the_daemon(client: Client) -> None:
+    from testbeam.wire.nicos.daemon_words import Command
+
+    client.execute("m.speed = 2\nm.speed = 3")
+    found = client.ask(Command.GETHISTORY, "m/speed", time.time() - 60, time.time() + 1)
+
+    assert [value for _, value in found][-2:] == [2, 3]
+    client.execute("m.speed = 1")
+
+
+def test_speed_comes_back_after_a_stopped_continuous_scan(client: Client) -> None:
+    client.execute("m.speed = 100\nmaw(m, 0)\nm.speed = 1\nSetDetectors(det)")
+    reqid = client.queue("contscan(m, 0, 8, 2.0, 0.2)")
+    time.sleep(0.7)
+    client.stop_script(2)
+    with pytest.raises(ScriptFailed):
+        client.wait_done(reqid, timeout=20)
+
+    assert client.eval("m.speed") == 1
+    assert client.status("m")[0] != 220
+
+
+def test_a_scan_within_a_scan_is_refused(client: Client) -> None:
+    client.execute("SetDetectors(det)")
+    with pytest.raises(ScriptFailed, match="scan within a scan"):
+        client.execute("with manualscan(m):\n    scan(m, [0, 0], t=0.1)")
+
+    client.execute("with manualscan(m):\n    count(0.1)\n    count(0.1)")
+
+
+def test_a_time_scan_of_any_length_begins_at_once(client: Client) -> None:
+    client.execute("SetDetectors(det)")
+    reqid = client.queue("timescan(10**9, t=0.05)")
+    time.sleep(0.5)
+    client.finish()
+    client.stop_script(2)
+    with pytest.raises(ScriptFailed):
+        client.wait_done(reqid, timeout=10)

@@ -1,0 +1,141 @@
+"""Instrument control with a part killed or frozen: what goes on, what stops, and what the user is told."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from testbeam.clients.control import Client
+from testbeam.errors import ScriptFailed, TestbeamError
+from testbeam.kit.run import Run
+from testbeam.kit.stack import Stack
+from testbeam.stacks.control import control_stack
+from testbeam.stacks.roles.broker.declaration import BrokerHandle
+
+SETUPS = ("system", "epics_basic", "detector")
+
+
+def wait_for(look: Callable[[], Any], within_s: float = 30) -> Any:
+    end_s, last = time.monotonic() + within_s, None
+    while time.monotonic() < end_s:
+        try:
+            last = look()
+        except TestbeamError as error:
+            last = error
+        else:
+            if last:
+                return last
+        time.sleep(0.05)
+    pytest.fail(f"not within {within_s} s; last: {last!r}")
+
+
+@pytest.fixture(scope="module")
+def run(shared_broker: BrokerHandle) -> Iterator[Run]:
+    stack: Stack = control_stack(bootstrap=shared_broker.bootstrap, load=SETUPS)
+    with stack.run() as running:
+        yield running
+
+
+@pytest.fixture
+def client(run: Run) -> Iterator[Client]:
+    with run["daemon"].client(user="admin", password="admin") as connected:  # type: ignore[attr-defined]
+        connected.NewExperiment(1, "faults")
+        connected.SetDetectors("det")
+        yield connected
+
+
+def test_a_killed_cache_stops_no_move_and_gets_back_what_it_knew(run: Run, client: Client) -> None:
+    client.maw(client.dev("SmokeBasicMoveable"), 1)
+    run["cache"].kill()
+    client.maw(client.dev("SmokeBasicMoveable"), 2)
+    assert client.read("SmokeBasicMoveable") == pytest.approx(2, abs=0.01)
+
+    run["cache"].start()
+    wait_for(lambda: dict(client.eval("[(k, v) for k, v in [('x', session.cache._cache.connected)]]"))["x"])
+    client.maw(client.dev("SmokeBasicMoveable"), 3)
+    assert client.eval("session.experiment.proposal") == "1"
+
+
+def test_a_frozen_cache_stops_no_scan(run: Run, client: Client) -> None:
+    with run["cache"].paused():
+        client.scan(client.dev("SmokeBasicMoveable"), [0, 1], t=0.1, timeout=30)
+
+    assert client.read("SmokeBasicMoveable") == pytest.approx(1, abs=0.01)
+
+
+def test_a_killed_poller_comes_back_and_polls(run: Run, client: Client) -> None:
+    run["poller"].kill()
+    client.maw(client.dev("SmokeBasicMoveable"), 1.5)
+    run["poller"].start()
+
+    from testbeam.transport.nicos.cache import CacheClient
+
+    host, _, port = run["cache"].endpoints["cache"].partition(":")
+    cache = CacheClient(host, int(port))
+    try:
+        run["pva_server"].pv("TEST:SMOKE:MOVE.VAL").put(4.5)  # type: ignore[attr-defined]
+        wait_for(lambda: (value := cache.get("smokebasicmoveable/value")) is not None and value.value == pytest.approx(4.5))
+    finally:
+        cache.close()
+
+
+def test_a_lost_ioc_fails_the_move_by_name_and_is_used_again_when_it_is_back(run: Run, client: Client) -> None:
+    client.maw(client.dev("SmokeBasicMoveable"), 1)
+    run["pva_server"].kill()
+    wait_for(lambda: "disconnected" in client.status("SmokeBasicMoveable")[1])
+    with pytest.raises(ScriptFailed, match=r"TEST:SMOKE:MOVE"):
+        client.maw(client.dev("SmokeBasicMoveable"), 2)
+
+    run["pva_server"].start()
+    wait_for(lambda: client.status("SmokeBasicMoveable")[0] == 200)
+    client.maw(client.dev("SmokeBasicMoveable"), 2)
+
+
+def test_an_ioc_lost_in_mid_move_ends_the_move(run: Run, client: Client) -> None:
+    client.maw(client.dev("SmokeBasicMoveable"), 1)
+    reqid = client.queue("maw(SmokeBasicMoveable, 9)")
+    time.sleep(0.1)
+    run["pva_server"].kill()
+    with pytest.raises(ScriptFailed, match=r"SmokeBasicMoveable"):
+        client.wait_done(reqid, timeout=20)
+    run["pva_server"].start()
+    wait_for(lambda: client.status("SmokeBasicMoveable")[0] == 200)
+
+
+def test_a_restarted_daemon_knows_experiment_numbers_and_limits(run: Run, client: Client) -> None:
+    client.execute("SmokeBasicMoveable.userlimits = (-5, 5)")
+    client.scan(client.dev("SmokeBasicMoveable"), [0, 1], t=0.1)
+    last = client.eval("session.experiment.lastscan")
+    run["daemon"].restart()
+
+    with run["daemon"].client(user="admin", password="admin") as again:  # type: ignore[attr-defined]
+        assert again.eval("session.experiment.proposal") == "1"
+        assert again.eval("session.experiment.detlist") == ["det"]
+        assert again.eval("session.experiment.lastscan") == last
+        with pytest.raises(ScriptFailed, match="-5 to 5"):
+            again.maw(again.dev("SmokeBasicMoveable"), 8)
+        again.execute("resetlimits(SmokeBasicMoveable)")
+
+
+def test_a_killed_file_writer_fails_its_job_and_says_so(run: Run, client: Client) -> None:
+    client.execute("start_filewriting('lost')")
+    wait_for(lambda: client.eval("FileWriterControl.list_jobs()")[-1][2] == "STARTED")
+    run["filewriter"].kill()
+
+    row = wait_for(lambda: [row for row in client.eval("FileWriterControl.list_jobs()") if row[2] == "FAILED"], within_s=40)[-1]
+    assert "said nothing" in row[4]
+    with pytest.raises(ScriptFailed, match="in progress"):
+        client.execute("start_filewriting()")
+    client.execute("stop_filewriting()")
+    run["filewriter"].start()
+
+
+def test_a_killed_forwarder_is_told_and_gets_its_streams_again(run: Run, client: Client) -> None:
+    wait_for(lambda: "TEST:SMOKE:MOVE.RBV" in client.eval("list(KafkaForwarder.forwarded)"))
+    run["forwarder"].kill()
+    wait_for(lambda: client.status("KafkaForwarder")[1] == "Disconnected", within_s=20)
+    client.maw(client.dev("SmokeBasicMoveable"), 2)
+
+    run["forwarder"].start()
+    wait_for(lambda: client.status("KafkaForwarder")[0] == 200)
