@@ -22,13 +22,15 @@ def control_stack(
     data_root: Path | str = "${run_dir}/data",
     setups: Iterable[Path | str] = (),
     load: Iterable[str] = (),
+    passwords: Path | str = "",
     pv_delay_s: float = 0.35,
     more: Iterable[Any] = (),
 ) -> Stack:
     """Return broker, PVA server, forwarder, file-writer, cache, poller, collector and daemon.
 
     The file-writer's files go below `data_root`, which is the daemon's, too. bootstrap: a broker that already runs. setups: folders of
-    setup files (default: the demo instrument's). load: what the daemon begins with. more: further services.
+    setup files (default: the demo instrument's). load: what the daemon begins with. passwords: file of users, where the setups name
+    none. more: further services.
     """
     topics = topics or Topics(prefix=PREFIX)
     return Stack(
@@ -53,6 +55,7 @@ def control_stack(
             iocs=("pva_server",),
             setups=tuple(setups),
             load=tuple(load),
+            passwords=passwords,
             data_root=data_root,
             pool_topic=topics.pool,
             control_topic=topics.control,

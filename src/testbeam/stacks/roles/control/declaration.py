@@ -118,6 +118,7 @@ def control(
     options = [word for folder in (tuple(setups) or (DEMO_SETUPS,)) for word in ("--setups", str(folder))]
     options += [word for one in load for word in ("--load", one)] if part == "daemon" else []
     options += ["--passwords", str(passwords)] if passwords and part == "daemon" else []
+    options += ["--brokers", f"${{{broker}.kafka}}", "--topic", collector_topic] if part == "collector" else []
     options += ["--cache", f"${{{cache}.cache}}"] if part != "cache" else []
     served = ["--host", "${address}", "--port", f"${{port.{part}}}"] if part in ("cache", "daemon") else []
     return Service(
