@@ -100,7 +100,8 @@ def test_an_ioc_lost_in_mid_move_ends_the_move(run: Run, client: Client) -> None
     with pytest.raises(ScriptFailed, match=r"SmokeBasicMoveable"):
         client.wait_done(reqid, timeout=20)
     run["pva_server"].start()
-    wait_for(lambda: client.status("SmokeBasicMoveable")[0] == 200)
+    wait_for(lambda: "disconnected" not in client.status("SmokeBasicMoveable")[1])
+    client.maw(client.dev("SmokeBasicMoveable"), 1)
 
 
 def test_a_restarted_daemon_knows_experiment_numbers_and_limits(run: Run, client: Client) -> None:

@@ -20,8 +20,8 @@ NAMES = {
         control_parts control_stack event_source filewriter forwarder ioc load pva_server reference replaced
     """,
     "testbeam.clients": """
-        Client DeviceReference FileWriterClient ForwarderClient ForwarderStatus Job JobState Kafka Mark Protocol PvHandle Record StreamSpec Tail TopicHandle
-        collect_updates open_client retry subtest wait_for_condition
+        Client DeviceReference FileWriterClient ForwarderClient ForwarderStatus Job JobState Kafka Mark Protocol PvHandle Record
+        StreamSpec Tail TopicHandle collect_updates open_client retry subtest wait_for_condition
     """,
     "testbeam.probes": """
         AllOf CaAnswers CommandSucceeds FileExists Heartbeat HttpAnswers LogLine MetadataAnswers PortListens ProcessAlive TopicGrows all_of

@@ -326,10 +326,15 @@ class Moveable(Readable):
         if not self.needs_move(target):
             self.keep("target", target)
             return
-        self.started_s = self.host.now_s()
+        before, self.started_s = self.target, self.host.now_s()
         self.keep("target", target)
         self.host.cache.put(f"{self.key}/status", (int(State.BUSY), f"moving to {self.format(target)}"))
-        self.do_start(target)
+        try:
+            self.do_start(target)
+        except DeviceError:
+            self.started_s = 0.0  # it was not sent anywhere
+            self.keep("target", before)
+            raise
 
     move = start
 
