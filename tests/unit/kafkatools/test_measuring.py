@@ -96,18 +96,6 @@ def test_a_process_that_works_is_seen_with_its_cpu_and_memory() -> None:
     assert not load.ended
 
 
-def test_a_process_that_is_gone_is_told_as_ended() -> None:
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    os.waitpid(pid, 0)
-
-    (load,) = LoadMeter({"gone": (pid,)}).loads(1.0)
-
-    assert load.ended
-    assert load.cpu_s == 0.0
-
-
 def test_processes_without_a_name_get_that_of_their_program() -> None:
     (name,) = parts_of([os.getpid()])
 

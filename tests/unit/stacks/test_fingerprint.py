@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,15 +23,6 @@ def of(**fields: object) -> str:
 @dataclass(frozen=True)
 class Choice:
     level: int = 1
-
-
-def test_another_process_gives_the_same() -> None:
-    program = (
-        "from testbeam.stacks.reference import light_chain as c\nfrom testbeam.stacks.fingerprint import fingerprint as f\nprint(f(c()))"
-    )
-    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"})
-
-    assert other.stdout.strip() == fingerprint(light_chain())
 
 
 def test_the_order_of_services_is_no_difference() -> None:

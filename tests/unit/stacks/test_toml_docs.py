@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from testbeam.kit.containers import engine
 from testbeam.kit.containers.engine_commands import Container
 from testbeam.kit.spec import Port
 from testbeam.stacks.replacing import KINDS
@@ -16,6 +17,11 @@ from testbeam.stacks.toml.probe import PROBES
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "testbeam-toml.md"
 TEXT = PAGE.read_text()
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def _no_container_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "has_image", lambda *_: False)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import StackError
+from testbeam.kit.containers import engine
 from testbeam.kit.probes.all_of import AllOf
 from testbeam.kit.probes.command import CommandSucceeds
 from testbeam.kit.probes.file import FileExists
@@ -25,6 +26,11 @@ from testbeam.stacks.topics import Topics
 
 FILE = Path("/beamline/testbeam.toml")
 EXAMPLE = Path(__file__).parents[3] / "examples" / "testbeam.toml"
+
+
+@pytest.fixture(autouse=True)
+def _no_container_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "has_image", lambda *_: False)
 
 
 def only(text: str) -> Service:

@@ -20,7 +20,7 @@ from testbeam.hosting.run_control import (
     refusal,
 )
 
-EXAMPLES = {str: "broker", int: 1, float: 0.5, dict: {"a": [1, None, "x"]}}
+EXAMPLES = {str: "broker", int: 1, float: 0.5, dict: {"a": [1, None, "x"]}, list: ["a", 1]}
 
 
 @pytest.mark.parametrize("word", WORDS)
