@@ -1,0 +1,63 @@
+"""No socket of any process of the reference stack faces another machine, UDP included."""
+
+import ctypes
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from testbeam.kit.guard import marked
+from testbeam.stacks.reference import light_chain
+
+_SYS_PIDFD_GETFD = 438  # the same on every architecture
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
+
+
+def sockets_of(pid: int) -> Iterator[socket.socket]:
+    """Yield a duplicate of each internet socket of a process below this one: of a wildcard only the socket knows its device."""
+    libc, process = ctypes.CDLL(None, use_errno=True), os.pidfd_open(pid)
+    try:
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if not str(entry.readlink()).startswith("socket:"):
+                    continue
+                fd = libc.syscall(_SYS_PIDFD_GETFD, process, int(entry.name), 0)
+                if fd < 0 and ctypes.get_errno() in (errno.EPERM, errno.ENOSYS):
+                    pytest.skip("this kernel lets no process look at the sockets of another")
+                if fd < 0:
+                    continue  # closed meanwhile
+                with socket.socket(fileno=fd) as one:
+                    if one.family in _INTERNET:
+                        yield one
+    finally:
+        os.close(process)
+
+
+def faces(one: socket.socket) -> str:
+    """Return where a socket can be reached from outside, or "" for one that is on loopback."""
+    if one.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0") == b"lo":
+        return ""
+    address, port = one.getsockname()[:2]
+    host = ip_address(address.removeprefix("::ffff:"))
+    unbound = port == 0 and one.type == socket.SOCK_DGRAM  # it sends nothing and hears nothing yet
+    return "" if host.is_loopback or unbound else f"{'UDP' if one.type == socket.SOCK_DGRAM else 'TCP'} {address}:{port}"
+
+
+@pytest.mark.timeout(200)
+def test_every_socket_of_every_process_is_on_loopback() -> None:
+    with light_chain(faultable=True).run() as run:
+        for protocol in ("pva", "ca"):
+            run["forwarder"].forward("VOLT", protocol=protocol, within_s=25)  # type: ignore[attr-defined]
+            run["ioc"].pv("VOLT", protocol).get(within_s=25)  # type: ignore[attr-defined]
+        run["broker"].topic("tb_motion").expect(source="VOLT", within_s=25)  # type: ignore[attr-defined]
+        pids = [os.getpid(), *marked(run.id)]  # this one has clients
+        names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")[:120].decode() for pid in pids}
+        found = {pid: list(map(faces, sockets_of(pid))) for pid in pids}
+
+    assert sum(map(len, found.values())) > 20  # they were seen at all
+    assert {names[pid]: [one for one in where if one] for pid, where in found.items() if any(where)} == {}
