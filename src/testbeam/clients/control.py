@@ -127,7 +127,7 @@ class Client:
         try:
             reqid = self.ask(Command.START, _NAME, code)
         except ControlError as error:
-            if "already running" not in str(error):
+            if "running" not in str(error):
                 raise ScriptFailed(f"{_short(code)}: {error}") from None
             reqid = self.ask(Command.QUEUE, _NAME, code)
         self.wait_done(str(reqid), code, timeout)

@@ -88,8 +88,9 @@ def test_a_lost_ioc_fails_the_move_by_name_and_is_used_again_when_it_is_back(run
         client.maw(client.dev("SmokeBasicMoveable"), 2)
 
     run["pva_server"].start()
-    wait_for(lambda: client.status("SmokeBasicMoveable")[0] == 200)
+    wait_for(lambda: "disconnected" not in client.status("SmokeBasicMoveable")[1])
     client.maw(client.dev("SmokeBasicMoveable"), 2)
+    assert client.status("SmokeBasicMoveable")[0] == 200
 
 
 def test_an_ioc_lost_in_mid_move_ends_the_move(run: Run, client: Client) -> None:
