@@ -50,6 +50,11 @@ class Jobs:
         problems = [problem for job in chosen if (problem := self._do(job, command.action))]
         return Answer(message_id=command.message_id, device=device_of(command), error="; ".join(problems))
 
+    def is_hosted(self, command: StartJob) -> bool:
+        """Return whether this worker's services have a command's workflow, whoever owns the job."""
+        spec = self._spec(command)
+        return spec is not None and spec.service in self.hosted
+
     def remove(self, job: Job) -> None:
         """Take a job out."""
         self.by_id.pop(job.job_id, None)

@@ -13,11 +13,11 @@ import numpy as np
 
 from testbeam.errors import WireError
 from testbeam.instruments.topics import InstrumentTopics
-from testbeam.model.live import Answer, JobState, JobStatus, StartJob
+from testbeam.model.live import Answer, JobCommand, JobState, JobStatus, StartJob
 from testbeam.model.runs import RunStart, RunStop
 from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.runtime.counters import Drops
-from testbeam.services.livedata.answers import Unanswered
+from testbeam.services.livedata.answers import SILENCE_S, TAKE_OVER_S, Unanswered
 from testbeam.services.livedata.commands import Jobs, device_of
 from testbeam.services.livedata.inputs import MALFORMED, Add, Dropped, Portion, portions
 from testbeam.services.livedata.jobs import Job
@@ -98,6 +98,7 @@ class Worker:
         self.dropped_events = Drops(log)
         self.lags = Lags()
         self.taken = 0
+        self.is_shared = False  # whether workers share the jobs
         self._log = log
         self._unanswered = Unanswered(designated)
         self._streams: dict[tuple[str, int, str], _Stream] = {}
@@ -120,11 +121,17 @@ class Worker:
             answer = self.jobs.command(command)
         if answer is None:
             silent = Answer(message_id=command.message_id, device=device_of(command), error=self.jobs.why_not(command))
-            self._unanswered.wait(silent, now_s)
+            self._unanswered.wait(silent, now_s, self._patience_s(command))
             return []
         sent = [*self._results(self.jobs.stopped), *self._results(self.jobs), self._answer(answer)]
         self._index(now_s)
         return sent
+
+    def _patience_s(self, command: StartJob | JobCommand) -> float:
+        """Return how long others have for an answer: longer where a worker of the group may just be taking over."""
+        if not self.is_shared or not isinstance(command, StartJob):
+            return SILENCE_S
+        return TAKE_OVER_S if self.jobs.is_hosted(command) else SILENCE_S
 
     def take_answer(self, payload: bytes) -> None:
         """Note what another worker, or this one, has answered."""
@@ -264,6 +271,8 @@ class Worker:
         if isinstance(sample, LogSample) and (stream.name in self._values or len(self._values) < _MOST_VALUES):
             self._values[stream.name] = sample
         for job in self._by_name.get(stream.name, ()):
+            if job.is_replaying:
+                continue
             if stream.name == job.job_id.source_name:
                 job.take(source, stamps_ns, data, now_s)
             else:
@@ -276,14 +285,20 @@ class Worker:
             stream = self._streams[key] = _Stream(name)
         return stream
 
-    def _index(self, now_s: float) -> None:
-        """Note which jobs take which streams, and give new ones the values that came before them."""
+    def index(self) -> None:
+        """Note which jobs take which streams."""
         self._by_name = {}
         for job in self.jobs:
             for name in {job.job_id.source_name, *(job.start.aux_source_names.get(role, n[0]) for role, n in job.spec.aux.items())}:
                 self._by_name.setdefault(name, []).append(job)
+
+    def _index(self, now_s: float) -> None:
+        """Note which jobs take which streams, and give new ones the values that came before them."""
+        self.index()
         started, self.jobs.started = self.jobs.started, []
         for job in started:
+            if job.is_replaying:
+                continue
             for name, sample in self._values.items():
                 if name == job.job_id.source_name:
                     job.take(name, np.array([sample.timestamp_ns], np.int64), _always(sample), now_s)

@@ -68,6 +68,7 @@ class Job:
     warning: str = ""
     error: str = ""
     is_finished: bool = False
+    is_replaying: bool = False  # gets its data from a replay, not from its worker
     drops: Counter[str] = field(default_factory=Counter)
     _window: int | None = None
     _part_start_ns: int = 0

@@ -5,7 +5,7 @@ again and nothing new is missed.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from threading import Event
 
 from testbeam.errors import TransportError
@@ -45,11 +45,18 @@ class Reading:
             self.next_offsets = ends
             return
 
-    def batches(self) -> Iterator[Batch]:
-        """Yield what has come, by partition, in order; waits a little for the first."""
+    def begin_at(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Read from these offsets on."""
+        self._reader.assign(offsets)
+        self.next_offsets = dict(offsets)
+
+    def batches(self, ends: Mapping[tuple[str, int], int] | None = None) -> Iterator[Batch]:
+        """Yield what has come, by partition, in order; waits a little for the first. What lies at `ends` or beyond is left out."""
         found: dict[tuple[str, int], tuple[list[bytes], list[int]]] = {}
         for message in self._reader.read(_MOST, _LOOK_S):
             place = message.topic() or "", message.partition() or 0
+            if ends is not None and (message.offset() or 0) >= ends.get(place, 0):
+                continue
             payloads, kafka_ms = found.setdefault(place, ([], []))
             payloads.append(message.value() or b"")
             kafka_ms.append(message.timestamp()[1])

@@ -12,17 +12,18 @@ from uuid import uuid4
 
 from confluent_kafka import KafkaError, KafkaException
 
-from testbeam.errors import SettingsError, TransportError
+from testbeam.errors import SettingsError, TransportError, WireError
 from testbeam.instruments.loader import Instrument, load
 from testbeam.instruments.topics import InstrumentTopics
-from testbeam.model.live import ServiceState, WorkerStatus
-from testbeam.model.time import NS_PER_S
+from testbeam.model.live import ServiceState, StartJob, WorkerStatus
+from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.runtime import clock
 from testbeam.runtime.heartbeat import Heartbeat
+from testbeam.services.livedata.answers import TAKE_OVER_S
 from testbeam.services.livedata.settings import PROG, READY, SERVICES, LivedataSettings
 from testbeam.transport.kafka.client import Kafka
 from testbeam.transport.listening import wait_for_broker
-from testbeam.wire.livedata_messages import encode_job_status, encode_worker_status, job_service_id, worker_service_id
+from testbeam.wire.livedata_messages import decode_command, encode_job_status, encode_worker_status, job_service_id, worker_service_id
 
 SOFTWARE = "livedata"
 NOT_SENT = "Kafka took too long: result dropped"
@@ -66,6 +67,15 @@ def check(settings: LivedataSettings) -> None:
             raise SettingsError(f"--{name.replace('_', '-')}", getattr(settings, name), "a positive number of seconds")
     if settings.max_lag < 0:
         raise SettingsError("--max-lag", settings.max_lag, "a number of seconds that is not negative")
+
+
+def job_of(payload: bytes) -> tuple[Any, bool]:
+    """Return which job a command is about, and whether it starts it; None where it is about none."""
+    try:
+        command = decode_command(payload)
+    except WireError:
+        return None, False
+    return command.job_id, isinstance(command, StartJob)
 
 
 @dataclass(slots=True)
@@ -121,6 +131,12 @@ class Service:
         self._fast = ONE_PASS
         self._timing = Timing()
         self.sent = 0
+        self._kafka = kafka
+        self._sharing: Any = None
+        self._replays: list[Any] = []
+        self._unowned: deque[tuple[float, bytes]] = deque(maxlen=1000)
+        if settings.share:
+            self._share()
 
     def begin(self, stop: threading.Event) -> None:
         """Pin the positions of all topics, then say that commands are done from now on."""
@@ -142,6 +158,9 @@ class Service:
         started_s = time.perf_counter()
         for batch in batches:
             self._take(batch)
+        if self._sharing is not None:
+            self._take_part()
+        self._replays = [one for one in self._replays if not one.step(self._data_ends(), clock.wall_ns())]
         self._send(self.worker.tick(time.monotonic()))
         if batches:
             self._timing.recent.append((time.perf_counter() - started_s) * 1e3)
@@ -153,13 +172,18 @@ class Service:
 
     def close(self) -> None:
         """Give out the last results, say that this worker has stopped, and leave."""
+        for replay in self._replays:
+            replay.close()
         self._send(self.worker.finish(time.monotonic()))
         for job in list(self.jobs):
-            self.jobs.remove(job)
+            if self._sharing is None:
+                self.jobs.remove(job)
         self._beat(ServiceState.ERROR if self.failed else ServiceState.STOPPED)
         left = self._producer.flush(_LEAVE_S)
         if left:
             self.worker.drops.add(NOT_SENT, "at the end", left)
+        if self._sharing is not None:
+            self._sharing.close()
         self._reader.close()
         log.info("%d messages in, %d out; dropped: %s", self.worker.taken, self.sent, dict(self.worker.drops.counts) or "none")
 
@@ -167,7 +191,7 @@ class Service:
         now_s = time.monotonic()
         if batch.topic == self.topics.commands:
             for payload in batch.payloads:
-                self._send(self.worker.take_command(payload, now_s))
+                self._command(payload, now_s)
             self._heartbeat.soon()
         elif batch.topic == self.topics.responses:
             for payload in batch.payloads:
@@ -179,6 +203,85 @@ class Service:
                 self.worker.take_run_control(payload)
         else:
             self.worker.take_data(batch, now_s, clock.wall_ns())
+
+    def _command(self, payload: bytes, now_s: float) -> None:
+        before = dict(self.jobs.by_id)
+        self._send(self.worker.take_command(payload, now_s))
+        if self._sharing is None:
+            self._replay_past(before)
+            return
+        for job_id, job in self.jobs.by_id.items():
+            if not job.is_replaying and (before.get(job_id) is not job or job.start_ns is None):  # new, or reset
+                self._sharing.keep(job.start, self._ends_of(job))
+        for job_id in before.keys() - self.jobs.by_id.keys():
+            self._sharing.end(job_id)
+        if len(before) == len(self.jobs.by_id):
+            self._unowned.append((now_s, payload))
+
+    def _replay_past(self, before: Any) -> None:
+        """Replay the data of new jobs whose schedule begins in the past."""
+        for job_id, job in self.jobs.by_id.items():
+            start_ns = job.start.start_time_ns
+            if before.get(job_id) is job or start_ns is None or start_ns >= clock.wall_ns():
+                continue
+            reader = self._kafka.reader(queued_max_messages_kbytes=65536)
+            offsets = {
+                (topic, partition): offset
+                for topic in {topic for topic, _ in self._ends_of(job)}
+                for partition, offset in reader.offsets_at(topic, start_ns // NS_PER_MS - 1_000).items()
+            }
+            self._begin_replay(job, reader, offsets, is_told=True)
+
+    def _begin_replay(self, job: Any, reader: Any, offsets: Any, *, is_told: bool) -> None:
+        from testbeam.services.livedata.replay import Replay
+
+        self._replays.append(Replay(job, reader, offsets, self.topics, self.worker.streams, is_told=is_told))
+
+    def _data_ends(self) -> dict[tuple[str, int], int]:
+        return {place: offset for place, offset in self._reading.next_offsets.items() if place[0] in self.data_topics}
+
+    def _ends_of(self, job: Any) -> dict[tuple[str, int], int]:
+        topics = self.worker.streams.topics_of([job.job_id.source_name])
+        return {place: offset for place, offset in self._reading.next_offsets.items() if place[0] in topics}
+
+    def _share(self) -> None:
+        from testbeam.services.livedata.sharing import Sharing
+
+        self._sharing = Sharing(self._kafka, self.settings.share, self.topics.jobs, self._take_over, self._let_go)
+        self.jobs.owns = self._sharing.owns
+        self.worker.is_shared = True
+
+    def _take_part(self) -> None:
+        """Take part in the group; do what was asked for while a share of the jobs had no owner."""
+        for job in self.jobs.stopped:
+            self._sharing.end(job.job_id)
+        if not self._sharing.step():
+            return
+        now_s, starts = time.monotonic(), dict[Any, bytes]()
+        for at_s, payload in self._unowned:
+            job_id, is_start = job_of(payload)
+            starts.pop(job_id, None)
+            if is_start and now_s - at_s < TAKE_OVER_S:
+                starts[job_id] = payload
+        for job_id, payload in starts.items():
+            if job_id is not None and self._sharing.owns(job_id) and job_id not in self.jobs.by_id:
+                self._command(payload, now_s)
+
+    def _take_over(self, command: Any, offsets: Any) -> None:
+        """Take over a job of another worker: start it without an answer, and replay its data from where they begin."""
+        if command.job_id in self.jobs.by_id or self.jobs.start(command) is None:
+            return
+        job = self.jobs.by_id.get(command.job_id)
+        if job is not None:
+            log.info("takes over job %s", command.job_id)
+            self._begin_replay(job, self._kafka.reader(queued_max_messages_kbytes=65536), offsets, is_told=False)
+            self.worker.index()
+
+    def _let_go(self) -> None:
+        """Let go of jobs that are another worker's now, without a word: it goes on with them."""
+        for job_id in [job_id for job_id in self.jobs.by_id if not self._sharing.owns(job_id)]:
+            del self.jobs.by_id[job_id]
+        self.worker.index()
 
     def _send(self, outgoing: Any) -> None:
         for message in outgoing:
@@ -217,6 +320,7 @@ class Service:
             **self.worker.lags.take(),
             **self._timing.tree(),
             "queue_depth": len(self._producer),
+            **({} if self._sharing is None else {"shares": len(self._sharing.owned)}),
             "messages_in": self.worker.taken,
             "messages_out": self.sent,
             "dropped": dict(self.worker.drops.counts),

@@ -118,7 +118,9 @@ def test_a_range_and_edges_of_ones_own(live: Any) -> None:
     assert live.of(number, "cumulative")[-1].values.shape == (50,)
 
 
-@pytest.mark.parametrize(("kind", "shape"), [("roi_rectangle", {0: ((2, 5), (1, 3))}), ("roi_polygon", {4: ((2, 5, 5, 2), (1, 1, 3, 3))})])
+@pytest.mark.parametrize(
+    ("kind", "shape"), [("roi_rectangle", {0: ((2, 5), (1, 3))}), ("roi_polygon", {4: ((1.5, 4.5, 4.5, 1.5), (0.5, 0.5, 2.5, 2.5))})]
+)
 def test_a_region_s_spectrum_counts_its_cells(live: Any, kind: str, shape: Any) -> None:
     number, at_ns = live.start("panel_0_xy", "panel_0"), live.now_ns()
     live.regions("panel_0", number, kind, shape)

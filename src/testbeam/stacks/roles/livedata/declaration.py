@@ -11,6 +11,7 @@ from testbeam.kit.handle import Handle
 from testbeam.kit.spec import Service
 from testbeam.stacks import kafka_clients
 from testbeam.stacks.probes.idle_status import IdleStatus
+from testbeam.wire.kafka.requests import TopicSpec
 
 if TYPE_CHECKING:
     from testbeam.clients.livedata.backend import DashboardBackend
@@ -19,6 +20,7 @@ __all__ = ["LivedataHandle", "livedata"]
 
 _READY_FILE = "${dir}/ready"
 _SUFFIX = "_livedata_commands"
+_SHARES = 12  # partitions of the topic of jobs: the smallest share of them that a worker has
 
 
 class LivedataHandle(Handle):
@@ -90,7 +92,9 @@ def livedata(
     }
     flags = [*(f"--service={one}" for one in services), *(f"--run-topic={one}" for one in of_runs)]
     flags += ["--answer-unknown"] * answer_unknown + ["--production"] * production
-    needed = {*topics.own, *_inputs(instrument, topics, production=production), *of_runs, *((topics.jobs,) if share else ())}
+    needed: list[Any] = sorted({*topics.own, *_inputs(instrument, topics, production=production), *of_runs})
+    if share:
+        needed.append(TopicSpec(topics.jobs, partitions=_SHARES, config={"cleanup.policy": "compact"}))
     return Service(
         name,
         role="livedata",
@@ -106,7 +110,7 @@ def livedata(
             "prefix": prefix,
             "production": production,
             "status_topic": topics.heartbeat,
-            "topics": tuple(sorted(needed)),
+            "topics": tuple(needed),
         },
     )
 
