@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from testbeam.kit.stack import Stack
+from testbeam.stacks.control import control_stack as controlled
 from testbeam.stacks.roles.broker.declaration import broker
 from testbeam.stacks.roles.event_source.declaration import event_source
 from testbeam.stacks.roles.filewriter.declaration import filewriter
 from testbeam.stacks.roles.forwarder.declaration import forwarder
 from testbeam.stacks.roles.ioc.declaration import ioc
 from testbeam.stacks.topics import Topics
+
+__all__ = ["TIME_AFTER_STOP_S", "controlled", "light_chain"]
 
 TIME_AFTER_STOP_S = 1.0  # how long the file-writer waits for late data
 

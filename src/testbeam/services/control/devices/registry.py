@@ -10,7 +10,14 @@ from testbeam.errors import DeviceError
 from testbeam.services.control.devices.base import Device
 
 _PVA = "nicos_ess.devices.epics.pva"
-_EPICS = (_PVA, f"{_PVA}.epics_devices", "nicos_ess.devices.epics.base", "nicos.devices.epics", "nicos.devices.epics.pva")
+_EPICS = (
+    _PVA,
+    f"{_PVA}.epics_devices",
+    "nicos_ess.devices.epics.base",
+    "nicos.devices.epics",
+    "nicos.devices.epics.pva",
+    "nicos.devices.epics.pyepics",
+)
 _GENERIC = "nicos.devices.generic"
 
 # our module:class → the last part of the names, below each of the packages

@@ -1,6 +1,6 @@
 """What a setup declares: values only, nothing is created yet."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,13 @@ class DeviceConfig:
 
     class_name: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield class and parameters: setup files take their own declarations apart."""
+        return iter((self.class_name, self.parameters))
+
+    def __getitem__(self, index: int) -> Any:
+        return (self.class_name, self.parameters)[index]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
