@@ -49,7 +49,7 @@ def test_the_client_command_runs_what_it_is_given(shared_broker: BrokerHandle) -
         assert "limits are -100 to 100" in bad.stderr
 
         typed = client(address, typed="?1 + 1\n/status\nmaw(VirtualX, 2)\n/nonsense\n/quit\n")
-        assert "2" in typed.stdout.splitlines()
+        assert ">>> 2\n" in typed.stdout
         assert "setups: virtual" in typed.stdout
         assert "/nonsense is not known" in typed.stdout
 
