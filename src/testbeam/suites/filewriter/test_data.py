@@ -177,6 +177,7 @@ def test_a_detector_opens_as_one_with_its_pixels_and_events(writing: Writing) ->
         compose.dataset("x_pixel_offset", [-0.5, 0.5], units="m"),
         compose.dataset("y_pixel_offset", [-0.5, 0.5], units="m"),
         compose.group("panel_events", "NXevent_data", compose.stream("ev44", topic=writing.data.name, source="panel")),
+        axes=["y_pixel_offset", "x_pixel_offset"],
     )
     job = writing.write(compose.group("instrument", "NXinstrument", node), start_time_ms=t, stop_time_ms=t + 1_000)
 
