@@ -1,4 +1,4 @@
-"""What CPU does an update cost from PV to Kafka, and is none lost? `python -m benchmarks.forwarder`.
+"""CPU per update from PV to Kafka, and loss: `python -m benchmarks.forwarder`.
 
 Counting records of a real IOC, 10 Hz each, forwarded by the running service; its CPU time is compared with programs that only receive,
 and with ones that forward as one would at first (`forwarder_rivals`). All take turns in one run, twice.
@@ -26,17 +26,17 @@ from testbeam.stacks.roles.forwarder.declaration import forwarder
 from testbeam.stacks.roles.ioc.declaration import ioc
 from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
 
-PVS = 1_000
+PVS = {Protocol.PVA: 1_000, Protocol.CA: 5_000}  # at 10 Hz each
 SECONDS = 3.0
 WARM_UP_S = 2.0
 ROUNDS = 2
 TOPICS = ("tb_forwarder_commands", "tb_forwarder_status", "tb_forwarder_storage", "updates", "rivals")
-NAMES = tuple(f"B:COUNT-{number}" for number in range(PVS))
+NAMES = {protocol: tuple(f"B:COUNT-{number}" for number in range(count)) for protocol, count in PVS.items()}
 
 
 def run() -> list[Result]:
     """Return all figures; takes about 90 s."""
-    stack = Stack(broker(topics=TOPICS), ioc(prefix="B:", counting=PVS), forwarder(ini={"status-interval": 1000}))
+    stack = Stack(broker(topics=TOPICS), ioc(prefix="B:", counting=max(PVS.values())), forwarder(ini={"status-interval": 1000}))
     with stack.run() as running:
         return [*_protocol(running, Protocol.PVA), *_protocol(running, Protocol.CA)]
 
@@ -54,8 +54,8 @@ def _protocol(running: Run, protocol: Protocol) -> list[Result]:
     name, counted = protocol.name, Counted()
     contenders: tuple[Callable[[], float], ...] = (
         lambda: _ours_us(running, protocol, counted),
-        lambda: _rival_us(running, f"bare-{name.lower()}"),
-        lambda: _rival_us(running, f"naive-{name.lower()}"),
+        lambda: _rival_us(running, f"bare-{name.lower()}", NAMES[protocol]),
+        lambda: _rival_us(running, f"naive-{name.lower()}", NAMES[protocol]),
     )
     samples = [[contender() for contender in contenders] for _ in range(ROUNDS)]
     ours, bare, naive = map(statistics.median, zip(*samples, strict=True))
@@ -81,13 +81,13 @@ def _ours_us(running: Run, protocol: Protocol, counted: Counted) -> float:
     handle: Any = running["forwarder"]
     topic: TopicHandle = running["broker"].topic("updates")  # type: ignore[attr-defined]
     mark = topic.mark()
-    handle.add(*(StreamSpec(channel=pv, schema="f144", topic=topic.name, protocol=protocol) for pv in NAMES), within_s=30)
+    handle.add(*(StreamSpec(channel=pv, schema="f144", topic=topic.name, protocol=protocol) for pv in NAMES[protocol]), within_s=30)
     _statuses(handle, WARM_UP_S)
     cpu_s, (first, *_, last) = _cpu_s(handle.pid), _statuses(handle, SECONDS)
     spent_s = _cpu_s(handle.pid) - cpu_s
     handle.client.remove_all()
     handle.client.wait_for_streams([])
-    _count(topic, mark, counted)
+    _count(topic, mark, NAMES[protocol], counted)
     return 1e6 * spent_s / int(last["updates"] - first["updates"])
 
 
@@ -104,22 +104,22 @@ def _cpu_s(pid: int) -> float:
     return float(times.user + times.system)
 
 
-def _rival_us(running: Run, name: str) -> float:
+def _rival_us(running: Run, name: str, pvs: tuple[str, ...]) -> float:
     bootstrap = running["broker"].endpoints["kafka"]
-    argv = [sys.executable, "-m", "benchmarks.forwarder_rivals", name, bootstrap, "rivals", f"{SECONDS}", *NAMES]
+    argv = [sys.executable, "-m", "benchmarks.forwarder_rivals", name, bootstrap, "rivals", f"{SECONDS}", *pvs]
     environment = running["forwarder"].environment()
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True, timeout=60)
     measured = json.loads(done.stdout.splitlines()[-1])
     return float(1e6 * measured["cpu_s"] / measured["updates"])
 
 
-def _count(topic: TopicHandle, mark: Mark, counted: Counted) -> None:
+def _count(topic: TopicHandle, mark: Mark, names: tuple[str, ...], counted: Counted) -> None:
     payloads = [record.payload for record in topic.messages(mark, within_s=60) if record.schema == "f144"]
     (columns,) = decode_f144_columns(payloads).columns
     numbers = {name: value for name, _, _, value in columns.by_source()}
     counted.updates += len(payloads)
     counted.missing += sum(int(np.sum(np.diff(value) != 1)) for value in numbers.values())
-    counted.silent += sum(len(numbers.get(name, ())) < SECONDS * 10 for name in NAMES)
+    counted.silent += sum(len(numbers.get(name, ())) < SECONDS * 10 for name in names)
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""What does it cost to do without the forwarder? Programs that receive the same PVs, each by itself, and say what CPU an update took.
+"""Rivals of the forwarder: programs that receive the same PVs, each by itself, and say what CPU an update took.
 
 `python -m benchmarks.forwarder_rivals NAME BOOTSTRAP TOPIC SECONDS PV…`; EPICS is configured by the environment.
 """
@@ -14,6 +14,8 @@ from functools import partial
 from typing import Any
 
 from confluent_kafka import Producer
+
+from testbeam.model.time import NS_PER_MS, NS_PER_S
 
 WARM_UP_S = 2.0
 TICK_S = 0.01
@@ -54,9 +56,9 @@ def naive_pva(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step,
     def forward(pv: str, update: Any) -> None:
         if isinstance(update, Exception):
             return
-        time_ns = update["timeStamp.secondsPastEpoch"] * 1_000_000_000 + update["timeStamp.nanoseconds"]
+        time_ns = update["timeStamp.secondsPastEpoch"] * NS_PER_S + update["timeStamp.nanoseconds"]
         payload = serialise_f144(pv, update["value"], time_ns)
-        producer.produce(topic, payload, pv, on_delivery=lambda *_: None, timestamp=time_ns // 1_000_000)
+        producer.produce(topic, payload, pv, on_delivery=lambda *_: None, timestamp=time_ns // NS_PER_MS)
         with lock:
             counter[0] += 1
 
@@ -80,7 +82,7 @@ def bare_ca(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step, S
 
     def step() -> int:
         batch = monitors.drain()
-        messages = [{"key": b"TB:COUNT-0", "value": payload} for columns in batch.values for _ in columns.rows()]
+        messages = [{"key": b"TB:COUNT-0", "value": payload} for columns in batch.values for _ in range(len(columns.stream))]
         producer.produce_batch(topic, messages)
         producer.poll(0)
         return len(messages)
@@ -100,8 +102,8 @@ def naive_ca(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step, 
     def forward(pv: str, update: Any) -> None:
         if not update.ok:
             return
-        time_ns = update.raw_stamp[0] * 1_000_000_000 + update.raw_stamp[1]
-        producer.produce(topic, serialise_f144(pv, float(update), time_ns), pv, on_delivery=lambda *_: None, timestamp=time_ns // 1_000_000)
+        time_ns = update.raw_stamp[0] * NS_PER_S + update.raw_stamp[1]
+        producer.produce(topic, serialise_f144(pv, float(update), time_ns), pv, on_delivery=lambda *_: None, timestamp=time_ns // NS_PER_MS)
         counter[0] += 1
 
     async def subscribe() -> None:

@@ -18,6 +18,7 @@ from testbeam.wire.flatbuffers.schemas.log_value_f144 import F144Bank, F144Templ
 _UNKNOWN = -1
 _FORMS = (Form.SCALAR, Form.ENUM)
 _FIRST_ROOM = 1024
+_FEW = 48  # rows in lists that are taken faster one by one
 
 Rows = NDArray[np.intp]
 
@@ -65,9 +66,13 @@ class FastF144:
 
     def take(self, columns: ValueColumns, ahead_ns: int) -> tuple[int, ValueColumns | None]:
         """Make the messages of all rows that are plain; return how many, and the other rows, None if there are none."""
-        if columns.form not in _FORMS or not isinstance(columns.stream, np.ndarray) or not self._banks:
+        if columns.form not in _FORMS or not self._banks or (isinstance(columns.stream, list) and len(columns.stream) < _FEW):
             return 0, columns
-        streams, times, values = columns.stream, np.asarray(columns.timestamp_ns), np.asarray(columns.value)
+        try:
+            streams = np.asarray(columns.stream)
+            times, values = np.asarray(columns.timestamp_ns, np.int64), np.asarray(columns.value, columns.dtype)
+        except (OverflowError, TypeError, ValueError):  # of texts, or of numbers that don't fit: the slow path says which
+            return 0, columns
         plain = self._plain(streams, times, values.dtype, ahead_ns)
         if not plain.all():
             chosen = np.flatnonzero(plain)

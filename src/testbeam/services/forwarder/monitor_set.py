@@ -38,6 +38,11 @@ class MonitorSet:
         """Yield what each client has gathered."""
         return (client.drain() for client in self._clients.values())
 
+    def wake(self, file: int) -> None:
+        """Have the eventfd `file` written to when the next update comes."""
+        for client in self._clients.values():
+            client.wake(file)
+
     @property
     def channel_access(self) -> str:
         """Return by what updates of Channel Access are received; "" while no stream uses it."""

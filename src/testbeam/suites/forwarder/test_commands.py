@@ -97,7 +97,8 @@ def test_junk_on_the_command_topic_changes_nothing(chain: Chain, junk: str) -> N
 def test_a_valid_stream_after_a_wrong_one_counts(chain: Chain, wrong: dict[str, str]) -> None:
     topic = chain.topic()
     good = stream("N:GOOD", topic)
-    bad = StreamSpec(**{"channel": "N:BAD", "schema": "f144", "topic": topic.name} | wrong)
+    fields: dict[str, Any] = {"channel": "N:BAD", "schema": "f144", "topic": topic.name} | wrong
+    bad = StreamSpec(**fields)
     chain.client.add(bad, good)
 
     chain.client.wait_for_streams([good], WITHIN_S)

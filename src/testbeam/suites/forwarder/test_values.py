@@ -24,7 +24,7 @@ def first_value(chain: Chain, record: str, protocol: str, schema: str = "f144") 
     [
         ("DOUBLE", ("f8",), 1.5),
         ("LONG", ("i4", "i8"), -70000),
-        ("ENUM", ("i4", "u2", "i2"), 1),
+        ("ENUM", ("i4", "u2", "i2", "i8"), 1),
         ("DOUBLES", ("f8",), [0.5, 1.5, 2.5]),
         ("SHORTS", ("i2", "i4"), [-1, 7]),
     ],

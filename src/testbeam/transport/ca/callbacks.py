@@ -5,6 +5,7 @@ updates: the server then replaces them before they are sent.
 """
 
 import ctypes
+import os
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -54,6 +55,7 @@ class Callbacks:
         self._blobs: list[bytes] = []
         self._dropped = 0
         self._missed = False
+        self._wake_file = -1
         self._pvs: dict[int, _Pv] = {}
         self._handlers: dict[tuple[int, bool], Any] = {}
         self._on_connection = libca.ConnectionHandler(self._connection_changed)
@@ -87,6 +89,12 @@ class Callbacks:
         dropped, self._dropped = self._dropped, 0
         return Taken(records=records, blobs=tuple(raw[:used]), dropped=dropped)
 
+    def wake(self, file: int) -> None:
+        """Have the eventfd `file` written to, once, when the next record comes, or now if one is there."""
+        self._wake_file = file
+        if self._heads:
+            self._wake()
+
     def any_missed(self) -> bool:
         """Tell, once, whether `has_missed` may be true of any PV."""
         missed, self._missed = self._missed, False
@@ -102,8 +110,14 @@ class Callbacks:
 
     # From here on: called by libca's threads, one at a time. An exception would be lost, so none may get out.
 
+    def _wake(self) -> None:
+        file, self._wake_file = self._wake_file, -1
+        if file >= 0:
+            os.eventfd_write(file, 1)
+
     def _note(self, stream: int, kind: Kind, field_type: int = 0, size: int = 0, payload: bytes = b"") -> None:
         self._heads.append(_HEAD.pack(stream, kind, field_type, _NO_ALARM, 0, _NO_TIME, size) + payload.ljust(_PAYLOAD_BYTES, b"\0"))
+        self._wake()
 
     def _drop(self, stream: int) -> None:
         self._dropped += 1
@@ -165,6 +179,7 @@ class Callbacks:
                 raw = copy(args.dbr, offset + size)
                 record = pack(stream, Kind.VALUE, kind, raw[:4], 0, raw[4:12], size)
                 heads.append(record + raw[offset:].ljust(_PAYLOAD_BYTES, b"\0"))
+            self._wake()
 
         return take
 

@@ -91,6 +91,9 @@ class Receiver(Protocol):
     def take(self) -> Taken:
         """Return all records since the last call."""
 
+    def wake(self, file: int) -> None:
+        """Have the eventfd `file` written to, once, when the next record comes, or now if one is there."""
+
     def any_missed(self) -> bool:
         """Tell, once, whether `has_missed` may be true of any PV."""
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ECA_NORMAL = 1, CA_OP_CONN_UP = 6, DBE_VALUE = 1, DBE_ALARM = 4, DBE_PROPERTY = 8 };
 enum { DBF_STRING, DBF_SHORT, DBF_FLOAT, DBF_ENUM, DBF_CHAR, DBF_LONG, DBF_DOUBLE, DBF_TYPES };
@@ -62,6 +63,7 @@ struct ring {
     _Alignas(64) _Atomic uint64_t tail;
     _Atomic uint64_t blob_tail;
     _Alignas(64) _Atomic uint64_t dropped;
+    _Atomic int wake; /* file that the reader waits at, -1 for none */
     _Atomic uint64_t missed; /* PVs whose newest value was dropped, since the reader last asked */
 };
 
@@ -77,6 +79,8 @@ struct pv {
     _Atomic int missed;
 };
 
+static void wake(struct ring *);
+
 struct ring *ring_new(uint64_t capacity, uint64_t blob_capacity, uint64_t reserve) {
     struct ring *ring = aligned_alloc(64, (sizeof *ring + 63) / 64 * 64);
     if (!ring) return NULL;
@@ -86,6 +90,7 @@ struct ring *ring_new(uint64_t capacity, uint64_t blob_capacity, uint64_t reserv
     ring->capacity = capacity;
     ring->blob_capacity = blob_capacity;
     ring->reserve = reserve;
+    atomic_store(&ring->wake, -1);
     if (ring->records && ring->blobs) return ring;
     free(ring->records);
     free(ring->blobs);
@@ -113,6 +118,12 @@ void ring_release(struct ring *ring, uint64_t tail, uint64_t blob_tail) {
     atomic_store_explicit(&ring->tail, tail, memory_order_release);
 }
 
+/* Have `file`, an eventfd, written to when the next record comes, or now if one is there. */
+void ring_wake(struct ring *ring, int file) {
+    atomic_store(&ring->wake, file);
+    if (atomic_load(&ring->head) != atomic_load(&ring->tail)) wake(ring);
+}
+
 uint64_t ring_dropped(struct ring *ring) { return atomic_exchange(&ring->dropped, 0); }
 uint64_t ring_missed(struct ring *ring) { return atomic_exchange(&ring->missed, 0); }
 
@@ -124,9 +135,17 @@ static struct record *next(struct ring *ring, uint64_t reserve) {
     return ring->records + (head & (ring->capacity - 1));
 }
 
+/* Write to the file that the reader waits at, once. */
+static void wake(struct ring *ring) {
+    static const uint64_t one = 1;
+    int file = atomic_exchange(&ring->wake, -1);
+    if (file >= 0 && write(file, &one, sizeof one) < 0) return; /* it is full: the reader wakes all the same */
+}
+
 static void publish(struct ring *ring) {
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-    atomic_store_explicit(&ring->head, head + 1, memory_order_release);
+    atomic_store(&ring->head, head + 1); /* before the look at `wake`, as the reader sets that before its look at `head` */
+    if (atomic_load(&ring->wake) >= 0) wake(ring);
 }
 
 /* Copy bytes so that they lie in one piece; return where, UINT64_MAX where there is no room. */

@@ -31,6 +31,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "ring_blobs": (_POINTER, (_POINTER,)),
     "ring_bounds": (None, (_POINTER, _POINTER, _POINTER)),
     "ring_release": (None, (_POINTER, _U64, _U64)),
+    "ring_wake": (None, (_POINTER, _INT)),
     "ring_dropped": (_U64, (_POINTER,)),
     "ring_missed": (_U64, (_POINTER,)),
     "ring_listen": (_INT, (_POINTER,)),
@@ -111,6 +112,10 @@ class Ring:
         if head != tail:
             library.ring_release(ring, head, blob_tail)
         return Taken(records=records, blobs=blobs, dropped=library.ring_dropped(ring))
+
+    def wake(self, file: int) -> None:
+        """Have the eventfd `file` written to, once, when the next record comes, or now if one is there."""
+        self._library.ring_wake(self._ring, file)
 
     def has_missed(self, handle: int) -> bool:
         """Tell whether the newest value of a PV found no room."""

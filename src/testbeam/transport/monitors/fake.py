@@ -49,6 +49,9 @@ class FakeMonitors:
                 self._due_ns[stream] = due_ns + period_ns * (1 + (now_ns - due_ns) // period_ns)
         return self._builder.take()
 
+    def wake(self, file: int) -> None:
+        """Do nothing: values are made when they are asked for."""
+
     def close(self) -> None:
         """Forget all streams."""
         self._due_ns.clear()
