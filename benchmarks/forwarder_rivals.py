@@ -1,6 +1,6 @@
 """Rivals of the forwarder: programs that receive the same PVs, each by itself, and say what CPU an update took.
 
-`python -m benchmarks.forwarder_rivals NAME BOOTSTRAP TOPIC SECONDS PV…`; EPICS is configured by the environment.
+`python -m benchmarks.forwarder_rivals NAME BOOTSTRAP TOPIC SECONDS PREFIX COUNT`; EPICS is configured by the environment.
 """
 
 import json
@@ -132,9 +132,10 @@ def _take(producer: Producer, counter: list[int], lock: threading.Lock) -> int:
 RIVALS = {"bare-pva": bare_pva, "naive-pva": naive_pva, "bare-ca": bare_ca, "naive-ca": naive_ca}
 
 
-def main(name: str, bootstrap: str, topic: str, seconds: str, *pvs: str) -> None:
+def main(name: str, bootstrap: str, topic: str, seconds: str, prefix: str, count: str) -> None:
     """Work for some seconds after a warm-up; print the number of updates and the CPU time of the whole process."""
     logging.disable()
+    pvs = [f"{prefix}{number}" for number in range(int(count))]
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
     step, stop = RIVALS[name](producer, topic, pvs)
     _work(step, WARM_UP_S)

@@ -39,7 +39,7 @@ class MonitorSet:
         return (client.drain() for client in self._clients.values())
 
     def wake(self, file: int) -> None:
-        """Have the eventfd `file` written to when the next update comes."""
+        """Have the pipe `file` written to when the next update comes."""
         for client in self._clients.values():
             client.wake(file)
 

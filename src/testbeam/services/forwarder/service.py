@@ -132,9 +132,11 @@ class Forwarder:
         if settings.graylog_logger_address:
             self._log.warning("graylog-logger-address is understood, but nothing is sent there; the log is here, and in --log-file")
         self._payloads: list[bytes] = []  # commands that came and are not done yet
-        self._wake_file = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._woken, self._wake_file = os.pipe()
+        os.set_blocking(self._woken, False)
+        os.set_blocking(self._wake_file, False)
         self._poll = select.poll()
-        self._poll.register(self._wake_file, select.POLLIN)
+        self._poll.register(self._woken, select.POLLIN)
         self._rows = 0  # of updates in the last round
         self._is_restored = False
         self._is_ready = False
@@ -186,6 +188,7 @@ class Forwarder:
         for publisher in self._publishers.values():
             publisher.close(_GOODBYE_S)
         os.close(self._wake_file)
+        os.close(self._woken)
         if self._graphite is not None:
             self._graphite.close(_GOODBYE_S)
         if self._prometheus is not None:
@@ -209,7 +212,7 @@ class Forwarder:
             return
         self._monitors.wake(self._wake_file)
         if self._poll.poll(_TICK_S * 1000):
-            os.eventfd_read(self._wake_file)
+            os.read(self._woken, _MANY)
 
     def _publisher(self, address: Address) -> StatusPublisher:
         if address.cluster not in self._publishers:

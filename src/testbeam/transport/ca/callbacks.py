@@ -90,7 +90,7 @@ class Callbacks:
         return Taken(records=records, blobs=tuple(raw[:used]), dropped=dropped)
 
     def wake(self, file: int) -> None:
-        """Have the eventfd `file` written to, once, when the next record comes, or now if one is there."""
+        """Have the pipe `file` written to, once, when the next record comes, or now if one is there."""
         self._wake_file = file
         if self._heads:
             self._wake()
@@ -113,7 +113,7 @@ class Callbacks:
     def _wake(self) -> None:
         file, self._wake_file = self._wake_file, -1
         if file >= 0:
-            os.eventfd_write(file, 1)
+            os.write(file, b"\0")
 
     def _note(self, stream: int, kind: Kind, field_type: int = 0, size: int = 0, payload: bytes = b"") -> None:
         self._heads.append(_HEAD.pack(stream, kind, field_type, _NO_ALARM, 0, _NO_TIME, size) + payload.ljust(_PAYLOAD_BYTES, b"\0"))

@@ -92,7 +92,7 @@ class Receiver(Protocol):
         """Return all records since the last call."""
 
     def wake(self, file: int) -> None:
-        """Have the eventfd `file` written to, once, when the next record comes, or now if one is there."""
+        """Have the pipe `file` written to, once, when the next record comes, or now if one is there."""
 
     def any_missed(self) -> bool:
         """Tell, once, whether `has_missed` may be true of any PV."""

@@ -118,7 +118,7 @@ void ring_release(struct ring *ring, uint64_t tail, uint64_t blob_tail) {
     atomic_store_explicit(&ring->tail, tail, memory_order_release);
 }
 
-/* Have `file`, an eventfd, written to when the next record comes, or now if one is there. */
+/* Have `file`, a pipe, written to when the next record comes, or now if one is there. */
 void ring_wake(struct ring *ring, int file) {
     atomic_store(&ring->wake, file);
     if (atomic_load(&ring->head) != atomic_load(&ring->tail)) wake(ring);
@@ -137,9 +137,8 @@ static struct record *next(struct ring *ring, uint64_t reserve) {
 
 /* Write to the file that the reader waits at, once. */
 static void wake(struct ring *ring) {
-    static const uint64_t one = 1;
     int file = atomic_exchange(&ring->wake, -1);
-    if (file >= 0 && write(file, &one, sizeof one) < 0) return; /* it is full: the reader wakes all the same */
+    if (file >= 0 && write(file, "", 1) < 0) return; /* it is full: the reader wakes all the same */
 }
 
 static void publish(struct ring *ring) {

@@ -114,7 +114,7 @@ class Ring:
         return Taken(records=records, blobs=blobs, dropped=library.ring_dropped(ring))
 
     def wake(self, file: int) -> None:
-        """Have the eventfd `file` written to, once, when the next record comes, or now if one is there."""
+        """Have the pipe `file` written to, once, when the next record comes, or now if one is there."""
         self._library.ring_wake(self._ring, file)
 
     def has_missed(self, handle: int) -> bool:

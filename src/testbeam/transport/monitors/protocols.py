@@ -24,7 +24,7 @@ class Monitors(Protocol):
         """Return what came since the last call, without waiting; also the client's turn to look after lost connections."""
 
     def wake(self, file: int) -> None:
-        """Have the eventfd `file` written to, once, when the next update comes, or now if one waits; a client may leave that out."""
+        """Have the pipe `file` written to, once, when the next update comes, or now if one waits; a client may leave that out."""
 
     def close(self) -> None:
         """Leave the network and end every thread; may be called twice."""

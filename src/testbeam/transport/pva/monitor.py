@@ -88,7 +88,7 @@ class _Ready:
     def wake(self) -> None:
         file, self.file = self.file, -1
         if file >= 0:
-            os.eventfd_write(file, 1)
+            os.write(file, b"\0")
 
 
 class PvaMonitors:
