@@ -1,29 +1,14 @@
 import os
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
 from testbeam.kit import private_net
 from tests.integration.cli.commands import Commands
 
-# A foreign suite: it knows localhost:9092 and nothing of testbeam. Its argument is what it sends, and wants to find alone.
-SUITE = """
-import sys
-from confluent_kafka import Consumer, Producer
-producer = Producer({"bootstrap.servers": "localhost:9092"})
-producer.produce("built_in", sys.argv[1].encode())
-assert producer.flush(30) == 0
-consumer = Consumer({"bootstrap.servers": "localhost:9092", "group.id": "suite", "auto.offset.reset": "earliest"})
-consumer.subscribe(["built_in"])
-message = None
-for _ in range(300):
-    message = consumer.poll(0.1)
-    if message is not None and not message.error():
-        break
-consumer.close()
-print(message.value().decode())
-"""
+SUITE = Path(__file__).parents[3] / "examples" / "foreign_suite"
 
 
 def test_a_broker_alone_listens_on_the_port_that_is_asked_for_and_says_who_has_it(commands: Commands) -> None:
@@ -61,13 +46,11 @@ def test_a_port_that_is_taken_is_told_with_its_holder(commands: Commands) -> Non
 def test_foreign_suites_with_localhost_9092_built_in_run_side_by_side(commands: Commands) -> None:
     if not private_net.is_allowed():
         pytest.skip("the kernel or the container forbids user and network namespaces, which testbeam private needs")
-    (commands.folder / "testbeam.toml").write_text('[services.broker]\nrole = "broker"\nport = 9092\ntopics = ["built_in"]\n')
-    (commands.folder / "suite.py").write_text(SUITE)
+    pytest_of_theirs = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:testbeam", str(SUITE))
+    command = ("private", "--", sys.executable, "-m", "testbeam", "run", str(SUITE / "testbeam.toml"), "--", *pytest_of_theirs)
 
-    suites = {
-        word: commands.spawn("private", "--", sys.executable, "-m", "testbeam", "run", "--", sys.executable, "suite.py", word)
-        for word in ("first", "second")
-    }
-    told = {word: process.communicate(timeout=90) for word, process in suites.items()}
+    suites = [commands.spawn(*command) for _ in range(2)]
+    told = [process.communicate(timeout=110) for process in suites]
 
-    assert {word: out.strip() for word, (out, _) in told.items()} == {"first": "first", "second": "second"}, told
+    assert [process.returncode for process in suites] == [0, 0], told
+    assert all("1 passed" in out for out, _ in told), told
