@@ -27,6 +27,7 @@ from testbeam.services.livedata.results import messages
 from testbeam.services.livedata.streams import StreamMap, StreamStatistics
 from testbeam.services.livedata.workflows.seam import LogSample
 from testbeam.wire.flatbuffers.registry import decode
+from testbeam.wire.flatbuffers.schemas.layouts_ev44 import locate
 from testbeam.wire.livedata_messages import CommandError, decode_answer, decode_command, encode_answer
 
 IMPLAUSIBLE = "implausible time"
@@ -95,7 +96,6 @@ class Worker:
         self.jobs = jobs
         self.statistics = StreamStatistics(streams)
         self.drops = Drops(log)
-        self.dropped_events = Drops(log)
         self.lags = Lags()
         self.taken = 0
         self.is_shared = False  # whether workers share the jobs
@@ -185,11 +185,18 @@ class Worker:
             self.lags.note(int(portion.stamps_ns[-1]), batch.kafka_ms[last], now_ns)
             self._take_portion(self._stream(batch, portion.source, name), portion, batch.kafka_ms, now_s, now_ns)
 
-    def skip(self, topic: str, messages_skipped: int, events: int) -> None:
-        """Count what was not used so that newer data are not late."""
-        self.drops.add(TOO_LATE, topic, messages_skipped)
-        if events:
-            self.dropped_events.add(TOO_LATE, topic, events)
+    def skip_data(self, batch: Batch) -> None:
+        """Count data of one partition that are not used so that newer ones are not late."""
+        self.taken += len(batch.payloads)
+        self.drops.add(TOO_LATE, batch.topic, len(batch.payloads))
+        for payload in batch.payloads:
+            places = locate(payload)
+            if places is None:
+                continue
+            *_, name_at, end = places
+            name = self.streams.by_place.get((batch.topic, payload[name_at:end].decode(errors="replace")), "")
+            for job in self._by_name.get(name, ()):
+                job.drops[TOO_LATE] += places[4]
 
     def tick(self, now_s: float) -> list[Outgoing]:
         """Return what is to be sent by now: results of windows that ended, answers to what nobody owns."""

@@ -20,6 +20,7 @@ from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.runtime import clock
 from testbeam.runtime.heartbeat import Heartbeat
 from testbeam.services.livedata.answers import TAKE_OVER_S
+from testbeam.services.livedata.keeping_up import KeepingUp
 from testbeam.services.livedata.settings import PROG, READY, SERVICES, LivedataSettings
 from testbeam.transport.kafka.client import Kafka
 from testbeam.transport.listening import wait_for_broker
@@ -29,6 +30,7 @@ SOFTWARE = "livedata"
 NOT_SENT = "Kafka took too long: result dropped"
 
 _LEAVE_S = 3.0
+_MOST_SILENT_S = 5.0
 _FATAL = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
@@ -130,6 +132,10 @@ class Service:
         self._started_ns = clock.wall_ns()
         self._fast = ONE_PASS
         self._timing = Timing()
+        self._keeping_up = KeepingUp(settings.max_lag)
+        self._last_facts: dict[str, Any] = {}
+        self._stepped_s = time.monotonic()
+        self._health: Any = None
         self.sent = 0
         self._kafka = kafka
         self._sharing: Any = None
@@ -151,9 +157,20 @@ class Service:
         if self.settings.ready_file is not None:
             self.settings.ready_file.write_text(f"{os.getpid()}")
         self._fast.load_beside()
+        if self.settings.http_port:
+            from testbeam.services.livedata.health import Health
+
+            self._health = Health(self.settings.http_port, self.health)
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether the loop goes on and keeps up, and what there is to tell; asked from another thread."""
+        silent_s = time.monotonic() - self._stepped_s
+        facts = {**self._last_facts, "jobs": len(self.jobs.by_id), "silent_s": round(silent_s, 3), "worker": self.worker_id}
+        return silent_s < _MOST_SILENT_S and not self._keeping_up.is_skipping and not self.failed, facts
 
     def step(self) -> None:
         """Do one round: what has come, what is due; waits up to 10 ms for the first message."""
+        self._stepped_s = time.monotonic()
         batches = list(self._reading.batches())
         started_s = time.perf_counter()
         for batch in batches:
@@ -184,6 +201,8 @@ class Service:
             self.worker.drops.add(NOT_SENT, "at the end", left)
         if self._sharing is not None:
             self._sharing.close()
+        if self._health is not None:
+            self._health.close()
         self._reader.close()
         log.info("%d messages in, %d out; dropped: %s", self.worker.taken, self.sent, dict(self.worker.drops.counts) or "none")
 
@@ -201,6 +220,8 @@ class Service:
         elif batch.topic in self.run_topics:
             for payload in batch.payloads:
                 self.worker.take_run_control(payload)
+        elif self._keeping_up.skips(clock.wall_ns() / NS_PER_S - batch.kafka_ms[-1] / 1000, now_s):
+            self.worker.skip_data(batch)
         else:
             self.worker.take_data(batch, now_s, clock.wall_ns())
 
@@ -297,7 +318,7 @@ class Service:
         for status in self.worker.statuses():
             self._heartbeat.service_id = job_service_id(status.job_id)
             self._say(encode_job_status(status))
-        more = self.facts()
+        more = self._last_facts = self.facts()
         for name in self.services:
             status_of_worker = WorkerStatus(
                 instrument=self.instrument.name,
@@ -324,7 +345,7 @@ class Service:
             "messages_in": self.worker.taken,
             "messages_out": self.sent,
             "dropped": dict(self.worker.drops.counts),
-            "dropped_events": dict(self.worker.dropped_events.counts),
+            "is_skipping": self._keeping_up.is_skipping,
         }
 
     def _say(self, status_json: str) -> None:

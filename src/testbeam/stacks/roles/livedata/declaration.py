@@ -8,7 +8,7 @@ from testbeam.instruments.loader import load
 from testbeam.instruments.topics import InstrumentTopics
 from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.handle import Handle
-from testbeam.kit.spec import Service
+from testbeam.kit.spec import Port, Service
 from testbeam.stacks import kafka_clients
 from testbeam.stacks.probes.idle_status import IdleStatus
 from testbeam.wire.kafka.requests import TopicSpec
@@ -89,6 +89,7 @@ def livedata(
         "max-lag": max_lag_s,
         "status-interval": status_interval_s,
         "ready-file": _READY_FILE,
+        "http-port": "${port.http}",
     }
     flags = [*(f"--service={one}" for one in services), *(f"--run-topic={one}" for one in of_runs)]
     flags += ["--answer-unknown"] * answer_unknown + ["--production"] * production
@@ -100,6 +101,8 @@ def livedata(
         role="livedata",
         command=("${python}", "-m", "testbeam.services.livedata", *(f"--{key}={value}" for key, value in options.items()), *flags),
         needs=(broker,),
+        ports=(Port(name="http"),),
+        endpoints={"http": "${address}:${port.http}"},
         env={CLOCK_FILE: "${dir}/clock"} | kafka_clients.environment(broker),
         eager=True,
         ready=IdleStatus(_READY_FILE),

@@ -1,0 +1,51 @@
+"""When a worker skips data: only if it is late and falls behind; and how it tells of itself."""
+
+from testbeam.services.livedata.core import TOO_LATE, Batch
+from testbeam.services.livedata.health import metrics
+from testbeam.services.livedata.keeping_up import KeepingUp
+from tests.unit.livedata.bench import T0, TOPICS, Bench, S, events, start
+
+NOW = T0 + 100 * S
+
+
+def skipped(keeping_up: KeepingUp, lags_s: list[float]) -> list[bool]:
+    return [keeping_up.skips(lag_s, float(second)) for second, lag_s in enumerate(lags_s)]
+
+
+def test_a_worker_in_time_skips_nothing() -> None:
+    assert not any(skipped(KeepingUp(10.0), [0.1, 5.0, 9.9, 0.2]))
+
+
+def test_a_worker_that_falls_behind_skips_until_it_is_in_time() -> None:
+    assert skipped(KeepingUp(10.0), [9, 11, 12, 13, 6, 2, 0.9, 0.1]) == [False, False, True, True, True, True, False, False]
+
+
+def test_a_worker_that_catches_up_skips_nothing() -> None:
+    assert not any(skipped(KeepingUp(10.0), [60, 50, 40, 30, 20, 10, 1]))
+
+
+def test_no_bound_skips_nothing() -> None:
+    assert not any(skipped(KeepingUp(0.0), [60, 70, 80]))
+
+
+def test_skipped_events_are_counted_for_their_jobs() -> None:
+    bench = Bench()
+    bench.command(start())
+    payloads = [events("monitor1", NOW, [1] * 7, [1] * 7), events("monitor2", NOW, [1], [1]), b"junk"]
+    bench.worker.skip_data(Batch(topic=TOPICS.beam_monitor, partition=0, payloads=payloads, kafka_ms=[0, 0, 0]))
+    bench.monitor(NOW, [1_000_000] * 3)
+    bench.wait(1)
+
+    assert dict(bench.job().dropped) == {TOO_LATE: 7}
+    assert bench.worker.drops.counts == {TOO_LATE: 3}
+    assert bench.counts() == [3]
+
+
+def test_facts_are_told_as_prometheus_reads_them() -> None:
+    text = metrics({"up": True, "lag_s": 0.25, "dropped": {'a "reason"': 3}, "worker": "text is no number"})
+
+    assert text.splitlines() == [
+        "testbeam_livedata_up 1",
+        "testbeam_livedata_lag_s 0.25",
+        'testbeam_livedata_dropped{reason="a \\"reason\\""} 3',
+    ]
