@@ -50,6 +50,7 @@ def control_stack(
             control_topic=topics.control,
             output=data_root,
             time_after_stop_s=1.0,
+            ini={"make-folders": "true"},
         ),
         *control_parts(
             iocs=("pva_server",),

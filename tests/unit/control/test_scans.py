@@ -51,7 +51,7 @@ class Scene:
         }
         self.session = FakeSession({"one": setup("one", devices, sysconfig={"experiment": "Exp"})}, breakpoint_=self.flow.breakpoint)
         self.session.tick_s = 0.01
-        self.session.woken.wait = lambda _timeout=None: True  # type: ignore[method-assign]  # time passes by looks
+        self.session.woken.wait = lambda timeout=None: True  # type: ignore[method-assign]  # noqa: ARG005  # time passes by looks
         self.session.load(["one"])
         self.commands = UserCommands(self.session, self.flow)
         self.commands.set_detectors("det")
@@ -146,7 +146,11 @@ def test_a_finished_count_ends_early(scene: Scene) -> None:
 
 
 def test_a_scan_within_a_scan_is_refused(scene: Scene) -> None:
-    scene.listener.at_point[1] = lambda: pytest.raises(ControlError, scene.commands.scan, "y", [1], t=1)
+    def another() -> None:
+        with pytest.raises(ControlError):
+            scene.commands.scan("y", [1], t=1)
+
+    scene.listener.at_point[1] = another
     scene.commands.scan("x", [0, 1], t=0.1)
 
     assert scene.listener.events == ["begin 2", "end finished 2"]

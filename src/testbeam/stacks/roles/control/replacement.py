@@ -76,7 +76,8 @@ _UNUSED = {
 }
 # A package of setups as NICOS wants one, in the service's own folder, which is the working directory.
 _RUN = (
-    'mkdir -p testbeam_instrument/demo && cp -r "$3" testbeam_instrument/demo/setups && cp -r "$4" testbeam_instrument/demo/nexus && '
+    '[ -z "$TESTBEAM_CONTROL_DATA" ] || mkdir -p "$TESTBEAM_CONTROL_DATA"; mkdir -p testbeam_instrument/demo && '
+    'cp -r "$3" testbeam_instrument/demo/setups && cp -r "$4" testbeam_instrument/demo/nexus && '
     ": > testbeam_instrument/__init__.py && : > testbeam_instrument/demo/__init__.py && "
     'printf "%s" "$5" > testbeam_instrument/demo/nicos.conf && exec "$1" "$2"'
 )
