@@ -1,4 +1,4 @@
-"""Where a program's options come from: its arguments, over the environment, over an ini or TOML file.
+"""Options of a program: its arguments, over the environment, over an ini or TOML file.
 
 A settings class is a frozen dataclass; each field is one option. `config_topic: str = option(help="…")` becomes `--config-topic`,
 the variable `TESTBEAM_FORWARDER_CONFIG_TOPIC` (for prog "forwarder") and the key `config-topic` of the file named by `-c/--config-file`.
@@ -42,6 +42,13 @@ def option(
     return field(default=default, metadata=metadata)
 
 
+_SYSLOG = ("critical", "critical", "critical", "error", "warning", "info", "info", "debug")  # its severities, 0 to 7
+
+
+def _verbosity(text: str) -> str:
+    return _SYSLOG[int(text)] if text in "01234567" and len(text) == 1 else text.lower()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramSettings:
     """Options every program has."""
@@ -51,7 +58,7 @@ class ProgramSettings:
         help="least level that is logged",
         flags=("-v",),
         choices=("trace", "debug", "info", "warning", "error", "critical"),
-        parse=str.lower,
+        parse=_verbosity,
     )
     log_file: Path | None = option(default=None, help="also log to this file")
 

@@ -17,7 +17,7 @@ _PROTOCOLS = ("SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _FORM = r"[PROTOCOL+MECHANISM\user@]host[:port][/topic]"
 _ADDRESS = re.compile(
-    r"(?:(?P<protocol>[^+\\@/]+)\+(?P<mechanism>[^\\@/]+)\\(?P<user>[^@/]+)@)?"
+    r"(?://)?(?:(?:(?P<protocol>[^+\\@/]+)\+)?(?P<mechanism>[^+\\@/]+)\\(?P<user>[^@/]+)@)?"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:/@\\\[\]]+)(?::(?P<port>\d{1,5}))?(?:/(?P<topic>[A-Za-z0-9._-]+))?"
 )
 
@@ -52,7 +52,7 @@ def parse(option: str, text: str, *, password: str | None = None, ca_file: Path 
         raise SettingsError(option, text, _FORM)
     if topic_needed and not match["topic"]:
         raise SettingsError(option, text, "an address that ends in /TOPIC")
-    security = _security(option, text, match, password) if match["protocol"] else {}
+    security = _security(option, text, match, password) if match["mechanism"] else {}
     if ca_file is not None:
         security["ssl.ca.location"] = str(ca_file)
     return Address(
@@ -63,13 +63,14 @@ def parse(option: str, text: str, *, password: str | None = None, ca_file: Path 
 
 
 def _security(option: str, text: str, match: re.Match[str], password: str | None) -> dict[str, str]:
-    for name, known in (("protocol", _PROTOCOLS), ("mechanism", _MECHANISMS)):
-        if match[name] not in known:
+    protocol = match["protocol"] or _PROTOCOLS[0]  # as the first forwarders had it
+    for name, found, known in (("protocol", protocol, _PROTOCOLS), ("mechanism", match["mechanism"], _MECHANISMS)):
+        if found not in known:
             raise SettingsError(option, text, f"a {name} out of {', '.join(known)}")
     if password is None:
         raise SettingsError(f"{option}-sasl-password", None, f"the password of {match['user']!r}")
     return {
-        "security.protocol": match["protocol"],
+        "security.protocol": protocol,
         "sasl.mechanism": match["mechanism"],
         "sasl.username": match["user"],
         "sasl.password": password,

@@ -31,6 +31,7 @@ from testbeam.services.forwarder.command_topic import CommandTopic
 from testbeam.services.forwarder.core import Core
 from testbeam.services.forwarder.kafka_sender import KafkaSender, open_producer
 from testbeam.services.forwarder.monitor_set import MonitorSet
+from testbeam.services.forwarder.pace import Pace
 from testbeam.services.forwarder.repeats import Repeats
 from testbeam.services.forwarder.settings import PROG, ForwarderSettings
 from testbeam.services.forwarder.status import Problems, Rate, status_json
@@ -50,8 +51,7 @@ REFUSED = "stream refused"
 
 _LOADED_MS = clock.wall_ms()
 _TICK_S = 0.01
-_SHORT_TICK_S = 0.002
-_MANY = 50  # updates in a round: then the next waits longer, as a round costs some 0.2 ms
+_READ_MOST = 64
 _GOODBYE_S = 1.0
 _LONGEST_NAME = 80  # characters of a foreign text that is told
 
@@ -138,6 +138,7 @@ class Forwarder:
         self._poll = select.poll()
         self._poll.register(self._woken, select.POLLIN)
         self._rows = 0  # of updates in the last round
+        self._pace = Pace()
         self._is_restored = False
         self._is_ready = False
         self.done = False
@@ -206,13 +207,15 @@ class Forwarder:
         self._sender.send(self._streams.outgoing(), self._outside.monotonic_s())
 
     def _wait_for_updates(self, stop: threading.Event) -> None:
-        """Wait for an update, at most 10 ms. One that comes alone is sent at once; after others a few ms pass, so that they gather."""
+        """Wait for an update, at most 10 ms. One that comes alone is sent at once; the more come, the longer they are let gather."""
+        now_s = self._outside.monotonic_s()
+        self._pace.add(self._rows, now_s)
         if self._rows:
-            stop.wait(_TICK_S if self._rows > _MANY else _SHORT_TICK_S)
+            stop.wait(self._pace.wait_s())
             return
         self._monitors.wake(self._wake_file)
         if self._poll.poll(_TICK_S * 1000):
-            os.read(self._woken, _MANY)
+            os.read(self._woken, _READ_MOST)
 
     def _publisher(self, address: Address) -> StatusPublisher:
         if address.cluster not in self._publishers:

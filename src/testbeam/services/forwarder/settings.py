@@ -28,7 +28,9 @@ class ForwarderSettings(ProgramSettings):
 
     config_topic: str = option(env="CONFIG_TOPIC", help=f"where commands come from: {_TOPIC}")
     status_topic: str = option(env="STATUS_TOPIC", help=f"where the status goes: {_TOPIC}")
-    output_broker: str = option(env="OUTPUT_BROKER", help=f"where PV updates go: {_ADDRESS}; each stream names its topic")
+    output_broker: str = option(
+        flags=("--broker",), env="OUTPUT_BROKER", help=f"where PV updates go: {_ADDRESS}; each stream names its topic"
+    )
     storage_topic: str | None = option(env="STORAGE_TOPIC", default=None, help=f"where the streams are kept for the next start: {_TOPIC}")
     config_topic_sasl_password: str | None = option(env="CONFIG_TOPIC_SASL_PASSWORD", default=None, help="password for --config-topic")
     status_topic_sasl_password: str | None = option(env="STATUS_TOPIC_SASL_PASSWORD", default=None, help="password for --status-topic")
