@@ -3,6 +3,7 @@
 from functools import partial
 
 from testbeam.doctor import (
+    channel_access,
     clocks,
     containers,
     devices,
@@ -29,6 +30,7 @@ CHECKS = (
     Check(group=_INSTALLED, name="core packages", look=partial(packages.look, "")),
     Check(group=_INSTALLED, name="packages of the kit", look=partial(packages.look, "kit")),
     Check(group=_INSTALLED, name="packages of EPICS", look=partial(packages.look, "ioc")),
+    Check(group=_INSTALLED, name="Channel Access", look=channel_access.look),
     Check(group=_INSTALLED, name="Java", look=java.look, timeout_s=12.0),
     Check(group=_INSTALLED, name="Kafka", look=kafka.look_at_jars),
     Check(group=_INSTALLED, name="Kafka's start-up cache", look=kafka.look_at_start_up_cache),

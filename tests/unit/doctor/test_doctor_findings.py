@@ -3,7 +3,20 @@ import threading
 import pytest
 
 from testbeam.cli.doctor import as_json
-from testbeam.doctor import clocks, containers, disk, interpreter, kafka, memory, namespaces, open_files, packages, platform_wheels, tracing
+from testbeam.doctor import (
+    channel_access,
+    clocks,
+    containers,
+    disk,
+    interpreter,
+    kafka,
+    memory,
+    namespaces,
+    open_files,
+    packages,
+    platform_wheels,
+    tracing,
+)
 from testbeam.doctor.checks import CHECKS
 from testbeam.doctor.examination import Check, examine, is_fit
 from testbeam.doctor.finding import Finding, State, good, lacking, limited
@@ -24,6 +37,10 @@ SETTING = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
         (platform_wheels.judge("linux", "x86_64", "glibc", "2.36"), G, "linux on x86_64, glibc 2.36"),
         (platform_wheels.judge("linux", "aarch64", "glibc", "2.36"), X, "Linux on x86-64 with glibc alone"),
         (platform_wheels.judge("linux", "x86_64", "", ""), X, "an unknown C library"),
+        (channel_access.judge(available=True, expected=True, without=False), G, "native ring"),
+        (channel_access.judge(available=False, expected=True, without=False), X, "install testbeam anew"),
+        (channel_access.judge(available=False, expected=False, without=False), L, "ctypes call-backs"),
+        (channel_access.judge(available=True, expected=True, without=True), L, "TESTBEAM_WITHOUT_NATIVE_RING"),
         (packages.judge("kit", {"jgo": ("3.2", "3.2.0")}), G, "jgo 3.2.0"),
         (packages.judge("kit", {"jgo": ("3.2", ""), "psutil": ("6.1", "6.1")}), X, "missing jgo"),
         (packages.judge("kit", {"jgo": ("3.10", "3.9.1")}), X, "too old jgo 3.9.1 (< 3.10)"),
