@@ -5,6 +5,7 @@ All calls but `call_soon` belong to the thread that calls `run_once`.
 """
 
 import logging
+import resource
 import selectors
 import socket
 import time
@@ -19,6 +20,7 @@ from testbeam.errors import PortTaken
 _READ_BYTES = 1 << 18
 _BACKLOG = 1024
 _CHUNK_BYTES = 1 << 18
+_REST_S = 0.2  # without accepting, where the system refuses: it would be asked again at once, for ever
 _log = logging.getLogger(__name__)
 
 
@@ -78,7 +80,9 @@ class TcpServer:
     """
 
     def __init__(self, host: str, port: int, handler: Handler, *, most_waiting_bytes: int, stalled_s: float) -> None:
+        _allow_many_connections()
         self._handler = handler
+        self._rests_until_s: float | None = None
         self._most_waiting_bytes = most_waiting_bytes
         self._stalled_s = stalled_s
         self._selector = selectors.DefaultSelector()
@@ -106,6 +110,9 @@ class TcpServer:
 
     def run_once(self, wait_s: float) -> None:
         """Do one round: accept, take in what has come, do what was asked for, send what waits."""
+        if self._rests_until_s is not None and time.monotonic() > self._rests_until_s:
+            self._rests_until_s = None
+            self._selector.register(self._listener, selectors.EVENT_READ, None)
         for key, events in self._selector.select(0 if self._outgoing else wait_s):
             if key.data is None:
                 self._accept()
@@ -165,6 +172,8 @@ class TcpServer:
                 return
             except OSError as error:  # out of file descriptors, or gone before we came
                 _log.warning("a connection could not be accepted: %s", error)
+                self._selector.unregister(self._listener)
+                self._rests_until_s = time.monotonic() + _REST_S
                 return
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -226,6 +235,14 @@ class TcpServer:
         limit_s = time.monotonic() - self._stalled_s
         for peer in [peer for peer in self._blocked if peer.moved_s < limit_s]:
             self.close_peer(peer, f"it took nothing off for {self._stalled_s:g} s")
+
+
+def _allow_many_connections() -> None:
+    """Take as many file descriptors as this process may have: a soft limit is often 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _next_chunk(waiting: deque[bytes | memoryview]) -> bytes | memoryview:

@@ -1,6 +1,7 @@
 """Many clients of one daemon: those who come and go, those who listen to nothing, and files that can't be kept."""
 
 import os
+import resource
 import socket
 import threading
 import time
@@ -82,7 +83,9 @@ def test_a_steady_client_gets_every_event_while_others_come_and_go(run: Run) -> 
 
 def test_many_idle_connections_block_nobody(run: Run) -> None:
     host, _, port = run["daemon"].endpoints["daemon"].partition(":")
-    idle = [socket.create_connection((host, int(port)), 5) for _ in range(300)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
+    idle = [socket.create_connection((host, int(port)), 5) for _ in range(1000)]
     for number, one in enumerate(idle):
         one.sendall(os.urandom(number % 17))
     try:

@@ -80,6 +80,12 @@ class Device:
         values = self.__dict__.get("_values", {})
         if word in values:
             return values[word]
+        inner = getattr(type(self), word, None)
+        if isinstance(inner, property) and inner.fget is not None:  # it is there, and failed by an AttributeError of its own: say that one
+            try:
+                return inner.fget(self)
+            except AttributeError as error:
+                raise DeviceError(f"device {self.name!r}: {word}: {error}") from error
         raise AttributeError(f"device {self.__dict__.get('name', '?')!r} has no {word!r}")
 
     def __setattr__(self, word: str, value: Any) -> None:
