@@ -11,7 +11,16 @@ from typing import TypeAlias
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "python-api.md"
-FACES = ("testbeam", "testbeam.clients", "testbeam.probes", "testbeam.faults", "testbeam.nexus", "testbeam.audit", "testbeam.kafkatools")
+FACES = (
+    "testbeam",
+    "testbeam.clients",
+    "testbeam.clients.livedata",
+    "testbeam.probes",
+    "testbeam.faults",
+    "testbeam.nexus",
+    "testbeam.audit",
+    "testbeam.kafkatools",
+)
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Definition: TypeAlias = Function | ast.ClassDef | ast.Assign | ast.AnnAssign

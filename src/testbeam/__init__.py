@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from testbeam.errors import TransportError as TransportError
     from testbeam.errors import WaitTimeout as WaitTimeout
     from testbeam.errors import WireError as WireError
+    from testbeam.errors import WorkflowError as WorkflowError
     from testbeam.kit.handle import Handle as Handle
     from testbeam.kit.run import Run as Run
     from testbeam.kit.spec import Port as Port
@@ -51,12 +52,17 @@ if TYPE_CHECKING:
     from testbeam.stacks.roles.control.declaration import control as control
     from testbeam.stacks.roles.control.declaration import control_parts as control_parts
     from testbeam.stacks.roles.event_source.declaration import event_source as event_source
+    from testbeam.stacks.roles.fakes.declaration import fake_detectors as fake_detectors
+    from testbeam.stacks.roles.fakes.declaration import fake_logdata as fake_logdata
+    from testbeam.stacks.roles.fakes.declaration import fake_monitors as fake_monitors
     from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle as FileWriterHandle
     from testbeam.stacks.roles.filewriter.declaration import filewriter as filewriter
     from testbeam.stacks.roles.forwarder.declaration import ForwarderHandle as ForwarderHandle
     from testbeam.stacks.roles.forwarder.declaration import forwarder as forwarder
     from testbeam.stacks.roles.ioc.declaration import IocHandle as IocHandle
     from testbeam.stacks.roles.ioc.declaration import ioc as ioc
+    from testbeam.stacks.roles.livedata.declaration import LivedataHandle as LivedataHandle
+    from testbeam.stacks.roles.livedata.declaration import livedata as livedata
     from testbeam.stacks.roles.pva_server.declaration import pva_server as pva_server
     from testbeam.stacks.roles.role import Replacement as Replacement
     from testbeam.stacks.roles.role import Role as Role
@@ -82,6 +88,8 @@ _NAMES = {
     "testbeam.stacks.control": ("control_stack",),
     "testbeam.stacks.toml.file": ("Declaration", "load"),
     "testbeam.stacks.topics": ("Topics",),
+    "testbeam.stacks.roles.livedata.declaration": ("LivedataHandle", "livedata"),
+    "testbeam.stacks.roles.fakes.declaration": ("fake_detectors", "fake_logdata", "fake_monitors"),
     "testbeam.errors": (
         "AuditError",
         "ControlError",
@@ -107,6 +115,7 @@ _NAMES = {
         "TransportError",
         "WaitTimeout",
         "WireError",
+        "WorkflowError",
     ),
 }
 

@@ -14,10 +14,15 @@ SOURCE = ROOT / "src" / "testbeam"
 NAMES = {
     "testbeam": """
         AuditError BrokerHandle ControlError ControlHandle ConversionError Declaration DeviceError FetchError FileWriterHandle
-        ForwarderHandle Handle IocHandle JobFailed JobRefused LimitError NexusError NotReady Port PortTaken Probe ProbeResult
+        ForwarderHandle Handle IocHandle JobFailed JobRefused LimitError LivedataHandle NexusError NotReady Port PortTaken Probe ProbeResult
         ProtocolError PvMissing RecordingError Replacement Role Run ScriptFailed Service ServiceDied ServiceView SettingsError
-        SetupError Stack StackError TestbeamError TopicMissing TopicSpec Topics TransportError WaitTimeout WireError broker control
-        control_parts control_stack event_source filewriter forwarder ioc load pva_server reference replaced
+        SetupError Stack StackError TestbeamError TopicMissing TopicSpec Topics TransportError WaitTimeout WireError WorkflowError broker control
+        control_parts control_stack event_source fake_detectors fake_logdata fake_monitors filewriter forwarder ioc livedata load pva_server reference replaced
+    """,
+    "testbeam.clients.livedata": """
+        DashboardBackend DataKey DataService JobId JobService LiveResult Place ResultKey ServiceGroup ServiceProcess WaitTimeout
+        WorkflowController WorkflowId collect_updates using wait_for_backend_condition wait_for_condition wait_for_data
+        wait_for_job_data wait_for_job_status
     """,
     "testbeam.clients": """
         Client DeviceReference FileWriterClient ForwarderClient ForwarderStatus Job JobState Kafka Mark Protocol PvHandle Record

@@ -4,6 +4,7 @@ The module names of ESSlivedata's own services and fakes stand for ours. Each pr
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from testbeam.clients.livedata.place import current
@@ -43,7 +44,7 @@ class ServiceProcess:
         **arguments: Any,
     ) -> None:
         self.service_module = service_module
-        self.instrument = instrument
+        self.instrument = str(Path(instrument).resolve()) if instrument.endswith(".json") else instrument
         self._messages = readiness_messages
         self._arguments = arguments
         self._log_level = log_level.lower()

@@ -1,6 +1,7 @@
 """Declaration of live data: one worker that runs some or all of an instrument's services, and its handle."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import StackError
@@ -77,6 +78,7 @@ def livedata(
     answer_unknown: answer commands that no worker owns; of several workers one has to, and none beside a facility's own services.
     share: name of the consumer group in which workers share the jobs.
     """
+    instrument = str(Path(instrument).resolve()) if instrument.endswith(".json") else instrument
     prefix = _prefix(name, commands_topic) or load(instrument).prefix
     topics = InstrumentTopics(prefix=prefix)
     of_runs = tuple(run_topics) if run_topics is not None else _run_topics(prefix)
