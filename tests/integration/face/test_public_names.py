@@ -16,8 +16,10 @@ NAMES = {
         AuditError BrokerHandle ControlError ControlHandle ConversionError Declaration DeviceError FetchError FileWriterHandle
         ForwarderHandle Handle IocHandle JobFailed JobRefused LimitError LivedataHandle NexusError NotReady Port PortTaken Probe ProbeResult
         ProtocolError PvMissing RecordingError Replacement Role Run ScriptFailed Service ServiceDied ServiceView SettingsError
-        SetupError Stack StackError TestbeamError TopicMissing TopicSpec Topics TransportError WaitTimeout WireError WorkflowError broker control
-        control_parts control_stack event_source fake_detectors fake_logdata fake_monitors filewriter forwarder ioc livedata load pva_server reference replaced
+        SetupError Stack StackError TestbeamError TopicMissing TopicSpec Topics TransportError WaitTimeout WireError WorkflowError
+        broker control
+        control_parts control_stack event_source fake_detectors fake_logdata fake_monitors filewriter
+        forwarder ioc livedata load pva_server reference replaced
     """,
     "testbeam.clients.livedata": """
         DashboardBackend DataKey DataService JobId JobService LiveResult Place ResultKey ServiceGroup ServiceProcess WaitTimeout
