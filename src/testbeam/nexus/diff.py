@@ -24,7 +24,7 @@ def differences(one: h5py.File, other: h5py.File, *, ignore: Collection[str] = _
 
 def _objects(file: h5py.File) -> dict[str, Any]:
     found: dict[str, Any] = {"/": file["/"]}
-    pending = [("", file["/"], (file["/"].id.__hash__(),))]
+    pending: list[tuple[str, h5py.Group, tuple[int, ...]]] = [("", file["/"], (file["/"].id.__hash__(),))]
     while pending:
         path, group, above = pending.pop()
         for name in group:

@@ -49,7 +49,7 @@ def opened(path: Path, *, growing: bool = False) -> Iterator[h5py.File]:
 def walk(file: h5py.File) -> Iterator[Entry]:
     """Yield every group and dataset, parents first; an object with several names (hard links) comes up under each."""
     yield Entry(path="/", attributes=_attributes(file))
-    yield from _walk(file["/"])
+    yield from _walk(file["/"], (hash(file["/"].id),))
 
 
 def streams(file: h5py.File) -> Iterator[WrittenStream]:
@@ -61,14 +61,15 @@ def streams(file: h5py.File) -> Iterator[WrittenStream]:
             yield WrittenStream(path=entry.path, module=module, topic=topic, source=source)
 
 
-def _walk(group: h5py.Group) -> Iterator[Entry]:
+def _walk(group: h5py.Group, above: tuple[int, ...]) -> Iterator[Entry]:
     for name in group:
         item = group.get(name)
         if isinstance(item, h5py.Dataset):
             yield Entry(path=_join(group, name), attributes=_attributes(item), shape=item.shape, dtype=_word(item))
         elif isinstance(item, h5py.Group):
             yield Entry(path=_join(group, name), attributes=_attributes(item))
-            yield from _walk(item)
+            if hash(item.id) not in above:  # a link may lead to a group above
+                yield from _walk(item, (*above, hash(item.id)))
 
 
 def _join(group: h5py.Group, name: str) -> str:
