@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5a, h5d, h5g, h5p, h5s, h5t
 from streaming_data_types.eventdata_ev44 import deserialise_ev44
 from streaming_data_types.logdata_f144 import deserialise_f144
 
@@ -40,6 +42,8 @@ from testbeam.wire.flatbuffers.schemas.log_value_f144 import F144Bank, F144Templ
 SOURCES = 1_000
 LOGS = 2_000_000
 EVENT_MESSAGES = {100: 60_000, 1_000: 20_000, 10_000: 3_000}
+STREAMS = (1_000, 3_000)
+EVENT_TARGETS = {100: 2.0, 1_000: 1.4, 10_000: 1.2}
 NAIVE = 400  # messages: so slow that fewer are enough
 ROUNDS = 3
 AT_ONCE = 1_000
@@ -72,7 +76,7 @@ def run() -> list[Result]:
     with Stack(broker(heap_mb=512)).run() as stack, TemporaryDirectory() as folder:
         kafka = Kafka(bootstrap=stack["broker"].endpoints["kafka"])
         events = [result for count, messages in EVENT_MESSAGES.items() for result in _events(kafka, Path(folder), count, messages)]
-        return [*events, *_logs(kafka, Path(folder))]
+        return [*events, *_logs(kafka, Path(folder)), *_structures(Path(folder))]
 
 
 def main() -> int:
@@ -81,6 +85,63 @@ def main() -> int:
     sys.stdout.write(table(results) + "\n")
     write_results(results)
     return 0 if all(result.ok for result in results) else 1
+
+
+def _structures(folder: Path) -> list[Result]:
+    """From a structure to an open file, beside the same objects made by h5py's low-level calls."""
+    results = []
+    for streams in STREAMS:
+        nodes = [compose.log(f"pv_{i}", topic="motion", source=f"TB:PV-{i}", units="V") for i in range(streams)]
+        text = compose.nexus_structure(compose.group("entry", "NXentry", *nodes))
+
+        def ours(path: Path, _watch: Watch, text: str = text, streams: int = streams) -> int:
+            root = parse(text)
+            NexusFile(path, root, plan(root), datetime.now(UTC)).close()
+            return streams
+
+        made, alone = _measured(folder, ours, partial(_low_level, streams=streams))
+        name = f"structure → open file, {streams} f144 streams with alarm and connection: to HDF5's own calls"
+        results.append(at_most(name, value=made, baseline=alone, target=1.5, unit="µs"))
+    return results
+
+
+_LOG_DATASETS = {
+    "time": ("u8", ("start", "units")),
+    "value": ("f8", ("units",)),
+    "cue_index": ("i8", ()),
+    "cue_timestamp_zero": ("i8", ("start", "units")),
+    "connection_status": ("i2", ()),
+    "connection_status_time": ("u8", ("start", "units")),
+    "alarm_message": ("S200", ()),
+    "alarm_severity": ("i2", ()),
+    "alarm_time": ("u8", ("start", "units")),
+}
+
+
+def _low_level(path: Path, _watch: Watch, streams: int) -> int:
+    """Make groups, datasets and attributes of so many logs, and nothing else."""
+    text, scalar = h5t.py_create(h5py.string_dtype(), logical=True), h5s.create(h5s.SCALAR)
+    growing, chunked = h5s.create_simple((0,), (h5s.UNLIMITED,)), h5p.create(h5p.DATASET_CREATE)
+    chunked.set_chunk((1024,))
+    word, nan = np.array("1970-01-01T00:00:00Z", dtype=h5py.string_dtype()), np.array(np.nan)
+    kinds = {name: h5t.py_create(np.dtype(kind), logical=True) for name, (kind, _) in _LOG_DATASETS.items()}
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        entry = h5g.create(file.id, b"entry")
+        for number in range(streams):
+            group = h5g.create(entry, f"pv_{number}".encode())
+            for attribute_name in (b"NX_class", b"topic", b"source", b"writer_module"):
+                h5a.create(group, attribute_name, text, scalar).write(word)
+            for name, (_kind, attributes) in _LOG_DATASETS.items():
+                dataset = h5d.create(group, name.encode(), kinds[name], growing, chunked)
+                for attribute in attributes:
+                    h5a.create(dataset, attribute.encode(), text, scalar).write(word)
+            for statistic in (b"minimum_value", b"maximum_value", b"average_value"):
+                dataset = h5d.create(group, statistic, h5t.NATIVE_DOUBLE, scalar)
+                dataset.write(h5s.ALL, h5s.ALL, nan)
+                h5a.create(dataset, b"units", text, scalar).write(word)
+        del group, dataset, entry
+        file.swmr_mode = True
+    return streams
 
 
 def _events(kafka: Kafka, folder: Path, count: int, messages: int) -> list[Result]:
@@ -97,7 +158,7 @@ def _events(kafka: Kafka, folder: Path, count: int, messages: int) -> list[Resul
     )
     name = f"ev44 → HDF5, {count} events per message"
     return [
-        at_most(f"{name}: to consume + append", value=ours, baseline=alone + appending, target=1.4, unit="µs"),
+        at_most(f"{name}: to consume + append", value=ours, baseline=alone + appending, target=EVENT_TARGETS[count], unit="µs"),
         at_least(f"{name}: to naive", value=ours, baseline=naive, target=3),
     ]
 

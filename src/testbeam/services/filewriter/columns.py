@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5d, h5i
+from h5py import h5d
 from numpy.typing import NDArray
 
 from testbeam.services.filewriter import hdf5
@@ -39,9 +39,9 @@ class Column:
     def __init__(self, group: h5py.Group, spec: ColumnSpec, compression: str = "none") -> None:
         made = hdf5.make_growing(group.id, spec.name, spec.dtype, spec.chunk, spec.row, compression)
         for name, text in spec.attributes:
-            hdf5.set_text(made, name, text)
+            hdf5.add_text(made, name, text)
         self.spec = spec
-        self._file = h5i.get_file_id(group.id)
+        self._file = hdf5.file_of(group)
         self._path = f"{group.name}/{spec.name}"
         self._id: Any = None
         self._parts: list[NDArray[Any]] = []

@@ -5,7 +5,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5p, h5s, h5t, h5z
+from h5py import h5a, h5d, h5i, h5p, h5s, h5t, h5z
 from numpy.typing import NDArray
 
 _TEXT_DTYPE = h5py.string_dtype()
@@ -13,11 +13,26 @@ _TEXT = h5t.py_create(_TEXT_DTYPE, logical=True)
 _SCALAR = h5s.create(h5s.SCALAR)
 
 
+def file_of(group: h5py.Group) -> Any:
+    """Return the id of a group's file; a group that knows it is not asked anew, as there are a dozen datasets a stream."""
+    known = getattr(group, "file_id", None)
+    return h5i.get_file_id(group.id) if known is None else known
+
+
 def set_text(item: Any, name: str, text: str) -> None:
     """Give an object (by its id) a text attribute; one that is there already is kept."""
-    key = name.encode()
-    if not h5a.exists(item, key):
-        h5a.create(item, key, _TEXT, _SCALAR).write(np.array(text, dtype=_TEXT_DTYPE))
+    if not h5a.exists(item, name.encode()):
+        add_text(item, name, text)
+
+
+def add_text(item: Any, name: str, text: str) -> None:
+    """Give an object (by its id) that was just made a text attribute."""
+    h5a.create(item, name.encode(), _TEXT, _SCALAR).write(_as_text(text))
+
+
+@lru_cache(maxsize=1024)
+def _as_text(text: str) -> NDArray[Any]:
+    return np.array(text, dtype=_TEXT_DTYPE)
 
 
 def make_growing(group: Any, name: str, dtype: Any, chunk: int, row: tuple[int, ...] = (), compression: str = "none") -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5d, h5i, h5s
+from h5py import h5d, h5s
 from numpy.typing import NDArray
 
 from testbeam.services.filewriter import hdf5
@@ -17,9 +17,9 @@ class Statistics:
     """Counts as values come; NaN values are left out."""
 
     def __init__(self, group: h5py.Group, units: str) -> None:
-        self._file, self._path = h5i.get_file_id(group.id), group.name
+        self._file, self._path = hdf5.file_of(group), group.name
         for name in NAMES:
-            hdf5.set_text(hdf5.make_scalar(group.id, name, np.nan), "units", units)
+            hdf5.add_text(hdf5.make_scalar(group.id, name, np.nan), "units", units)
         self._reset()
 
     def _reset(self) -> None:
