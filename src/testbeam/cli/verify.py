@@ -24,6 +24,9 @@ def verify(
     ] = None,
     command: Annotated[list[str] | None, typer.Option(metavar="COMMAND", help="The command line that runs yours.")] = None,
     external: Annotated[list[str] | None, typer.Option(metavar="HOST:PORT", help="Yours runs already, and is reached there.")] = None,
+    nicos: Annotated[
+        str, typer.Option(metavar="PATH", help="A checkout of NICOS: as --local-build control=PATH.", show_default=False)
+    ] = "",
     select: Annotated[str, typer.Option("-k", metavar="EXPR", help="Only tests whose names fit, as pytest's -k.", show_default=False)] = "",
     workers: Annotated[int, typer.Option("-n", min=0, help="Processes that share the tests; 0: none but this one.")] = 0,
     build: Annotated[
@@ -46,7 +49,8 @@ def verify(
     if listed or not role:
         print("\n".join(runner.roles()))
         raise typer.Exit(exit_codes.OK if listed else exit_codes.USAGE)
-    subject = Subject(replacements=parse_replacements(local_build or (), command or (), external or (), role=role))
+    builds = [*(local_build or ()), *([f"control={nicos}"] if nicos else [])]
+    subject = Subject(replacements=parse_replacements(builds, command or (), external or (), role=role))
     where = (folder or Path("runtime") / f"verify-{role}").absolute()
     end_as_by_ctrl_c()
     with answering(json_file) as answer:
