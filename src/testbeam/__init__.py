@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from testbeam.stacks.roles.ioc.declaration import ioc as ioc
     from testbeam.stacks.roles.livedata.declaration import LivedataHandle as LivedataHandle
     from testbeam.stacks.roles.livedata.declaration import livedata as livedata
+    from testbeam.stacks.roles.pva_server.declaration import PvaServerHandle as PvaServerHandle
     from testbeam.stacks.roles.pva_server.declaration import pva_server as pva_server
     from testbeam.stacks.roles.role import Replacement as Replacement
     from testbeam.stacks.roles.role import Role as Role
@@ -84,7 +85,10 @@ _NAMES = {
     "testbeam.stacks.roles.filewriter.declaration": ("FileWriterHandle", "filewriter"),
     "testbeam.stacks.roles.event_source.declaration": ("event_source",),
     "testbeam.stacks.roles.control.declaration": ("ControlHandle", "control", "control_parts"),
-    "testbeam.stacks.roles.pva_server.declaration": ("pva_server",),
+    "testbeam.stacks.roles.pva_server.declaration": (
+        "PvaServerHandle",
+        "pva_server",
+    ),
     "testbeam.stacks.control": ("control_stack",),
     "testbeam.stacks.toml.file": ("Declaration", "load"),
     "testbeam.stacks.topics": ("Topics",),

@@ -15,7 +15,8 @@ NAMES = {
     "testbeam": """
         AuditError BrokerHandle ControlError ControlHandle ConversionError Declaration DeviceError FetchError FileWriterHandle
         ForwarderHandle Handle IocHandle JobFailed JobRefused LimitError LivedataHandle NexusError NotReady Port PortTaken Probe ProbeResult
-        ProtocolError PvMissing RecordingError Replacement Role Run ScriptFailed Service ServiceDied ServiceView SettingsError
+        ProtocolError PvMissing PvaServerHandle RecordingError Replacement Role Run ScriptFailed Service ServiceDied ServiceView
+        SettingsError
         SetupError Stack StackError TestbeamError TopicMissing TopicSpec Topics TransportError WaitTimeout WireError WorkflowError
         broker control
         control_parts control_stack event_source fake_detectors fake_logdata fake_monitors filewriter
