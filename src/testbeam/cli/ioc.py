@@ -60,6 +60,6 @@ def run(
     from testbeam.services.ioc.service import serve
     from testbeam.services.ioc.settings import IocSettings
 
-    words = ["--st-cmd", str(script), "--address", address, "--localhost", "127.0.0.1"]
+    words = ["--st-cmd", str(script), "--address", address]
     words += [word for entry in device or () for word in ("--device", entry)]
     sys.exit(run_program("ioc", IocSettings, serve, words))

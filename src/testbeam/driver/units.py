@@ -62,7 +62,8 @@ class UnitService:
         return tuple(self._filled(word) for word in unit.command)
 
     def _ioc(self, unit: UnitSpec) -> tuple[str, ...]:
-        command = [sys.executable, "-m", "testbeam.services.ioc", "--address", self._address, "--records-file", RECORDS_FILE]
+        command = [sys.executable, "-m", "testbeam.services.ioc", "--address", self._address, "--localhost", self._address]
+        command += ["--records-file", RECORDS_FILE]
         command += ["--wire-log", WIRE_LOG, "--shell-socket", SHELL_SOCKET, "--start-report", START_REPORT]
         command += [word for other in self._others for word in ("--peer", other)]
         if unit.st_cmd:

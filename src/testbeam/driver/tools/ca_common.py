@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from testbeam.errors import PvMissing, TestbeamError
 from testbeam.transport.ca.channel import CaChannel
 from testbeam.transport.ca.client import CaClient
+from testbeam.transport.epics_environment import CA_PORT
 from testbeam.wire.channel_access.values import DbrValue, FieldType, Form
 
 SEVERITIES = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
@@ -41,10 +42,12 @@ class Options:
     words: list[str] = field(default_factory=list)
 
 
-def addresses() -> list[str]:
-    """Return where PVs are looked for."""
-    listed = os.environ.get("EPICS_CA_ADDR_LIST", "").split()
-    return [entry.partition(":")[0] for entry in listed] or ["127.0.0.1"]
+def addresses() -> list[tuple[str, int]]:
+    """Return where PVs are looked for: addresses with ports."""
+    listed = os.environ.get("EPICS_CA_ADDR_LIST", "").split() or ["127.0.0.1"]
+    usual = os.environ.get("EPICS_CA_SERVER_PORT", "")
+    parts = [entry.partition(":") for entry in listed]
+    return [(host, int(port or usual or CA_PORT)) for host, _, port in parts]
 
 
 class Channels:
@@ -52,7 +55,7 @@ class Channels:
 
     def __init__(self, wait_s: float) -> None:
         self._end = time.monotonic() + wait_s
-        self._clients = [CaClient(address) for address in addresses()]
+        self._clients = [CaClient(address, port) for address, port in addresses()]
 
     def find(self, name: str) -> CaChannel | None:
         """Return the channel of a PV, or None where no server has it within the time."""

@@ -28,13 +28,15 @@ ReadValue = Callable[[str], str | None]
 class Autosave:
     """The commands of autosave, and its thread.
 
-    load_text: gives a database text to base before iocInit. read: returns the value of a PV as text.
+    load_text: gives a database text to base before iocInit. exists: tells whether there is such a field. read: returns its value as text.
     """
 
-    def __init__(self, shell: Shell, load_text: Callable[[str], None], read: ReadValue) -> None:
+    def __init__(self, shell: Shell, load_text: Callable[[str], None], exists: Callable[[str], bool], read: ReadValue) -> None:
         self._shell = shell
         self._load_text = load_text
+        self._exists = exists
         self._read = read
+        self._wanted: list[Path] = []  # files to restore from
         self._request_paths = [Path()]
         self._save_path = Path()
         self._sets: dict[str, tuple[list[str], float]] = {}
@@ -59,17 +61,24 @@ class Autosave:
     # --- restoring ---
 
     def _restore(self, words: Sequence[str]) -> None:
-        """Set fields before the records are initialised, by a database of them: clients never see another value."""
-        path = self._save_path / (words[0] if words else "")
-        if not path.is_file():
-            log.info("autosave: %s is not there yet; nothing is restored", path)
-            return
-        lines = path.read_text(errors="replace").splitlines()
-        if _END not in lines:
-            raise StackError(f"save file {path} does not end with {_END}: it was cut short; nothing is restored from it")
-        restored = [text for line in lines if (text := restoring(line))]
-        self._load_text("".join(restored))
-        log.info("autosave: %d values restored from %s", len(restored), path)
+        self._wanted.append(self._save_path / (words[0] if words else ""))
+
+    def restore(self) -> None:
+        """Set fields before the records are initialised, by a database of them: clients never see another value.
+
+        Raises:
+            StackError: a save file was cut short.
+        """
+        for path in dict.fromkeys(self._wanted):
+            if not path.is_file():
+                log.info("autosave: %s is not there yet; nothing is restored", path)
+                continue
+            lines = path.read_text(errors="replace").splitlines()
+            if _END not in lines:
+                raise StackError(f"save file {path} does not end with {_END}: it was cut short; nothing is restored from it")
+            restored = [text for line in lines if self._exists(line.partition(" ")[0]) and (text := restoring(line))]
+            self._load_text("".join(restored))
+            log.info("autosave: %d values restored from %s", len(restored), path)
 
     # --- saving ---
 

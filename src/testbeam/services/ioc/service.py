@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from testbeam.transport.epics_libraries import folder
 from testbeam.transport.loopback import keep_on_loopback
 
 if TYPE_CHECKING:
+    from testbeam.services.ioc.autosave import Autosave
     from testbeam.services.ioc.commands import Shell
     from testbeam.services.ioc.stream.support import Support
 
@@ -31,6 +32,15 @@ log = logging.getLogger("ioc")
 
 _STREAM = re.compile(rb"DTYP\W{1,5}stream\b")
 _LOOK_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSupport:
+    """What an IOC with a start-up file or with devices has besides."""
+
+    shell: "Shell"
+    stream: "Support"
+    autosave: "Autosave"
 
 
 def serve(settings: IocSettings, stop: threading.Event) -> None:
@@ -92,18 +102,23 @@ def start(base: Base, loadable: tuple[Database, ...], settings: IocSettings, own
     for database in loadable:
         load_records(base, database)
     if settings.st_cmd is not None and support is not None:
-        shell, stream = support
-        script = StartUp(
-            settings.st_cmd, shell, lambda database: load_records(base, database), lambda: initialise(base, settings), record_types()
-        )
-        stream.find_file = script.project.find
-        try:
-            script.run()
-        finally:
-            write_report(settings, script.report)
+        _run_script(base, settings, settings.st_cmd, support)
     else:
         initialise(base, settings)
     _partial(settings).replace(settings.records_file)  # whoever waits for the file finds an IOC that serves all that is in it
+
+
+def _run_script(base: Base, settings: IocSettings, script: Path, support: "StreamSupport") -> None:
+    def begin() -> None:
+        support.autosave.restore()
+        initialise(base, settings)
+
+    start_up = StartUp(script, support.shell, lambda database: load_records(base, database), begin, record_types())
+    support.stream.find_file = start_up.project.find
+    try:
+        start_up.run()
+    finally:
+        write_report(settings, start_up.report)
 
 
 def initialise(base: Base, settings: IocSettings) -> None:
@@ -137,7 +152,7 @@ def needs_stream(settings: IocSettings, loadable: tuple[Database, ...]) -> bool:
     return any(_STREAM.search(database.path.read_bytes()) for database in loadable)
 
 
-def _stream_support(base: Base, settings: IocSettings, owned: ExitStack) -> "tuple[Shell, Support]":
+def _stream_support(base: Base, settings: IocSettings, owned: ExitStack) -> "StreamSupport":
     from testbeam.services.ioc import streaming  # late: an IOC without devices starts sooner
     from testbeam.services.ioc.commands import Shell
     from testbeam.services.ioc.shell_socket import ShellSocket
@@ -145,10 +160,10 @@ def _stream_support(base: Base, settings: IocSettings, owned: ExitStack) -> "tup
     shell = Shell(base.com)
     support = streaming.make(base, shell, settings)
     owned.callback(support.close)
-    streaming.make_autosave(base, shell, owned)
+    autosave = streaming.make_autosave(base, shell, owned)
     if settings.shell_socket is not None:
         owned.callback(ShellSocket(settings.shell_socket, shell).close)
-    return shell, support
+    return StreamSupport(shell, support, autosave)
 
 
 def record_types() -> frozenset[str]:

@@ -28,7 +28,7 @@ class IocSettings(ProgramSettings):
         default=(), help="port for records with DTYP stream, NAME=HOST:PORT or NAME=/dev/LINE; may be repeated; without a start-up file"
     )
     protocols: tuple[str, ...] = option(default=(), help="folder with protocol files, after those of STREAM_PROTOCOL_PATH; may be repeated")
-    localhost: str = option(default="", help="what `localhost` means in the ports of this IOC (default: the IOC's own address)")
+    localhost: str = option(default="127.0.0.1", help="what `localhost` means in the ports of this IOC")
     device: tuple[str, ...] = option(
         default=(), help="what stands for a device that is not here: /dev/ttyS0=localhost:9999 or ps.lab:23=localhost:9999; may be repeated"
     )

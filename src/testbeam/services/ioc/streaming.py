@@ -15,7 +15,7 @@ from testbeam.services.ioc.port_commands import PortCommands
 from testbeam.services.ioc.settings import IocSettings
 from testbeam.services.ioc.stream.connections import Neighbourhood
 from testbeam.services.ioc.stream.core_library import Core
-from testbeam.services.ioc.stream.fields import STRING, STRING_SIZE
+from testbeam.services.ioc.stream.fields import DOUBLE, FLOAT, STRING, STRING_SIZE
 from testbeam.services.ioc.stream.support import Support
 from testbeam.services.ioc.stream.transcript import Transcript
 
@@ -44,9 +44,7 @@ def make(base: Base, shell: Shell, settings: IocSettings) -> Support:
         Core(base.core),
         shell.run,
         transcript=Transcript(settings.wire_log),
-        around=Neighbourhood(
-            local_host=settings.localhost or settings.address, replaced=pairs("--device", settings.device), real=settings.real_devices
-        ),
+        around=Neighbourhood(local_host=settings.localhost, replaced=pairs("--device", settings.device), real=settings.real_devices),
     )
     support.folders.extend(Path(folder).absolute() for folder in settings.protocols)
     define(base, support.register())
@@ -60,8 +58,8 @@ def make(base: Base, shell: Shell, settings: IocSettings) -> Support:
     return support
 
 
-def make_autosave(base: Base, shell: Shell, owned: ExitStack) -> None:
-    """Make autosave and its commands; it ends before base does."""
+def make_autosave(base: Base, shell: Shell, owned: ExitStack) -> Autosave:
+    """Make autosave and its commands; it ends before base does. Its `restore` is due once all records are loaded."""
     core = Core(base.core)
 
     def load_text(text: str) -> None:
@@ -72,15 +70,18 @@ def make_autosave(base: Base, shell: Shell, owned: ExitStack) -> None:
         finally:
             os.close(fd)
 
-    autosave = Autosave(shell, load_text, lambda name: text_of(core, name))
+    autosave = Autosave(shell, load_text, lambda name: core.address(name) is not None, lambda name: text_of(core, name))
     autosave.add()
     owned.callback(autosave.close)
+    return autosave
 
 
 def text_of(core: Core, name: str) -> str | None:
     """Return the value of a PV as text, or None where there is none of this name."""
     address = core.address(name)
     buffer = ctypes.create_string_buffer(STRING_SIZE)
+    if address is not None and address.field_type in (FLOAT, DOUBLE) and core.get(address, DOUBLE, buffer, 1) == 1:
+        return repr(ctypes.c_double.from_buffer(buffer).value)  # as text base would round it to the record's precision
     if address is None or core.get(address, STRING, buffer, 1) < 1:
         return None
     return buffer.value.decode("latin-1")

@@ -95,8 +95,18 @@ def ioc(
     probe_pv: str = "",
     ca_port: int | None = None,
     pva_port: int | None = None,
+    st_cmd: str | Path | None = None,
+    stream_ports: Mapping[str, str] | None = None,
+    protocols: Sequence[str | Path] = (),
+    devices: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
+    needs: tuple[str, ...] = (),
 ) -> Service:
     """Return an IOC of these database files on a loopback address of its own, serving CA and PVA.
+
+    With `st_cmd` it runs a start-up file, from sources that need no build. Records with DTYP stream talk over the ports of that file, or
+    over `stream_ports`, name → `host:port` or the path of a line, with protocol files of the folders `protocols`. `devices` tells what is
+    there for a device: `{"ps.lab:23": "${simulator.device}"}`; simulators are among the `needs`.
 
     A file may have macros of its own after commas, `motor.db,P=M1:` (a Path has none); `macros` are for every file, and `prefix` is the
     macro P. The ports are 5064 and 5075 where nobody listens on them on every address of the machine, as a site's own IOC does, else
@@ -114,11 +124,18 @@ def ioc(
     options += [word for macro in all_macros.items() for word in ("--macro", "=".join(macro))]
     options += ["--counting", str(counting)] if counting else []
     options += [word for peer in peers for word in ("--peer", f"${{{peer}.ca}},${{{peer}.pva}}")]
+    start = str(Path(st_cmd).absolute()).replace("$", "$$") if st_cmd else ""
+    options += ["--st-cmd", start, "--start-report", "start.json"] if start else []
+    options += [word for port in (stream_ports or {}).items() for word in ("--port", "=".join(port))]
+    options += [word for entry in protocols for word in ("--protocols", str(Path(entry).absolute()).replace("$", "$$"))]
+    options += [word for device in (devices or {}).items() for word in ("--device", "=".join(device))]
+    options += ["--wire-log", "wire.jsonl", "--shell-socket", "iocsh"] if st_cmd or stream_ports else []
     options += ["--ca-port", "${port.ca}", "--pva-port", "${port.pva}", "--pva-broadcast-port", "${port.pva_broadcast}"]
     return Service(
         name,
         role="ioc",
-        needs=peers,
+        needs=(*peers, *needs),
+        env=dict(env or {}),
         command=("${python}", "-m", "testbeam.services.ioc", "--address", "${address}", "--records-file", RECORDS_FILE, *options),
         own_address=True,
         ports=ports(ca_port, pva_port),

@@ -1,0 +1,10 @@
+# Loaded by the start-up file of the IOC under test, once its support is registered
+epicsEnvSet("STREAM_PROTOCOL_PATH", "$(IOC_SUITE)")
+drvAsynIPPortConfigure("PSU", "$(IOC_SUITE_DEVICE)")
+set_requestfile_path("$(IOC_SUITE)")
+set_savefile_path("$(IOC_SUITE_SAVED)")
+set_pass0_restoreFile("suite.sav")
+asSetFilename("$(IOC_SUITE)/suite.acf")
+dbLoadRecords("$(IOC_SUITE)/suite.db", "P=$(IOC_SUITE_PREFIX),PORT=PSU,OTHER=$(IOC_SUITE_OTHER=)")
+iocInit()
+create_monitor_set("suite.req", 1, "P=$(IOC_SUITE_PREFIX)")
