@@ -1,6 +1,7 @@
 """Unit tests open no socket, fork nothing and never sleep: who tries is told so."""
 
 import os
+import platform
 import socket
 import subprocess
 import time
@@ -8,6 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import pytest
+
+
+platform.processor()  # starts `uname` once a process; h5py asks for it when it is imported
 
 
 class NotAUnit(AssertionError):
