@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 import pytest
 
-
 platform.processor()  # starts `uname` once a process; h5py asks for it when it is imported
 
 
