@@ -40,8 +40,6 @@ PR_SET_CHILD_SUBREAPER = 36
 CLEAN_UP_TIMEOUT_S = 10.0
 KILL_TIMEOUT_S = 10.0  # only a process that hangs in the kernel outlives SIGKILL for so long
 POLL_S = 0.002
-YIELDING, USUAL = b"19", b"0"  # nice values of a session: last in the queue, and as everybody
-PROMOTE_AGAIN_S = 0.02
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -152,30 +150,6 @@ def reap_all() -> list[tuple[int, int]]:
         taken.append((pid, os.waitstatus_to_exitcode(status)))
 
 
-# --- whose turn it is -------------------------------------------------------------------------------------------------
-
-
-def set_session_nice(pid: int | str, nice: bytes) -> bool:
-    """Set how much of a busy processor the session of a process gets; return whether to try again.
-
-    Unlike a process's own nice value it can be given back without being root: sched(7), "The autogroup feature". The kernel takes
-    one a tenth of a second from whoever is not. Where it has no such thing, or not for us, all go on as they are.
-    """
-    try:
-        fd = os.open(f"/proc/{pid}/autogroup", os.O_WRONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        os.write(fd, nice)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass
-    finally:
-        os.close(fd)
-    return False
-
-
 # --- what is no process of ours ---------------------------------------------------------------------------------------
 
 
@@ -254,7 +228,6 @@ class Guard:
         self.jobs: dict[int, Job] = {}
         self.at_end: dict[int, Message] = {}  # orders by job, of those that want something run at the end
         self.strays: dict[int, int] = {}  # job by pid, of processes that fell to the guard
-        self.promoting: dict[int, float] = {}  # when to try again, by job
         self.over = False
         self.is_told = False  # to end
         self.folder = ""  # is removed at the end of a runner that could not do it
@@ -262,7 +235,6 @@ class Guard:
         self.actions: dict[str, Callable[[Message], None]] = {
             "spawn": self.spawn,
             "signal": self.send_signal,
-            "promote": self.promote,
             "stop": self.stop,
             "folder": self.own_folder,
             "exit": self.exit,
@@ -327,10 +299,6 @@ class Guard:
             for pid in self.tree(job) if order["tree"] else [job.pid] * job.alive:
                 send(pid, order["signal"])
 
-    def promote(self, order: Message) -> None:
-        """Give a job that yields its turn back."""
-        self.promoting[order["job"]] = 0.0
-
     def stop(self, order: Message) -> None:
         """Ask a job and its descendants to end; whoever has not ended in time is killed."""
         job = self.jobs.get(order["job"])
@@ -362,8 +330,6 @@ class Guard:
                 self.send({"saw": "exited", "job": by_pid[pid].number, "code": code})
         for job in [job for job in self.jobs.values() if job.stopping]:
             self.kill_overdue(job)
-        for number in [number for number, again_s in self.promoting.items() if again_s <= time.monotonic()]:
-            self.try_promotion(number)
 
     def kill_overdue(self, job: Job) -> None:
         """Kill a stopping job that has used up its time; tell when nothing of it is left."""
@@ -380,17 +346,9 @@ class Guard:
             begin_clean_up(self.at_end[job.number])
         self.send({"saw": "gone", "job": job.number, "killed": job.killed, "left": left})
 
-    def try_promotion(self, number: int) -> None:
-        """Give a job's turn back, or note when to try again."""
-        job = self.jobs.get(number)
-        if job is not None and job.alive and set_session_nice(job.pid, USUAL):
-            self.promoting[number] = time.monotonic() + PROMOTE_AGAIN_S
-        else:
-            del self.promoting[number]
-
     def poll_timeout_ms(self) -> float | None:
-        """Return how long to wait for an event: until the next job has used up its time, or gets its turn back."""
-        due_s = [job.kill_at_s for job in self.jobs.values() if job.stopping] + list(self.promoting.values())
+        """Return how long to wait for an event: until the next job has used up its time."""
+        due_s = [job.kill_at_s for job in self.jobs.values() if job.stopping]
         return max((min(due_s) - time.monotonic()) * 1e3, POLL_S * 1e3) if due_s else None
 
     def adopt(self, ended: Job | None = None) -> None:
@@ -441,8 +399,6 @@ def become(order: Message, say_fd: int, guard_pid: int) -> NoReturn:
     """Turn the forked child into the service."""
     try:
         os.setsid()  # Ctrl-C on the terminal is the runner's business, not the service's
-        if order["yields"]:
-            set_session_nice("self", YIELDING)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != guard_pid:
             os._exit(127)  # the guard died before it could be followed

@@ -27,8 +27,7 @@ Message = dict[str, Any]
 class CommandLine:
     """What to spawn: words, whole environment, folder, and the files that its output goes to (None: the user's terminal).
 
-    `at_end` is what the guard runs when the run is over, however that comes. With `yields` it takes the processor only where nobody
-    else wants it, until it is promoted.
+    `at_end` is what the guard runs when the run is over, however that comes.
     """
 
     argv: tuple[str, ...]
@@ -37,7 +36,6 @@ class CommandLine:
     stdout: Path | None = None
     stderr: Path | None = None
     at_end: tuple[tuple[str, ...], ...] = ()
-    yields: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -74,10 +72,6 @@ class Process:
     def send(self, number: int, *, tree: bool = True) -> None:
         """Send a signal to it, and by default to all that descend from it; an ended one gets none."""
         self.order({"do": "signal", "job": self.job, "signal": int(number), "tree": tree})
-
-    def promote(self) -> None:
-        """Let it compete for the processor as everybody does."""
-        self.order({"do": "promote", "job": self.job})
 
     def stop(self, number: int = signal.SIGTERM, timeout_s: float = 10.0) -> None:
         """Ask it and its descendants to end, and have them killed after the time-out; don't wait."""
@@ -232,7 +226,6 @@ class GuardClient:
                 "stdout": stdout,
                 "stderr": stderr,
                 "at_end": line.at_end,
-                "yields": line.yields,
             }
         )
         if self.dead:

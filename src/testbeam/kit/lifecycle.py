@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import Any, Protocol
@@ -83,10 +83,8 @@ class Lifecycle:
 
     # --- up ---
 
-    def spawn(self, *, yields: bool = False) -> None:
+    def spawn(self) -> None:
         """Order the process, once nothing is left of an earlier one; its end is reported from now on.
-
-        yields: others go first until it is promoted.
 
         Raises:
             Cancelled: the start was given up meanwhile.
@@ -106,7 +104,7 @@ class Lifecycle:
             self.log_start = self.allocation.log_path.stat().st_size if self.allocation.log_path.exists() else 0
             at_ns = self.context.clock_ns()
             if not self.service.external:
-                self.process = self.context.guard.spawn(replace(self.allocation.command_line(), yields=yields), self._heard)
+                self.process = self.context.guard.spawn(self.allocation.command_line(), self._heard)
         self.context.journal.record("starting", self.service.name, at_ns=at_ns)
 
     def _clear_away(self) -> None:
@@ -118,11 +116,6 @@ class Lifecycle:
         process.stop(signal.SIGKILL, 0.0)
         if not process.wait_gone(self.context.kill_s) or process.left:
             raise self.snapshot().unkillable()
-
-    def promote(self) -> None:
-        """Let the process compete as everybody does: what it needs is ready."""
-        if self.process is not None:
-            self.process.promote()
 
     def start(self, service: ServiceView) -> None:
         """Spawn it and wait until it is ready; raise as the two."""

@@ -144,7 +144,6 @@ class Service:
     stop_timeout_s: float = 10.0
     prepare: tuple[tuple[str, ...], ...] = ()  # run to their end, on the user's terminal, before anything is started
     at_end: tuple[tuple[str, ...], ...] = ()  # run by the guard at its own end, however that comes: removes what is no process of ours
-    eager: bool = False  # spawned at once, and waits by itself for what it needs
     after_ready: Callable[[Any], None] | None = None  # run once the probe has passed, before READY
     handle: type[ServiceView] | None = None  # a subclass of kit.handle.Handle; None for that itself
     options: Mapping[str, Any] = field(default_factory=dict)  # values of the role, for its probe, handle and after_ready

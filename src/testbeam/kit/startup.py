@@ -77,27 +77,17 @@ class StartUp:
         needs = {name: [need for need in member.service.needs if need in self._members] for name, member in self._members.items()}
         order = graph.start_order(needs)
         order.prepare()
-        first = order.get_ready()
-        eager = [name for name, member in self._members.items() if member.service.eager and name not in first]
-        for name in first:
-            self._members[name].lifecycle.spawn()
-        for name in eager:  # after those that wait for nothing, and behind them wherever the processor is short: all wait for these
-            self._members[name].lifecycle.spawn(yields=True)
-        self._watch(first)
+        self._spawn(order.get_ready())
         while order.is_active():
             event = interrupts.get(self._events)
             if event.error is not None:
                 raise event.error
             order.done(event.service)
-            ready = order.get_ready()
-            for name in ready:
-                if name in eager:
-                    self._members[name].lifecycle.promote()
-                else:
-                    self._members[name].lifecycle.spawn()
-            self._watch(ready)
+            self._spawn(order.get_ready())
 
-    def _watch(self, names: Iterable[str]) -> None:
+    def _spawn(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            self._members[name].lifecycle.spawn()
         for name in names:
             thread = threading.Thread(target=self._wait_ready, args=(name,), name=f"testbeam-start-{name}", daemon=True)
             self._threads.append(thread)

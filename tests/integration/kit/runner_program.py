@@ -14,7 +14,7 @@ from tests.integration.kit.small_services import listener, sleeper, stubborn
 
 KINDS = {
     "stubborn": Stack(listener("server"), stubborn("stubborn", stop_timeout_s=60), sleeper("client", "server")),
-    "plain": Stack(listener("server", after_s=0.1), listener("next", "server", after_s=0.1), sleeper("eager", "next", eager=True)),
+    "plain": Stack(listener("server", after_s=0.1), listener("next", "server", after_s=0.1), sleeper("last", "next")),
 }
 
 

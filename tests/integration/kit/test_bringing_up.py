@@ -1,20 +1,16 @@
-import os
 import socket
 import threading
 import time
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from testbeam.clients.waiting import wait_for_condition
 from testbeam.errors import NotReady, PortTaken, ServiceDied, StackError
 from testbeam.kit import journal
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event
 from testbeam.kit.journal_views import first_starts
 from testbeam.kit.probes.listening import PortListens
-from testbeam.kit.protocols import HandleLike
 from testbeam.kit.spec import Port, ProbeResult, Service, ServiceView
 from testbeam.kit.stack import Stack
 from tests.integration.kit.small_services import is_alive, listener, python, sleeper, stubborn
@@ -34,17 +30,6 @@ class Blocked:
     def check(self, _service: ServiceView) -> ProbeResult:
         threading.Event().wait(2)
         return ProbeResult(ready=False, detail="too late")
-
-
-def session_nice(pid: int) -> str:
-    """Return how much of a busy processor the session of a process gets, in the kernel's words."""
-    return Path(f"/proc/{pid}/autogroup").read_text().partition(" ")[2].strip()
-
-
-def can_yield() -> bool:
-    """Tell whether the kernel has such a thing, and lets us set it as often as we like."""
-    switch = Path("/proc/sys/kernel/sched_autogroup_enabled")
-    return os.geteuid() == 0 and switch.exists() and switch.read_text().strip() == "1"
 
 
 def failed_start(stack: Stack, events: list[Event]) -> tuple[StackError, float]:
@@ -70,26 +55,6 @@ def test_a_service_is_spawned_only_when_all_that_it_needs_is_ready() -> None:
         times = {span.service: span for span in first_starts(run.journal.events)}
 
     assert (times["last"].spawned_s or 0) > max(times["first"].ready_s or 9, times["second"].ready_s or 9)
-
-
-def test_an_eager_service_is_spawned_at_once_and_ready_after_what_it_needs() -> None:
-    with Stack(listener("slow", after_s=0.3), listener("eager", "slow", eager=True)).run() as run:
-        times = {span.service: span for span in first_starts(run.journal.events)}
-
-    assert (times["eager"].spawned_s or 9) < (times["slow"].ready_s or 0) < (times["eager"].ready_s or 0)
-
-
-@pytest.mark.skipif(not can_yield(), reason="this kernel shares processors between processes, not sessions")
-def test_an_eager_service_gives_way_until_what_it_needs_is_ready() -> None:
-    class SeesTheOther:
-        def check(self, service: ServiceView) -> ProbeResult:
-            pid = cast("HandleLike", service).run["eager"].pid
-            service.memory["nice"] = session_nice(pid) if pid else ""
-            return ProbeResult(ready=service.memory["nice"] == "nice 19", detail=str(service.memory))
-
-    with Stack(sleeper("slow").configured(ready=SeesTheOther()), sleeper("eager", "slow", eager=True)).run() as run:
-        wait_for_condition(lambda: session_nice(run["eager"].pid or 0) == "nice 0", within_s=5)
-        assert session_nice(run["slow"].pid or 0) == "nice 0"
 
 
 def test_a_service_finds_its_address_ports_folder_and_the_endpoints_that_it_needs(tmp_path: Path) -> None:
@@ -133,16 +98,6 @@ def test_an_early_death_is_reported_within_half_a_second_with_exit_code_and_log(
     assert "service 'dies' exited with code 3" in str(error)
     assert "| no such PV: VOLT" in str(error)
     assert str(error).count("asked in vain") == str(error).count("last seen")  # where it was asked at all before it died
-    assert late_s < 0.5
-
-
-def test_an_eager_service_that_dies_before_its_turn_is_reported_at_once() -> None:
-    slow = listener("slow", after_s=30, ready_timeout_s=60)
-    dies = python("dies", "raise SystemExit(4)", needs=("slow",), eager=True, ready=Never())
-
-    error, late_s = failed_start(Stack(slow, dies), [])
-
-    assert "service 'dies' exited with code 4" in str(error)
     assert late_s < 0.5
 
 

@@ -27,7 +27,7 @@ def test_ctrl_c_on_a_running_stack_stops_it_in_order(tmp_path: Path, start_runne
     assert runner.process.wait(10) == INTERRUPTED
     assert not [pid for pid in pids if is_alive(pid)]
     stopped = [event.service for event in read(tmp_path / "events.jsonl") if event.kind == "stopped"]
-    assert stopped == ["eager", "next", "server"]
+    assert stopped == ["last", "next", "server"]
 
 
 @pytest.mark.parametrize("moment", ["run_started", "starting", "spawned", "seen", "ready"])

@@ -10,7 +10,9 @@ import pytest
 
 from testbeam.clients.waiting import wait_for_condition
 from testbeam.errors import NotReady
+from testbeam.kit.probes.all_of import all_of
 from testbeam.kit.probes.command import CommandSucceeds
+from testbeam.kit.probes.file import FileExists
 from testbeam.kit.probes.http import HttpAnswers
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.spec import ProbeResult, Service, ServiceView
@@ -245,3 +247,9 @@ def test_a_line_has_to_come_as_often_as_is_asked() -> None:
         pass
     with pytest.raises(NotReady, match="matches 'worker ready' 3 times, but 2"):
         Stack(logging(code, ready=LogLine("worker ready", times=3), ready_timeout_s=0.5)).run().start()
+
+
+def test_a_line_that_was_found_stays_found_while_another_probe_is_not_ready() -> None:
+    code = 'print("ready", flush=True); time.sleep(0.5); open("there", "w").close()'
+    with Stack(logging(code, ready=all_of(LogLine("^ready$"), FileExists("there")), ready_timeout_s=10)).run():
+        pass

@@ -100,7 +100,7 @@ def test_a_build_that_does_not_start_is_told_with_its_words(shared: Service, wri
 
 def test_another_file_writer_s_status_makes_nobody_ready(shared: Service, writer: Service, build: Path) -> None:
     """Two writers share a status topic: the one that says nothing must not pass for ready."""
-    silent = writer.configured(name="silent", command=("sleep", "1000"), ready_timeout_s=1.5, eager=False, needs=("broker", "filewriter"))
+    silent = writer.configured(name="silent", command=("sleep", "1000"), ready_timeout_s=1.5, needs=("broker", "filewriter"))
     stack = replaced(Stack(shared, writer, silent), "silent", command="sh -c 'exec sleep 1000'")
 
     with pytest.raises(NotReady, match=r"(?s)'silent' was not ready.*none of them a status of process"), stack.run():

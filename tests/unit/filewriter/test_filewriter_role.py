@@ -44,10 +44,9 @@ def test_an_unknown_word_of_configuration_is_refused() -> None:
         filewriter().configured(nonsense=1)
 
 
-def test_our_writer_is_spawned_at_once_and_a_facilitys_own_when_its_broker_is_ready() -> None:
-    ours, theirs = filewriter(), filewriter(command=("/opt/kafka-to-nexus",))
+def test_a_facilitys_own_writer_is_asked_for_no_ready_file() -> None:
+    theirs = filewriter(command=("/opt/kafka-to-nexus",))
 
-    assert (ours.eager, theirs.eager) == (True, False)
     assert theirs.command[0] == "/opt/kafka-to-nexus"
     assert "--ready-file" not in theirs.command
 

@@ -92,7 +92,6 @@ def test_two_declarations_are_told_apart_by_service_and_field() -> None:
     assert missing == "it has no service 'ioc'"
     assert more == "it has a service 'more' more"
     assert writer.startswith("service 'filewriter': command[0] is 'sh', and '${python}' here, ")
-    assert "eager is False, and True here" in writer
 
 
 def test_differences_in_files_and_variables_are_told_without_their_values() -> None:

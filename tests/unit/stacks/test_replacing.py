@@ -44,7 +44,6 @@ def test_a_build_folder_of_the_file_writer_gets_our_ini_file(stack: Stack, tmp_p
 
     assert new.command == (str(binary), "-c", "${config_dir}/${name}.ini")
     assert new.files == of(stack, "filewriter").files
-    assert not new.eager
     assert new.ready == IdleStatus()
 
 

@@ -30,9 +30,11 @@ class LogLine:
         """Read what is new, for half a second at the most: some hundred MB."""
         reader, found = service.memory.setdefault(f"log_line {self}", (LineReader(service.log_path, service.log_start), []))
         deadline, pattern = Deadline(_ATTEMPT_S), re.compile(self.pattern, re.MULTILINE)
-        while not deadline.passed and (text := reader.read()):
+        while len(found) < self.times and not deadline.passed and (text := reader.read()):
             found.extend({text.rfind("\n", 0, match.start()) for match in pattern.finditer(text)})
-            if len(found) >= self.times:
-                return ProbeResult(ready=True, detail=f"log says {self.pattern!r}{f' {self.times} times' if self.times > 1 else ''}")
-        often = f" {self.times} times, but {len(found)}" if self.times > 1 else ""
-        return ProbeResult(ready=False, detail=f"no line of the log matches {self.pattern!r}{often}")
+        often = f" {self.times} times" if self.times > 1 else ""
+        if len(found) >= self.times:
+            return ProbeResult(ready=True, detail=f"log says {self.pattern!r}{often}")
+        return ProbeResult(
+            ready=False, detail=f"no line of the log matches {self.pattern!r}{often}{f', but {len(found)}' if often else ''}"
+        )

@@ -14,7 +14,7 @@ def command(service: Service, words: tuple[str, ...]) -> Service:
 
     It is started when the broker is ready: theirs may give up without one.
     """
-    return replace(service, command=(*words, *(() if _names_a_file(words) else _INI)), eager=False, ready=IdleStatus(), external=False)
+    return replace(service, command=(*words, *(() if _names_a_file(words) else _INI)), ready=IdleStatus(), external=False)
 
 
 def external(service: Service, where: str) -> Service:

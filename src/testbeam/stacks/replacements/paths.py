@@ -66,7 +66,6 @@ def elsewhere(service: Service, endpoints: dict[str, str], ready: Probe | None) 
         env={},
         files={},
         own_address=False,
-        eager=False,
         endpoints=endpoints,
         ready=ready,
     )

@@ -27,7 +27,6 @@ FIELDS: dict[str, Any] = {
     "stop_signal": None,
     "stop_timeout_s": float,
     "prepare": tuple[tuple[str, ...], ...],
-    "eager": bool,
     "external": bool,
     "separate_stdout": bool,
 }

@@ -61,7 +61,6 @@ def event_source(
         ),
         needs=(broker,),
         env={CLOCK_FILE: "${dir}/clock"} | kafka_clients.environment(broker),
-        eager=True,
         ready=LogLine(READY),
         options={"brokers": f"${{{broker}.kafka}}", "detector_topic": detector_topic, "topics": topics},
     )

@@ -19,7 +19,7 @@ def local_build(service: Service, path: Path) -> Service:
 
 def command(service: Service, words: tuple[str, ...]) -> Service:
     """Return the event source run by this whole command line; ready when the detector's topic grows."""
-    return replace(service, command=words, eager=False, ready=_ready(service), external=False)
+    return replace(service, command=words, ready=_ready(service), external=False)
 
 
 def external(service: Service, where: str) -> Service:

@@ -78,7 +78,6 @@ def _fake(
         command=("${python}", "-m", f"testbeam.simulators.{role}", *(f"--{key}={value}" for key, value in words.items()), "--stay", *flags),
         needs=(broker,),
         env={CLOCK_FILE: "${dir}/clock"} | kafka_clients.environment(broker),
-        eager=True,
         ready=LogLine(READY),
         options={"brokers": f"${{{broker}.kafka}}", "topics": tuple(topics.values())},
     )

@@ -113,7 +113,6 @@ def filewriter(
         command=(*(command or _PROGRAM), "-c", f"${{run_dir}}/{_INI}", *(() if command else ("--ready-file", _READY_FILE))),
         needs=(broker,),
         env=kafka_clients.environment(broker) | ({} if command else {CLOCK_FILE: "${dir}/clock"}),
-        eager=not command,  # a foreign one may give up where there is no broker
         ready=IdleStatus("" if command else _READY_FILE),
         handle=FileWriterHandle,
         options=options | {"settings": settings},

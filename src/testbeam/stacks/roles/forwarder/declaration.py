@@ -110,7 +110,6 @@ def forwarder(
         needs=(broker, *iocs),
         ports=(Port(name="repeater"), Port(name="pva_broadcast", transport="udp")),
         env=_epics(iocs) | kafka_clients.environment(broker) | ({} if command else {CLOCK_FILE: "${dir}/clock"}),
-        eager=not command,  # a foreign one may give up where there is no broker
         ready=IdleStatus("" if command else _READY_FILE),
         handle=ForwarderHandle,
         options={

@@ -106,7 +106,6 @@ def livedata(
         ports=(Port(name="http"),),
         endpoints={"http": "${address}:${port.http}"},
         env={CLOCK_FILE: "${dir}/clock"} | kafka_clients.environment(broker),
-        eager=True,
         ready=IdleStatus(_READY_FILE),
         handle=LivedataHandle,
         options={

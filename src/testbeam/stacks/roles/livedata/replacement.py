@@ -49,7 +49,7 @@ def command(service: Service, words: tuple[str, ...]) -> Service:
 
     The variables from which esslivedata takes its broker are set.
     """
-    return replace(service, command=words, eager=False, ready=IdleStatus(), external=False, env={**service.env, **_environment(service)})
+    return replace(service, command=words, ready=IdleStatus(), external=False, env={**service.env, **_environment(service)})
 
 
 def external(service: Service, where: str) -> Service:
