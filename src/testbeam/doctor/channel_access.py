@@ -14,9 +14,7 @@ def look() -> Finding:
 def judge(available: bool, expected: bool, without: bool) -> Finding:
     """Say by what the forwarder receives updates here, and whether it should be otherwise."""
     if without:
-        return limited(
-            f"ctypes call-backs, as {ring.WITHOUT_VARIABLE} asks", f"unset {ring.WITHOUT_VARIABLE}: beyond some 20,000/s updates are lost"
-        )
+        return limited(f"ctypes call-backs, as {ring.WITHOUT_VARIABLE} asks", f"unset {ring.WITHOUT_VARIABLE}: updates are lost")
     if available:
         return good(f"native ring, {ring.LIBRARY.name}")
     if expected:
