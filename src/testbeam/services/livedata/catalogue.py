@@ -5,6 +5,7 @@ A package offers workflows by an entry point of the group `testbeam.workflows`: 
 
 import logging
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from testbeam.errors import SettingsError
@@ -36,6 +37,9 @@ def _own(instrument: Instrument) -> list[Spec]:
     specs += [_area(one.name) for one in instrument.area_detectors]
     specs += [_totals(instrument.detectors)] if instrument.detectors else []
     specs += [_logs(instrument.logs)] if instrument.logs else []
+    flat = tuple(one for one in instrument.detectors if one.flat is not None)
+    if flat and instrument.monitors and find_spec("scippneutron") is not None:
+        specs.append(_i_of_q(flat, instrument.monitors))
     return specs
 
 
@@ -104,6 +108,24 @@ def _totals(detectors: tuple[Detector, ...]) -> Spec:
 
     return Spec(
         name="total_counts", service="data_reduction", title="Total counts", sources=tuple(one.name for one in detectors), make=make
+    )
+
+
+def _i_of_q(detectors: tuple[Detector, ...], monitors: tuple[Monitor, ...]) -> Spec:
+    by_name = {one.name: one for one in detectors}
+
+    def make(source: str, params: Mapping[str, Any], aux: Mapping[str, str]) -> Workflow:
+        from testbeam.services.livedata.workflows import i_of_q
+
+        return i_of_q.make(by_name[source], aux["monitor"], params)
+
+    return Spec(
+        name="i_of_q",
+        service="data_reduction",
+        title="I(Q)",
+        sources=tuple(by_name),
+        make=make,
+        aux={"monitor": tuple(one.name for one in monitors)},
     )
 
 

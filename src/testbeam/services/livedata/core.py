@@ -25,7 +25,7 @@ from testbeam.services.livedata.plausible import StreamClock, Verdict
 from testbeam.services.livedata.regions import KINDS
 from testbeam.services.livedata.results import messages
 from testbeam.services.livedata.streams import StreamMap, StreamStatistics
-from testbeam.services.livedata.workflows.seam import LogSample
+from testbeam.services.livedata.workflows.seam import EventData, LogSample
 from testbeam.wire.flatbuffers.registry import decode
 from testbeam.wire.flatbuffers.schemas.layouts_ev44 import locate
 from testbeam.wire.livedata_messages import CommandError, decode_answer, decode_command, encode_answer
@@ -283,7 +283,7 @@ class Worker:
             if stream.name == job.job_id.source_name:
                 job.take(source, stamps_ns, data, now_s)
             else:
-                job.take_aux(stream.name, sample)
+                job.take_beside(stream.name, data(0, len(stamps_ns)) if isinstance(sample, EventData) else sample)
 
     def _stream(self, batch: Batch, source: str, name: str) -> _Stream:
         key = batch.topic, batch.partition, source

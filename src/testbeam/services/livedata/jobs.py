@@ -132,6 +132,11 @@ class Job:
         if self.start_ns is not None:
             self._is_dirty = True  # so that what changed is seen although no data come
 
+    def take_beside(self, source: str, data: Data) -> None:
+        """Take data of an auxiliary source: they come with the job's own, and alone give no result."""
+        self.waits_for.discard(source)
+        self._use(source, data)
+
     def tick(self, now_s: float) -> None:
         """Give out what has waited long enough for more."""
         if self._held and now_s - self._held_since_s >= MOST_WAIT_S:
