@@ -220,7 +220,7 @@ def test_a_manual_scan_makes_each_count_a_point(scene: Scene) -> None:
 
 
 def test_a_stop_names_the_devices_that_do_not_obey(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("testbeam.services.control.commands.user._STOP_S", 0.01)
+    monkeypatch.setattr("testbeam.services.control.commands.device_commands._STOP_S", 0.01)
     motor: Any = scene.session.devices["x"]
     motor.speed = 0.001
     motor.start(9)

@@ -27,3 +27,15 @@ def test_a_counter_behind_epics_is_counted(client: Client, ours: bool) -> None:
     seconds, counts = client.eval("epicsdet.read(0)")
     assert seconds == pytest.approx(1, abs=0.2)
     assert counts == pytest.approx(500, rel=0.3)
+
+
+def test_a_scan_is_a_file_of_text(client: Client, shared_run: Any, ours: bool) -> None:
+    if not ours:
+        pytest.skip("the field's sink of this name wants another experiment")
+    client.AddSetup("ours", timeout=30)
+    client.scan(client.dev("SmokeBasicMoveable"), [0, 1], t=0.1)
+
+    number = int(client.eval("session.experiment.lastscan"))
+    lines = (shared_run["daemon"].data_root / "scans" / f"scan_{number:08d}.dat").read_text().splitlines()
+    assert [line.split("\t")[0] for line in lines if not line.startswith("#")] == ["0", "1"]
+    assert lines[-1] == "# finished: 2 of 2 points"

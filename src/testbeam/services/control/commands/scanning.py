@@ -13,10 +13,11 @@ from testbeam.errors import ControlError, DeviceError
 from testbeam.services.control.commands.counting import count, detectors_of
 from testbeam.services.control.commands.flow import Flow, ScriptStopped
 from testbeam.services.control.devices.alias import resolved
-from testbeam.services.control.devices.base import Moveable, Readable
+from testbeam.services.control.devices.base import Readable
 from testbeam.services.control.devices.detector import Detector
 from testbeam.services.control.devices.experiment import Experiment
 from testbeam.services.control.devices.host import DeviceHost
+from testbeam.services.control.devices.moveable import Moveable
 from testbeam.services.control.devices.sinks import DataSink, Point, Scan
 from testbeam.services.control.devices.waiting import wait_for
 from testbeam.wire.nicos.daemon_words import BreakLevel, MessageLevel

@@ -13,7 +13,8 @@ from testbeam.errors import ControlError, TestbeamError
 from testbeam.services.control.commands.user import UserCommands
 from testbeam.services.control.daemon.messages import Message
 from testbeam.services.control.daemon.script import LOOK, code_of, parsed
-from testbeam.services.control.devices.base import Device, Moveable, Readable
+from testbeam.services.control.devices.base import Device, Readable
+from testbeam.services.control.devices.moveable import Moveable
 from testbeam.services.control.session import Session
 from testbeam.transport.nicos.cache import CacheValue
 from testbeam.wire.nicos.daemon_words import MessageLevel

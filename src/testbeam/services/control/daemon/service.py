@@ -20,7 +20,7 @@ from testbeam.services.control.daemon.messages import Messages
 from testbeam.services.control.daemon.server import Server
 from testbeam.services.control.daemon.settings import PROG, DaemonSettings
 from testbeam.services.control.daemon.users import users_of_file, users_of_setups
-from testbeam.services.control.devices.base import Moveable
+from testbeam.services.control.devices.moveable import Moveable
 from testbeam.services.control.devices.sinks import Point, Scan
 from testbeam.services.control.memory_cache import MemoryCache
 from testbeam.services.control.session import Session

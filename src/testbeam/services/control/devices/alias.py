@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from testbeam.errors import DeviceError
-from testbeam.services.control.devices.base import Device, Moveable
+from testbeam.services.control.devices.base import Device
+from testbeam.services.control.devices.moveable import Moveable
 from testbeam.services.control.devices.params import Param
 
 _OWN = frozenset({"alias", "devclass", "description", "visibility", "name", "key", "host", "log", "attached_devices", "unused", "real"})

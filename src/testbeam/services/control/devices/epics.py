@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from testbeam.errors import DeviceError, LimitError, TransportError
-from testbeam.services.control.devices.base import LimitedMoveable, Moveable, Readable
+from testbeam.services.control.devices.base import Readable
+from testbeam.services.control.devices.moveable import LimitedMoveable, Moveable
 from testbeam.services.control.devices.params import Param, none_or, number, table
 from testbeam.services.control.devices.status import State, Status
 from testbeam.transport.pv_watch import PvSnapshot, PvWatch

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from testbeam.errors import ControlError, DeviceError
-from testbeam.services.control.devices.base import Device, Moveable, Readable
+from testbeam.services.control.devices.base import Device, Readable
+from testbeam.services.control.devices.moveable import Moveable
 from testbeam.services.control.devices.params import Param, table, words
 
 _COUNTERS = "counters"

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from testbeam.errors import DeviceError
-from testbeam.services.control.devices.base import LimitedMoveable
 from testbeam.services.control.devices.epics import EpicsDevice
+from testbeam.services.control.devices.moveable import LimitedMoveable
 from testbeam.services.control.devices.params import Param, none_or, number
 from testbeam.services.control.devices.status import State, Status
 from testbeam.transport.pv_watch import PvSnapshot

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from testbeam.errors import LimitError
-from testbeam.services.control.devices.base import LimitedMoveable, Moveable, Readable
+from testbeam.services.control.devices.base import Readable
+from testbeam.services.control.devices.moveable import LimitedMoveable, Moveable
 from testbeam.services.control.devices.params import Param, none_or, number, sequence, table
 from testbeam.services.control.devices.status import State, Status
 

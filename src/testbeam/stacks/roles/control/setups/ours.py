@@ -1,9 +1,12 @@
-description = "what only testbeam has: a counter behind EPICS, and a chat"
+description = "what only testbeam has: a counter behind EPICS, scans as files of text, and a chat"
 group = "optional"
 
 prefix = configdata("config.PV_PREFIX")
 
+sysconfig = dict(datasinks=["asciisink"])
+
 devices = dict(
+    asciisink=device("nicos.devices.datasinks.AsciiScanfileSink"),
     SmokeCounter=device(
         "nicos_ess.devices.epics.detector.EpicsCounter",
         description="a counter behind EPICS",

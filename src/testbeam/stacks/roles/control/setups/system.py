@@ -5,7 +5,7 @@ sysconfig = dict(
     cache=configdata("config.CACHE_HOST"),
     instrument="SMOKE",
     experiment="Exp",
-    datasinks=["conssink", "asciisink", "daemonsink"],
+    datasinks=["conssink", "daemonsink"],
 )
 
 modules = ["nicos.commands.standard", "nicos_ess.commands"]
@@ -21,7 +21,6 @@ devices = dict(
         cache_filepath=configdata("config.PROPOSAL_CACHE"),
     ),
     conssink=device("nicos_ess.devices.datasinks.console_scan_sink.ConsoleScanSink"),
-    asciisink=device("nicos.devices.datasinks.AsciiScanfileSink"),
     daemonsink=device("nicos.devices.datasinks.DaemonSink"),
     KafkaForwarder=device(
         "nicos_ess.devices.forwarder.EpicsKafkaForwarder",
