@@ -96,6 +96,21 @@ def stack(
     print("try it:  pytest   ·  testbeam up   ·  then put your own service into testbeam.toml")
 
 
+@app.command()
+def ioc(
+    folder: Annotated[Path, typer.Argument(help="The IOC's folder; made where it is not there.", show_default=False)],
+    name: Annotated[str, typer.Option(help="The name of the IOC's app.")] = "example",
+    prefix: Annotated[str, typer.Option(help="What the names of its PVs begin with.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+) -> None:
+    """Write an IOC that talks to a simulated power supply: st.cmd, database, protocol, and a check that passes as it is."""
+    from testbeam.cli import init_ioc
+
+    for path in init_ioc.write(folder, name, prefix, force=force):
+        print(f"{path} is written")
+    print(f"try it:  testbeam test {folder}/checks   ·  testbeam ioc lint {folder}   ·  testbeam shell {folder}/checks/simple.py")
+
+
 def _write(target: Path, content: str) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

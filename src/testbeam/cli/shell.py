@@ -24,7 +24,10 @@ app = new_app()
 
 @app.command()
 def shell(
-    file: Annotated[Path | None, typer.Argument(help="A testbeam.toml. Default: that of this folder, else the reference stack.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="A testbeam.toml, or the script of a check. Default: that of this folder, else the reference stack."),
+    ] = None,
     attach: Annotated[
         bool, typer.Option("--attach", "-a", help="Join the running stack of that file instead; without a file, the one that is up.")
     ] = False,
@@ -34,6 +37,11 @@ def shell(
 
     `%save_test NAME` writes what went well as a test. Without --attach or --stack, which joins by name, the stack ends with the prompt.
     """
+    if file is not None and file.suffix == ".py":
+        from testbeam.cli.check_prompt import open_prompt
+
+        open_prompt(file)
+        return
     try:
         from IPython.terminal.interactiveshell import TerminalInteractiveShell
     except ImportError:

@@ -1,0 +1,43 @@
+"""A prompt inside the machines of a check, with the names that its script sees; its end shuts the machines down."""
+
+import code
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from testbeam.driver.driver import Driver
+from testbeam.driver.log import TestLog
+from testbeam.driver.program import placed
+from testbeam.driver.spec import load
+
+_BANNER = """names: {names}
+start_all() starts the machines; test_script() runs the check; Ctrl-D asks, then shuts the machines down
+"""
+
+
+def open_prompt(script: Path) -> None:
+    """Open a prompt on a check, with nothing started yet.
+
+    Raises:
+        SettingsError: there is no such check.
+        StackError: its TOML file is wrong.
+    """
+    check = load(script)
+    folder = Path(tempfile.mkdtemp(prefix=f"testbeam-{check.name}-"))
+    with placed(check) as place, Driver(check, log=TestLog(), folder=folder, private=place.private, local=place.local) as driver:
+        names = driver.namespace()
+        shown = sorted(name for name in names if not name.startswith("_") and name not in ("machines_qemu", "machines_nspawn", "vlans"))
+        _interact(names, _BANNER.format(names=", ".join(shown)))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _interact(names: dict[str, Any], banner: str) -> None:
+    try:
+        from IPython.terminal.interactiveshell import TerminalInteractiveShell
+    except ImportError:
+        code.interact(banner=banner, local=names, exitmsg="")
+        return
+    prompt: Any = TerminalInteractiveShell.instance(user_ns=dict(names), banner1=banner, confirm_exit=True)
+    prompt.show_banner()
+    prompt.mainloop()
