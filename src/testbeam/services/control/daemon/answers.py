@@ -139,8 +139,7 @@ class DaemonAnswers:
 
     def _check_control(self, user: User) -> None:
         holder = self._controller.controlling
-        if user.level < UserLevel.USER:
-            raise ControlError(f"{user.name} may look only")
+        _check_may_run(user)
         if holder is None:
             self._take_control(user)
         elif holder.level > user.level and user.level < UserLevel.ADMIN:
@@ -160,8 +159,7 @@ class DaemonAnswers:
 
     def _submit(self, client: Client, name: Any, code: Any, *, only_if_idle: bool) -> str:
         user = _user(client)
-        if user.level < UserLevel.USER:
-            raise ControlError(f"{user.name} may look only")
+        _check_may_run(user)
         if not isinstance(code, str):
             raise ControlError("the script is no text")
         reqid = self._controller.submit(Request(code, str(name or ""), user), only_if_idle=only_if_idle)
@@ -200,7 +198,8 @@ class DaemonAnswers:
         self._controller.flow.finish_early.set()
         self._session.woken.set()
 
-    def _simulate(self, _client: Client, name: str, code: str, uuid: str | None = None) -> None:
+    def _simulate(self, client: Client, name: str, code: str, uuid: str | None = None) -> None:
+        _check_may_run(_user(client))
         parsed(code, name)  # an error of the text is a refusal
         run = DryRun(self._session, self._values(), uuid or "0", lambda message: self._emit(Event.SIMMESSAGE, message))
         self._emit(Event.SIMRESULT, run.run(code, name, self._controller.namespace))
@@ -343,6 +342,11 @@ def _user(client: Client) -> User:
     if client.user is None:
         raise ControlError("log in first")
     return client.user
+
+
+def _check_may_run(user: User) -> None:
+    if user.level < UserLevel.USER:
+        raise ControlError(f"{user.name} may look only")
 
 
 def _events(names: Any) -> set[Event]:

@@ -280,6 +280,8 @@ class Server:
             elif client.early_bytes + len(frame) <= _MOST_EARLY_BYTES:
                 client.early.append(frame)
                 client.early_bytes += len(frame)
+            else:  # what it would be told later would have a gap that nobody knows of
+                client.peer.close(f"more than {_MOST_EARLY_BYTES} bytes of events wait for its event connection")
 
     def _cut_slow(self) -> None:
         limit_s = time.monotonic() - _HANDSHAKE_S
