@@ -146,7 +146,7 @@ def control(
             "part": part,
             "data_root": str(data_root),
             "setups": json.dumps([str(one) for one in setups]),
-            "topics": tuple(dict.fromkeys(topics.values())) if uses_broker else (),
+            "topics": tuple(dict.fromkeys(topics.values())),
         },
     )
 
