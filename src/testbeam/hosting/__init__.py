@@ -1,1 +1,1 @@
-"""Stacks that are up: who holds them, where they are found, and how others join in."""
+"""Stacks that stay up: hosted by a process, found in a registry, joined by others."""

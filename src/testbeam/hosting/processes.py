@@ -1,4 +1,4 @@
-"""Whether a process that was noted down still lives, and when it ends."""
+"""Processes noted down by pid and start time: whether one still lives, and when it ends."""
 
 import os
 import select

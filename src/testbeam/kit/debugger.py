@@ -1,7 +1,7 @@
-"""How a service is held before its first instruction that matters, so that a developer can attach a debugger and then let it go on.
+"""Hold of a service before its first instruction that matters, until a developer has attached a debugger and lets it go on.
 
 A Python module waits in debugpy for its client; any other program is stopped by SIGSTOP just before it is executed, with the process id
-that it keeps. Readiness deadlines of the whole stack are suspended meanwhile: nobody dies of being looked at.
+that it keeps. Readiness time-outs of the whole stack don't run while a debugger is awaited.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""What a service sees of the caller's environment: nothing that could lead it out of its own stack."""
+"""Environment of a service: the caller's, without what could lead it out of its own stack."""
 
 import os
 from collections.abc import Mapping

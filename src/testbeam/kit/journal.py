@@ -1,4 +1,4 @@
-"""What happened in a run, when: one line of JSON an event, all on one monotonic clock.
+"""Journal of a run: what happened, when; one line of JSON an event, all on one monotonic clock.
 
 The first line anchors that clock to the wall. Kinds of event: run_started, run_ready, run_failed, run_stopping, run_stopped;
 prepared, starting, spawned, seen (what a probe saw, where it changed), ready, paused, resumed, stopping, stopped, exited, failed,

@@ -1,4 +1,4 @@
-"""A network of a command's own, without root: in it every loopback port and address is free, and nobody outside is reached.
+"""Private network of a command, without root: in it every loopback port and address is free, and nobody outside is reached.
 
 A user and a network namespace (user_namespaces(7), network_namespaces(7)); some kernels, distributions and containers forbid them.
 """

@@ -1,4 +1,4 @@
-"""Which states a service goes through, and which step may follow which.
+"""States of a service, and which step may follow which.
 
 Source: docs/reference/contracts/kit.md, "States".
 """

@@ -1,4 +1,4 @@
-"""How `${name}` in a command line, variable, file or endpoint becomes a value.
+"""Templates: `${name}` in a command line, variable, file or endpoint becomes a value.
 
 `$$` is a dollar; `$(P)` and any other lone dollar stay as they are, because EPICS databases are full of them.
 """

@@ -1,1 +1,1 @@
-"""How a service runs in a container of Docker or Podman: command lines alone, no library of either."""
+"""Services in containers of Docker or Podman: command lines alone, no library of either."""

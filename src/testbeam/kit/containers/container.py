@@ -1,4 +1,4 @@
-"""Which command line runs a service in a container, and how the service is then declared.
+"""Declaration of a service that runs in a container.
 
 `docker run` stays in the foreground: it hands SIGTERM on to the container and ends with it. A SIGKILL would end only the client, so
 the guard removes the container at its own end; one that even the guard could not remove is found by its label.

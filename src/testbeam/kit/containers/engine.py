@@ -1,4 +1,4 @@
-"""Which container engine of this machine answers."""
+"""Container engine of this machine: the first that answers."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What a user holds in hand of a service in a container: what reaches into it goes through the engine."""
+"""Handle of a service in a container: what reaches into it goes through the engine."""
 
 from contextlib import suppress
 

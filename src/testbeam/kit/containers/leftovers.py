@@ -1,4 +1,4 @@
-"""Which containers of runs that are over are still there."""
+"""Leftover containers of runs that are over."""
 
 from dataclasses import dataclass
 

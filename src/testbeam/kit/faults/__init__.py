@@ -1,1 +1,1 @@
-"""What can be broken in a running stack, one fault a file, each undone at the end of its block."""
+"""Faults of a running stack, one a file, each undone at the end of its block."""

@@ -1,4 +1,4 @@
-"""A service that has no room on its disk: its limit for file sizes is lowered while it runs (RLIMIT_FSIZE, by prlimit).
+"""Fault of a full disk: the service's limit for file sizes is lowered while it runs (RLIMIT_FSIZE, by prlimit).
 
 A write beyond it fails with "File too large" (EFBIG), where a full disk says "No space left on device" (ENOSPC); a program that does
 not ignore SIGXFSZ would be ended by it instead. Source: docs/reference/contracts/kit.md, "Faults without privileges".

@@ -1,4 +1,4 @@
-"""A service that is not there: SIGKILL now, started again at the end, on the same ports and folder."""
+"""Fault of a service that is not there: SIGKILL now, started again at the end, on the same ports and folder."""
 
 from typing import Any
 

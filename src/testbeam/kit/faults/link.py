@@ -1,4 +1,4 @@
-"""A service whose clients have a bad link to it: through the proxy that stands before its port.
+"""Fault of a bad link between a service and its clients: through the proxy that stands before its port.
 
 Source: docs/reference/contracts/kit.md, "Faults without privileges"; the words are Toxiproxy's.
 """

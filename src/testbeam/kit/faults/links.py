@@ -1,4 +1,4 @@
-"""How a run stands between its services and their clients: one proxy process for all ports that are declared to be relayed."""
+"""Links of a run: one proxy process stands before all ports that are declared to be relayed."""
 
 import itertools
 import marshal
@@ -14,12 +14,12 @@ from typing import Any
 
 from testbeam.errors import StackError
 from testbeam.kit.environment import RUN_ID
+from testbeam.kit.faults.proxy.loop import listening
 from testbeam.kit.logs import tail
 
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[2]); from testbeam.kit.faults.proxy.program import main; main(int(sys.argv[1]))"
 _ANSWER_S = 10.0
 _END_S = 5.0
-_BACKLOG = 128
 
 
 class Links:
@@ -59,7 +59,11 @@ class Links:
         """
         if self._process is None:
             self._start()
-        with _listening(name, listen) as listener:
+        try:
+            listener = listening(listen)
+        except OSError as error:
+            raise StackError(f"link {name}: port {listen[1]} of {listen[0]} can't be listened on: {error.strerror}") from None
+        with listener:
             self._send({"do": "open", "link": name, "host": target[0], "port": target[1]}, [listener.fileno()])
         self._names.add(name)
 
@@ -164,15 +168,3 @@ class Links:
             waiting[0].set()
         elif answer["error"] and not self._closing:
             self._on_death(f"the proxy process of the run's links could not open one: {answer['error']}")
-
-
-def _listening(name: str, address: tuple[str, int]) -> socket.socket:
-    one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind(address)
-        one.listen(_BACKLOG)
-    except OSError as error:
-        one.close()
-        raise StackError(f"link {name}: port {address[1]} of {address[0]} can't be listened on: {error.strerror}") from None
-    return one

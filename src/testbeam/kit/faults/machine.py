@@ -1,4 +1,4 @@
-"""How hypothesis breaks a running stack: a state machine whose rules begin and end faults, to which a test adds its own rules.
+"""State machine by which hypothesis breaks a running stack: one whose rules begin and end faults, to which a test adds its own rules.
 
 `hypothesis` is what a test brings along; nothing else of testbeam imports this file.
 """

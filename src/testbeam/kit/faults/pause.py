@@ -1,4 +1,4 @@
-"""A service whose clock stands still: SIGSTOP now, SIGCONT at the end.
+"""Fault of a service that stands still: SIGSTOP now, SIGCONT at the end.
 
 A stopped process keeps its connections, and its kernel goes on accepting new ones: only an answer shows that it is alive.
 """

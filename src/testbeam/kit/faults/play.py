@@ -1,4 +1,4 @@
-"""How a running stack goes through a schedule of faults, and how a schedule that it did not stand is repeated."""
+"""Play of a schedule of faults on a running stack, and its repetition where it failed."""
 
 import os
 import threading
@@ -63,22 +63,22 @@ def play(run: RunLike, schedule: Schedule, *, check: Check | None = None) -> Non
         StackError: a fault can't be begun or undone, or a service has ended unasked.
     """
     started_s, done = time.monotonic(), list[Step]()
-    with _lanes(run, schedule) as lanes:
+    with _threads(run, schedule) as threads:
         try:
             for step in schedule.steps():
                 _wait_until(started_s + step.at_s)
                 done.append(step)
-                lanes[step.planned.service].take(step)
-                _look(run, lanes, check)
-            for lane in lanes.values():
-                lane.finish()
-            _look(run, lanes, check)
+                threads[step.planned.service].take(step)
+                _look(run, threads, check)
+            for thread in threads.values():
+                thread.finish()
+            _look(run, threads, check)
         except BaseException as error:
             error.add_note(told(schedule, done, time.monotonic() - started_s))
             raise
 
 
-class Lane:
+class FaultThread:
     """Takes the steps of one service, in their order, in a thread of its own."""
 
     def __init__(self, run: RunLike, service: str) -> None:
@@ -126,19 +126,19 @@ class Lane:
 
 
 @contextmanager
-def _lanes(run: RunLike, schedule: Schedule) -> Iterator[dict[str, Lane]]:
-    lanes = {name: Lane(run, name) for name in sorted({one.service for one in schedule.faults})}
+def _threads(run: RunLike, schedule: Schedule) -> Iterator[dict[str, FaultThread]]:
+    threads = {name: FaultThread(run, name) for name in sorted({one.service for one in schedule.faults})}
     try:
-        yield lanes
+        yield threads
     finally:
-        for lane in lanes.values():
-            lane.finish(at_once=True)
+        for thread in threads.values():
+            thread.finish(at_once=True)
 
 
-def _look(run: RunLike, lanes: dict[str, Lane], check: Check | None) -> None:
-    for lane in lanes.values():
-        if lane.error is not None:
-            raise lane.error
+def _look(run: RunLike, threads: dict[str, FaultThread], check: Check | None) -> None:
+    for thread in threads.values():
+        if thread.error is not None:
+            raise thread.error
     run.check()
     if check is not None:
         check(run)

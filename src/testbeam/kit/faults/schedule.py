@@ -1,4 +1,4 @@
-"""Which faults come when, by chance: the same seed gives the same schedule, whatever machine it is played on.
+"""Schedule of faults by chance: the same seed gives the same schedule, whatever machine it is played on.
 
 Pure: nothing here waits, or knows a running stack.
 """

@@ -1,4 +1,4 @@
-"""A service that falls behind: it runs for a share of the time only, by SIGSTOP and SIGCONT in turn."""
+"""Fault of a service that falls behind: it runs for a share of the time only, by SIGSTOP and SIGCONT in turn."""
 
 import threading
 from typing import Any

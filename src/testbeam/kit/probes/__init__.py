@@ -1,1 +1,1 @@
-"""The generic questions by which a service's readiness is asked: one class a file, composed by `all_of`."""
+"""Generic readiness probes: one class a file, composed by `all_of`."""

@@ -1,4 +1,4 @@
-"""Has a service written a file?"""
+"""Probe that waits for a file."""
 
 from dataclasses import dataclass
 from pathlib import Path

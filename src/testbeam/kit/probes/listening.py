@@ -1,4 +1,4 @@
-"""Does a service listen on one of its ports?"""
+"""Probe that connects to a port."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Is a service's process there?"""
+"""Probe that asks for nothing but the process."""
 
 from dataclasses import dataclass
 

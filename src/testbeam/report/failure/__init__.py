@@ -1,1 +1,1 @@
-"""Why did this test fail: everything the run knows, in one page that somebody who was not there can read."""
+"""Page of a failed test: everything the run knows, for somebody who was not there."""

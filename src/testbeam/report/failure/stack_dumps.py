@@ -1,4 +1,4 @@
-"""Where a service's threads stand right now: py-spy for Python, jcmd for a JVM, the kernel's word for all else."""
+"""Stacks of a service's threads: py-spy for Python, jcmd for a JVM, the kernel's word for all else."""
 
 import os
 import shutil

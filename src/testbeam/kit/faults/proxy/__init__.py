@@ -1,1 +1,1 @@
-"""The program that stands between a service and its clients and breaks their link as it is told."""
+"""Proxy process between a service and its clients, which breaks their link as it is told."""

@@ -1,27 +1,13 @@
-"""One port that clients connect to in a service's stead: who is connected, and under which conditions."""
+"""Link: one port that clients connect to in a service's stead, its connections and the conditions that they are under."""
 
 import socket
 from collections import Counter
 
 from testbeam.kit.faults.proxy.conditions import CLEAR, Conditions, combined
 from testbeam.kit.faults.proxy.connection import Connection
-from testbeam.kit.faults.proxy.loop import IN, Loop
+from testbeam.kit.faults.proxy.loop import IN, Loop, listening
 
-_BACKLOG = 128
 _RETRY_NS = 100_000_000
-
-
-def listening(address: tuple[str, int]) -> socket.socket:
-    """Return a socket that listens there; SO_REUSEADDR lets it do so beside the one that only holds the port."""
-    one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind(address)
-        one.listen(_BACKLOG)
-    except OSError:
-        one.close()
-        raise
-    return one
 
 
 class Link:

@@ -1,4 +1,4 @@
-"""What happens next: a socket is ready or a time has come. One thread, epoll, the standard library alone."""
+"""Event loop: epoll and timers, in one thread, with the standard library alone."""
 
 import heapq
 import itertools
@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 IN, OUT = select.EPOLLIN, select.EPOLLOUT
 GONE = select.EPOLLERR | select.EPOLLHUP
+
+BACKLOG = 128
 
 Handler = Callable[[int], None]
 
@@ -56,7 +58,7 @@ class Loop:
 
     def round(self) -> None:
         """Wait for what comes next and do it."""
-        ready = self._epoll.poll(self._patience_s())
+        ready = self._epoll.poll(self._timeout_s())
         self.now_ns = time.monotonic_ns()
         handlers = self._handlers
         for fd, events in ready:
@@ -68,6 +70,19 @@ class Loop:
         while self._closing:
             self._closing.pop().close()
 
-    def _patience_s(self) -> float:
+    def _timeout_s(self) -> float:
         """Return how long to wait; negative for as long as it takes."""
         return max((self._timers[0][0] - time.monotonic_ns()) / 1e9, 0.0) if self._timers else -1.0
+
+
+def listening(address: tuple[str, int]) -> socket.socket:
+    """Return a socket that listens there; SO_REUSEADDR lets it do so beside the one that only holds the port."""
+    one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(address)
+        one.listen(BACKLOG)
+    except OSError:
+        one.close()
+        raise
+    return one

@@ -1,4 +1,4 @@
-"""What the proxy of a run is told by its runner, and how it starts and ends: with the runner, however that ends.
+"""Proxy process of a run: told by its runner what to relay under which conditions; ends with the runner, however that ends.
 
 Each packet of the channel is one order, a dictionary in Python's own marshal format, answered by one packet. The order "open" brings
 its listening socket along.
@@ -27,7 +27,7 @@ class Program:
         self._loop = loop
         self._channel = channel
         self._links: dict[str, Link] = {}
-        self._deeds: dict[str, Callable[[Message, list[int]], Message]] = {
+        self._actions: dict[str, Callable[[Message, list[int]], Message]] = {
             "open": self._open,
             "shape": self._shape,
             "count": self._count,
@@ -47,7 +47,7 @@ class Program:
         order: Message = marshal.loads(packet)  # noqa: S302 - from our own runner
         answer = {"order": order["order"], "error": ""}
         try:
-            answer |= self._deeds[order["do"]](order, fds)
+            answer |= self._actions[order["do"]](order, fds)
         except OSError as error:
             answer["error"] = f"{error.strerror} ({order['do']} {order['link']})"
         self._channel.send(marshal.dumps(answer))

@@ -1,11 +1,11 @@
-"""When may which bytes of one direction go on? No socket, no clock: times come in, pieces come out in their order."""
+"""Traffic shaper of one direction: latency, jitter, rate, slices. No socket, no clock: times come in, pieces come out in their order."""
 
 from collections import deque
 from collections.abc import Callable
 
 from testbeam.kit.faults.proxy.conditions import CLEAR, Conditions
+from testbeam.model.time import NS_PER_MS
 
-_MS = 1_000_000  # ns
 END = memoryview(b"")
 
 
@@ -36,7 +36,7 @@ class Shaper:
 
     def end(self, now_ns: int) -> None:
         """Send the end of the stream on its way, behind all that went before."""
-        self._append(now_ns + self._delay_ns() + int(self.conditions.slow_close_ms * _MS), END)
+        self._append(now_ns + self._delay_ns() + int(self.conditions.slow_close_ms * NS_PER_MS), END)
 
     def due_ns(self) -> int | None:
         """Return when the next piece may go, or None with nothing under way."""
@@ -55,14 +55,14 @@ class Shaper:
         if len(piece) < len(data):
             self._queue.appendleft((due_ns, data[len(piece) :]))
         self.waiting_bytes -= len(piece)
-        self._free_ns = go_ns + int(self.conditions.slice_delay_ms * _MS)
+        self._free_ns = go_ns + int(self.conditions.slice_delay_ms * NS_PER_MS)
         return piece
 
     def reshape(self, conditions: Conditions, now_ns: int) -> None:
         """Change the conditions, for what is under way, too: nothing waits longer than it would if it came now."""
         self.conditions = conditions
-        latest_ns = now_ns + int(conditions.longest_ms * _MS)
-        close_ns = int(conditions.slow_close_ms * _MS)
+        latest_ns = now_ns + int(conditions.longest_ms * NS_PER_MS)
+        close_ns = int(conditions.slow_close_ms * NS_PER_MS)
         self._queue = deque((min(due_ns, latest_ns if data else latest_ns + close_ns), data) for due_ns, data in self._queue)
         self._free_ns = min(self._free_ns, now_ns)
 
@@ -78,7 +78,7 @@ class Shaper:
 
     def _delay_ns(self) -> int:
         jitter_ms = self.conditions.jitter_ms * (2 * self._random() - 1) if self.conditions.jitter_ms else 0.0
-        return max(int((self.conditions.latency_ms + jitter_ms) * _MS), 0)
+        return max(int((self.conditions.latency_ms + jitter_ms) * NS_PER_MS), 0)
 
     def _append(self, due_ns: int, data: memoryview) -> None:
         last_ns = self._queue[-1][0] if self._queue else 0
