@@ -1,6 +1,7 @@
 """Fault of a wrong wall clock: the injected clock of a service is told so in a file.
 
-Monotonic time, by which it waits, goes on undisturbed. Only programs that read the file named by TESTBEAM_CLOCK_FILE heed it, as ours do: eight bytes, ns, signed, in the machine's order.
+Monotonic time, by which it waits, goes on undisturbed.
+Only programs that read the file named by TESTBEAM_CLOCK_FILE heed it, as ours do: eight bytes, ns, signed, in the machine's order.
 """
 
 import os
