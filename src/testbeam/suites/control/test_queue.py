@@ -67,7 +67,7 @@ def test_an_endless_script_is_paused_continued_and_stopped(client: Client) -> No
         client.wait_done(reqid, timeout=10)
 
 
-@pytest.mark.parametrize("code", [ENDLESS, "import time\ntime.sleep(600)", "sleep(600)"])
+@pytest.mark.parametrize("code", [ENDLESS, "import time\ntime.sleep(600)", "sleep(600)"], ids=["loop", "time.sleep", "sleep"])
 def test_an_emergency_stop_ends_any_script(client: Client, code: str) -> None:
     reqid = start_endless(client, code)
     client.emergency()

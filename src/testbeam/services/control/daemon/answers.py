@@ -214,7 +214,7 @@ class DaemonAnswers:
             value = eval(expression, self._controller.namespace)  # noqa: S307 — a client's words, by the daemon's purpose
             return repr(value) if stringify else value
         except Exception as error:
-            return f"(cannot be evaluated: {type(error).__name__}: {error})" if stringify else error
+            return f"<cannot be evaluated: {error}>" if stringify else error
 
     def _watch(self, _client: Client, expressions: Any) -> None:
         if not isinstance(expressions, list) or not all(isinstance(one, str) for one in expressions):
