@@ -17,6 +17,7 @@ from testbeam.cli.apps import new_app
 from testbeam.cli.foreground import label_of, replaced_in, started
 from testbeam.cli.replacement_options import Command, External, LocalBuild
 from testbeam.cli.variables import variables_of
+from testbeam.console.leftovers import ended_leftovers
 from testbeam.console.signals import end_as_by_ctrl_c
 from testbeam.errors import SettingsError
 from testbeam.runtime import exit_codes
@@ -76,9 +77,10 @@ def _not_there(name: str) -> int:
 
 def _run(program: str, words: list[str], environment: Mapping[str, str]) -> int:
     """Run the command to its end and return its exit code, 128 + n for signal n."""
-    process = subprocess.Popen([words[0], *words[1:]], executable=program, env=dict(environment))
-    with _signals_of(process):
-        code = process.wait()
+    with ended_leftovers():
+        process = subprocess.Popen([words[0], *words[1:]], executable=program, env=dict(environment))
+        with _signals_of(process):
+            code = process.wait()
     return 128 - code if code < 0 else code
 
 

@@ -134,3 +134,15 @@ def test_sigterm_ends_command_and_stack(commands: Commands) -> None:
 
     assert process.returncode == 128 + signal.SIGTERM
     assert subprocess.run(["pgrep", "-f", str(commands.folder)], capture_output=True, check=False).stdout == b""
+
+
+def test_what_a_command_leaves_behind_ends_with_it(commands: Commands) -> None:
+    declare(commands.folder, "web")
+    daemon = "trap '' TERM; sleep 600"  # it heeds no request to end
+    script = f'setsid sh -c "{daemon}" & setsid sleep 600 & echo $! > pid; exit 4'
+
+    done = commands.run("run", "--", "sh", "-c", script)  # its output is read to the end: a daemon would hold it open
+
+    assert done.returncode == 4, done.stderr
+    pid = int((commands.folder / "pid").read_text())
+    assert not Path(f"/proc/{pid}").exists()
