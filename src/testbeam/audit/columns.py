@@ -12,7 +12,7 @@ from testbeam.audit import digests
 from testbeam.audit.digests import Digests
 from testbeam.audit.message import Message
 from testbeam.model.samples import Alarm, ConnectionChange, Events, LogValue
-from testbeam.nexus.conversion import converted
+from testbeam.nexus.conversion import converted, differs
 
 Ints = NDArray[np.int64]
 
@@ -72,6 +72,14 @@ class LogColumns(Columns):
             values = np.array([self.values[at] for at in chosen[here]])
             result[here] = digests.of_numbers(converted(values, dtype))
         return result
+
+    def narrowed(self, chosen: NDArray[np.intp], dtype: np.dtype[Any]) -> int:
+        """Return how many of these messages' numbers are others in a dataset of this type."""
+        kinds = {self.values[at].dtype for at in chosen.tolist()} - {dtype}
+        if not kinds:
+            return 0
+        values = [np.atleast_1d(self.values[at]) for at in chosen.tolist() if self.values[at].dtype in kinds]
+        return sum(int(differs(value, converted(value, dtype)).sum()) for value in values)
 
     def lengths(self, chosen: NDArray[np.intp]) -> Ints:
         """Return how many numbers each of these messages holds."""

@@ -8,6 +8,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from testbeam.audit import statics
+from testbeam.audit.destinations import not_judged
 from testbeam.audit.detail import Fetch, explain
 from testbeam.audit.expected import Expected
 from testbeam.audit.matching import Fate, Match, match
@@ -24,6 +26,7 @@ def compare(expected: Expected, file: h5py.File, fetch: Fetch | None = None, nam
     comparison = _Comparison(expected, file, fetch)
     for wanted in expected.wanted:
         comparison.take(wanted)
+    comparison.look_at_statics()
     return comparison.result(name or str(file.filename))
 
 
@@ -104,6 +107,12 @@ class _Comparison:
             time_ns = int(stored.time_ns[row])
             self.findings.add(Finding(kind=kind, path=path, row=int(row), source=wanted.destination.source, time_ns=time_ns))
 
+    def look_at_statics(self) -> None:
+        """Compare what the start command alone determines."""
+        for path, problem in statics.problems(self.expected.job.nexus_structure, self.file):
+            self.findings.counts[Kind.INCONSISTENT] += 1
+            self.findings.add(Finding(kind=Kind.INCONSISTENT, path=path, detail=problem))
+
     def _note_error(self, name: str) -> None:
         if self.expected.job.error:
             self.findings.counts[Kind.FAILED] += 1
@@ -134,6 +143,8 @@ class _Comparison:
             inconsistent=self.findings.counts[Kind.INCONSISTENT],
             failed=self.findings.counts[Kind.FAILED],
             older=self.expected.older,
+            narrowed=sum(wanted.narrowed for wanted in self.expected.wanted),
+            not_judged=(*not_judged(self.expected.job.nexus_structure), *statics.NOT_JUDGED),
             streams=tuple(self.streams),
             findings=tuple(self.findings.kept),
         )

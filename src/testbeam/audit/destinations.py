@@ -36,11 +36,21 @@ class Destination:
         return self.width > 0
 
 
+def not_judged(nexus_structure: str) -> tuple[str, ...]:
+    """Return in words the streams whose modules the audit does not know."""
+    root = parse(nexus_structure)
+    return tuple(
+        f"{path}: module {stream.module}, {stream.source} on {stream.topic}"
+        for path, stream in root.streams()
+        if stream.module not in MODULES and stream.topic
+    )
+
+
 def destinations(nexus_structure: str) -> tuple[Destination, ...]:
-    """Return where the job's messages go.
+    """Return where the job's messages go; streams of modules that the audit does not know are left out, see `not_judged`.
 
     Raises:
-        AuditError: the structure can't be read, or has a module that the audit does not know.
+        AuditError: the structure can't be read.
     """
     try:
         root = parse(nexus_structure)
@@ -54,7 +64,7 @@ def _of_group(group: Group) -> Iterator[Destination]:
     explicit = {stream.module for stream in streams}
     for stream in streams:
         if stream.module not in MODULES:
-            raise AuditError(f"{group.path}: the audit can't judge module {stream.module!r}; it knows {', '.join(MODULES)}")
+            continue
         yield _destination(group.path, stream, stream.module, stream.config)
         for module, switch in _BROUGHT_ALONG.items() if stream.module == "f144" else ():
             if module not in explicit and stream.config.get(switch, True):

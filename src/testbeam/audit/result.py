@@ -60,7 +60,8 @@ class AuditResult:
     Messages: read = expected + filtered, expected = written + altered + missing. Rows (of ev44: pulses) of the file: doubled are copies,
     unexpected come from no message, misplaced are out of order. inconsistent: datasets that are missing or contradict each other.
     failed: the writer said that the job ended with an error. older: messages that were written although the one before them was newer,
-    which is no fault of the file. start_ms, stop_ms: the job's window.
+    which is no fault of the file. narrowed: values that are others in the file, since the dataset's type does not hold what was sent.
+    not_judged: what the audit did not look at. start_ms, stop_ms: the job's window.
     """
 
     file: str
@@ -77,6 +78,8 @@ class AuditResult:
     inconsistent: int
     failed: int = 0
     older: int = 0
+    narrowed: int = 0
+    not_judged: tuple[str, ...] = ()
     start_ms: int = 0
     stop_ms: int = 0
     streams: tuple[StreamCount, ...] = ()
@@ -94,13 +97,14 @@ class AuditResult:
 
     def as_json(self) -> dict[str, Any]:
         """Return the result for programs; findings as text."""
-        numbers = ("start_ms", "stop_ms", "read", "expected", "written", *(kind.value for kind in Kind), "older")
+        numbers = ("start_ms", "stop_ms", "read", "expected", "written", *(kind.value for kind in Kind), "older", "narrowed")
         return {
             "ok": self.ok,
             "file": self.file,
             "job_id": self.job_id,
             **{name: getattr(self, name) for name in numbers},
             "filtered": dict(self.filtered),
+            "not_judged": list(self.not_judged),
             "findings": [str(finding) for finding in self.findings],
         }
 

@@ -44,6 +44,11 @@ class Datasets:
         """Tell whether there is a dataset of this name."""
         return isinstance(self._group.get(name), h5py.Dataset)
 
+    def is_number(self, name: str) -> bool:
+        """Tell whether a dataset is one number."""
+        dataset = self._group.get(name)
+        return isinstance(dataset, h5py.Dataset) and dataset.shape == () and dataset.dtype.kind in "iuf"
+
     def get(self, name: str, dtype: Any = None, width: int = 0) -> Any:
         """Return a dataset, or an empty array where there is none that can be used."""
         dataset = self._group.get(name)
@@ -184,6 +189,9 @@ def _check_statistics(datasets: Datasets, values: NDArray[Any]) -> None:
         if not datasets.has(name):
             datasets.problems.append((name, "there is no such dataset"))
             continue
+        if not datasets.is_number(name):
+            datasets.problems.append((name, "it is no single number"))
+            continue
         found = float(_scalar(datasets, name))
         if not _close(found, float(number), scale) and (len(numbers) or found != 0):
             datasets.problems.append((name, f"it is {found}, the values say {number}"))
@@ -201,7 +209,7 @@ def _scalar(datasets: Datasets, name: str) -> Any:
 
 
 def _as_bytes(text: Any) -> bytes:
-    return text.encode() if isinstance(text, str) else bytes(text)
+    return text.encode() if isinstance(text, str) else bytes(text) if isinstance(text, bytes) else repr(text).encode()
 
 
 _READERS = {"f144": _read_log, "al00": _read_alarms, "ep01": _read_connections, "ev44": _read_events}

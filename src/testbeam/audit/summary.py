@@ -14,6 +14,8 @@ def report(result: AuditResult) -> str:
         f"  job {result.job_id}, {_moment(result.start_ms)} to {_moment(result.stop_ms)}",
         f"  {result.read:,} messages read, {result.expected:,} belong into the file, {result.written:,} are in it",
         *([f"  rightly left out: {_counts(result.filtered)}"] if result.filtered else []),
+        *([f"  not as sent, since the dataset's type does not hold them: {result.narrowed:,} values"] if result.narrowed else []),
+        *([f"  not judged: {'; '.join(result.not_judged)}"] if result.not_judged else []),
         *([f"  written although older than the one before: {result.older:,}"] if result.older else []),
         *(f"  {finding}" for finding in result.findings),
     ]

@@ -62,6 +62,7 @@ class Wanted:
     instead: Units | None = None
     layout: Layout | None = None
     has_ids: bool = False
+    narrowed: int = 0
 
     def with_first_as_found(self, time_ns: Ints, digest: Digests, start_ns: int) -> "Wanted":
         """Return what is wanted once the file has shown which of the values before the start it took."""
@@ -91,6 +92,7 @@ def log_units(columns: Columns, verdict: Verdict, destination: Destination) -> W
         units=_rows(columns, chosen, verdict, destination),
         first=0 if len(chosen) and chosen[0] == verdict.first else -1,
         instead=_rows(columns, instead, verdict, destination) if len(instead) else None,
+        narrowed=columns.narrowed(chosen, destination.dtype) if isinstance(columns, LogColumns) else 0,
     )
 
 

@@ -153,7 +153,18 @@ def write(sent: Iterable[Sent]) -> h5py.File:
     file = h5py.File(f"{uuid4()}.nxs", "w", driver="core", backing_store=False)
     for place, (path, schema, _topic, _source, dtype, width) in zip(kept, PLACES, strict=True):
         WRITERS[schema](file.require_group(path), place.values, dtype, width)
+    file["entry"].attrs["NX_class"] = "NXentry"
+    for path, schema, topic, source, _dtype, _width in PLACES:
+        mark(file[path], schema, topic, source)
     return file
+
+
+def mark(group: h5py.Group, schema: str, topic: str, source: str) -> None:
+    """Give a group the attributes of a stream, and its times their unit and epoch."""
+    group.attrs.update({"topic": topic, "source": source, "NX_class": "NXevent_data" if schema == "ev44" else "NXlog"})
+    for name in ("time", "alarm_time", "connection_status_time", "event_time_zero"):
+        if name in group:
+            group[name].attrs.update({"units": "ns", "start": "1970-01-01T00:00:00Z"})
 
 
 def write_log(target: h5py.Group, values: list[LogValue], dtype: Any, width: int) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testbeam.audit.columns import pulse_bounds
-from testbeam.audit.destinations import destinations
+from testbeam.audit.destinations import destinations, not_judged
 from testbeam.audit.matching import Fate, match, pair
 from testbeam.audit.result import AuditResult, Finding, Kind
 from testbeam.audit.summary import report
@@ -99,7 +99,6 @@ def test_a_log_brings_alarms_and_connection_changes_along_unless_told_otherwise(
     ("text", "match"),
     [
         ("no JSON", "can't be audited"),
-        (nexus_structure(group("a", "NXlog", stream("hs00", topic="t", source="A"))), r"/a: the audit can't judge module 'hs00'"),
         (nexus_structure(group("a", "NXlog", stream("f144", topic="t", source="A", dtype="string"))), "can't be string"),
     ],
 )
@@ -146,3 +145,12 @@ def test_the_summary_names_what_is_wrong_first_and_then_where() -> None:
     ]
     assert result.as_json()["ok"] is False
     assert {"expected", "written", "filtered", "missing", "altered", "doubled"} <= result.as_json().keys()
+
+
+def test_streams_of_modules_that_the_audit_does_not_know_are_named_as_not_judged() -> None:
+    text = nexus_structure(
+        group("a", "NXlog", stream("hs00", topic="t", source="A")), group("b", "NXlog", stream("f144", topic="t", source="B"))
+    )
+
+    assert not_judged(text) == ("/a: module hs00, A on t",)
+    assert {destination.module for destination in destinations(text)} == {"f144", "al00", "ep01"}

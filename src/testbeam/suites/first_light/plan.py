@@ -80,9 +80,18 @@ class Plan:
             "NXentry",
             compose.dataset("title", "testbeam smoke run"),
             compose.dataset("experiment_identifier", f"seed {self.seed}"),
+            compose.dataset("program_name", "testbeam smoke"),
+            {"module": "mdat", "config": {"items": ["start_time", "end_time"]}},
+            compose.group("user", "NXuser", compose.dataset("name", "testbeam")),
             instrument,
             compose.group("sample", "NXsample", compose.dataset("name", "vanadium"), compose.link("temperature_log", "../parameters/temp")),
             compose.group("parameters", "NXcollection", *logs),
-            default="instrument",
+            compose.group("temperature", "NXdata", *map(_of_temperature, ("value", "time")), signal="value", axes=["time"]),
+            default="temperature",
         )
         return compose.nexus_structure(entry)
+
+
+def _of_temperature(name: str) -> compose.Node:
+    """Return a link to a dataset of the sample's temperature, which is what the file shows first."""
+    return compose.link(name, f"../parameters/temp/{name}")
