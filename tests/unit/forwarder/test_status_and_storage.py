@@ -12,9 +12,7 @@ from tests.unit.forwarder.forwarding import NOW, Forwarding, command, connection
 
 
 def status(forwarding: Forwarding) -> dict[str, object]:
-    text = status_json(
-        forwarding.streams.by_number.values(), updates=5, updates_per_s=1.25, dropped={"x": 2}, waiting=3, unsent=1, last_error="it broke"
-    )
+    text = status_json(forwarding.streams, updates=5, updates_per_s=1.25, dropped={"x": 2}, waiting=3, unsent=1, last_error="it broke")
     read: dict[str, object] = json.loads(text)
     return read
 

@@ -5,7 +5,7 @@ Source: docs/reference/contracts/forwarder.md, "Messages".
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from testbeam.errors import WireError
 from testbeam.model.samples import Alarm, ConnectionChange, UnitsChange
@@ -41,7 +41,7 @@ class Core:
     problems: Problems
     times: TimestampFilter = TimestampFilter()
     updates: int = 0  # values made into messages, repeats apart
-    updates_of: Counter[int] = field(default_factory=Counter)  # by stream number
+    _updates_of: Counter[int] = field(default_factory=Counter)  # by stream number, those of the fast path apart
     _fast: "FastF144 | None" = None
 
     def take(self, batch: UpdateBatch, now_ns: int) -> None:
@@ -68,7 +68,7 @@ class Core:
 
     def removed(self, number: int) -> None:
         """Forget what was kept of a stream apart from the table."""
-        self.updates_of.pop(number, None)
+        self._updates_of.pop(number, None)
         if self._fast is not None:
             self._fast.forget(number)
 
@@ -79,16 +79,12 @@ class Core:
         count, rest = self._fast.take(columns, now_ns + self.times.ahead_ns)
         if count:
             self.updates += count
-            self._count(columns, rest)
         if rest is not None:
             self._take_rows(rest, now_ns)
 
-    def _count(self, columns: ValueColumns, rest: ValueColumns | None) -> None:
-        """Count the rows of columns but the rest."""
-        counts = Counter(_listed(columns.stream))
-        if rest is not None:
-            counts.subtract(_listed(rest.stream))
-        self.updates_of.update(counts)
+    def updates_of(self, number: int) -> int:
+        """Return how many values of a stream were made into messages."""
+        return self._updates_of[number] + (self._fast.updates_of(number) if self._fast is not None else 0)
 
     def _take_rows(self, columns: ValueColumns, now_ns: int) -> None:
         """Take updates one by one: each costs a look-up, two comparisons, a filled template and a dictionary."""
@@ -116,7 +112,7 @@ class Core:
             message = newest[number] = (stream.key, payload, timestamp_ns // NS_PER_MS)
             stream.topic.messages.append(message)
             self.updates += 1
-            self.updates_of[number] += 1
+            self._updates_of[number] += 1
             if stream.repeats and repeats is not None:
                 repeats.sent(number, payload, now_ns // NS_PER_MS)
             if stream.missed:
@@ -185,10 +181,6 @@ class Core:
     def _note(self, number: int, text: str) -> None:
         stream = self.streams.by_number.get(number)
         self.problems.note(text if stream is None else f"{stream.spec.channel} ({stream.spec.protocol.name}): {text}")
-
-
-def _listed(column: Any) -> list[int]:
-    return column.tolist() if hasattr(column, "tolist") else list(column)
 
 
 def _serialise(stream: Stream, form: Form, dtype: str) -> Serialise:

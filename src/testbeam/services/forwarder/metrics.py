@@ -23,7 +23,7 @@ def collect(core: Core, waiting: int) -> Iterable[Metric]:
             help="updates made into messages, by stream",
             samples=tuple(
                 Sample(
-                    value=core.updates_of[stream.number],
+                    value=core.updates_of(stream.number),
                     labels={
                         "channel": stream.spec.channel,
                         "protocol": stream.spec.protocol.name,

@@ -280,7 +280,7 @@ class Forwarder:
 
     def _status(self, now_s: float) -> str:
         return status_json(
-            self._streams.by_number.values(),
+            self._streams,
             updates=self._core.updates,
             updates_per_s=self._rate.look(self._core.updates, now_s),
             dropped=self._drops.counts,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from testbeam.model.samples import ConnectionState
-from testbeam.services.forwarder.stream_table import Stream
+from testbeam.services.forwarder.stream_table import Stream, StreamTable
 
 MOST_NAMED = 100  # channels that are named as not connected; a status must stay far below the broker's largest message
 _LONGEST = 300  # characters of a problem that is told
@@ -45,7 +45,7 @@ class Rate:
 
 
 def status_json(
-    streams: Iterable[Stream],
+    streams: StreamTable,
     *,
     updates: int,
     updates_per_s: float,
@@ -56,11 +56,10 @@ def status_json(
     channel_access: str = "",
 ) -> str:
     """Return the status; `waiting` counts messages that Kafka has not acknowledged, `unsent` those that are to be sent again."""
-    all_streams = tuple(streams)
+    all_streams = tuple(streams.by_number.values())
     missing = [stream.spec.channel for stream in all_streams if stream.connection is not ConnectionState.CONNECTED]
-    return json.dumps(
+    rest = json.dumps(
         {
-            "streams": [_stream(stream) for stream in all_streams],
             "connected": len(all_streams) - len(missing),
             "not_connected": missing[:MOST_NAMED],
             "updates": updates,
@@ -72,6 +71,11 @@ def status_json(
             "channel_access": channel_access,
         }
     )
+    return f'{{"streams": {streams.listed(_as_json)}, {rest[1:]}'
+
+
+def _as_json(streams: Iterable[Stream]) -> str:
+    return json.dumps([_stream(stream) for stream in streams])
 
 
 def _stream(stream: Stream) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Stream table: all streams of a forwarder by number, what is remembered of each, and how commands change the table."""
 
 from array import array
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from testbeam.model.forwarding import ForwarderCommand, StreamSpec
@@ -126,6 +127,7 @@ class StreamTable:
     _topics: dict[str, Topic] = field(default_factory=dict)
     _by_place: dict[tuple[str, bytes], list[Stream]] = field(default_factory=dict)
     _next: int = 1
+    _listed: str | None = None  # JSON of the streams for the status, until they change
 
     @property
     def specs(self) -> tuple[StreamSpec, ...]:
@@ -142,11 +144,18 @@ class StreamTable:
         """Return the topics that streams send to."""
         return tuple(self._topics)
 
+    def listed(self, as_json: Callable[[Iterable[Stream]], str]) -> str:
+        """Return what `as_json` makes of the streams, made anew when they change."""
+        if self._listed is None:
+            self._listed = as_json(self.by_number.values())
+        return self._listed
+
     def apply(self, command: ForwarderCommand) -> Applied:
         """Change the table. A stream whose `periodic` alone changes goes on under its number: its value is not sent again.
 
         Not where repeats begin by it: they need the value, which a new subscription brings.
         """
+        self._listed = None
         wanted = change(self._numbers.keys(), command, SERIALISERS.keys())
         going = {replace(spec, periodic=0): spec for spec in wanted.removed}
         kept: dict[StreamSpec, StreamSpec] = {}
