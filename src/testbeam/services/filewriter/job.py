@@ -58,6 +58,7 @@ class RunningJob:
     warnings: list[str] = field(default_factory=list)
     data: DataReader | None = None
     over: bool = False
+    failed: bool = False
     control_offsets: dict[str, int] = field(default_factory=dict)
     _flushed_s: float = 0.0
     _renewed_s: float = 0.0
@@ -201,6 +202,7 @@ class RunningJob:
         if not is_ours:
             self.env.log.warning("job %s was taken up by another writer: nothing is said of it", self.job.job_id)
             return
+        self.failed = bool(error)
         message = core.report(self.job, error, end_ms, **self.counts())
         (self.env.log.error if error else self.env.log.info)("job %s: %s: %s", self.job.job_id, self.file.path, message)
         finished = WritingFinished(

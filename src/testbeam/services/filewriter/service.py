@@ -20,12 +20,14 @@ from testbeam.model.runs import RunStart, RunStop, WritingFinished
 from testbeam.model.time import MS_PER_S
 from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
+from testbeam.runtime.metrics import GraphiteSender, PrometheusServer, node
 from testbeam.runtime.ready_file import write_ready_file
 from testbeam.services.filewriter import core, start_command
 from testbeam.services.filewriter.core import Job
 from testbeam.services.filewriter.feedback import Feedback, new_service_id
 from testbeam.services.filewriter.lease import Lease, inline
 from testbeam.services.filewriter.lease_topic import LeaseTopic
+from testbeam.services.filewriter.metrics import CARBON_PORT, JobMetrics
 from testbeam.services.filewriter.pool import Pool
 from testbeam.services.filewriter.settings import PROG, FileWriterSettings
 from testbeam.services.filewriter.start_command import Command, Exit
@@ -84,6 +86,11 @@ class FileWriter:
         self._job: RunningJob | None = None
         self._is_ready = False
         self.done = False
+        self._metrics = JobMetrics()
+        self._prometheus = (
+            PrometheusServer(PROG, settings.metric_server_port, self._metrics.collect) if settings.metric_server_port else None
+        )
+        self._graphite = _graphite(settings, feedback.service_id, self._metrics)
 
     @classmethod
     def on(cls, settings: FileWriterSettings, kafka: Kafka) -> "FileWriter":
@@ -105,23 +112,35 @@ class FileWriter:
     def step(self) -> None:
         """Do one round of whatever there is to do."""
         if self._job is not None and self._job.over:
+            self._metrics.note(self._job.counts())
+            self._metrics.job_over(failed=self._job.failed)
             self._job = None
             self._feedback.beat_soon()
+        if self._graphite is not None:
+            self._graphite.serve(self._clock.monotonic_s(), self._clock.now_ms() / MS_PER_S)
         job = self._job
         if job is None:
             self._beat_idle()
             self._look_for_job()
         else:
             self._feedback.beat(job.job.start.control_topic, job.status(), self._clock.monotonic_s())
+            if self._has_metrics:
+                self._metrics.note(job.counts())
             job.step()
 
     def close(self) -> None:
         """End a job in hand with an error, leave the pool, and give the last words time to arrive."""
         if self._job is not None:
             self._job.finish("the file-writer was stopped before the job's end")
+        if self._prometheus is not None:
+            self._prometheus.close()
         self._pool.leave()
         self._leases.close()
         self._feedback.close(_GOODBYE_S if self._feedback.is_heard() else 0)
+
+    @property
+    def _has_metrics(self) -> bool:
+        return self._prometheus is not None or self._graphite is not None
 
     def _beat_idle(self) -> None:
         status = core.status(None, dropped=dict(self._drops.counts))
@@ -342,6 +361,13 @@ class FileWriter:
         if echo:
             self._feedback.say(topic, echo, now_s)
         self._feedback.answer(topic, core.answer_start(start, self._feedback.service_id, code, message), now_s)
+
+
+def _graphite(settings: FileWriterSettings, service_id: str, metrics: JobMetrics) -> GraphiteSender | None:
+    if not settings.grafana_carbon_address:
+        return None
+    host, _, port = settings.grafana_carbon_address.partition(":")
+    return GraphiteSender(host, int(port or CARBON_PORT), f"{PROG}.{node(service_id)}", 10.0, metrics.collect)
 
 
 def _is_end(buffer: bytes, job_id: str) -> bool:
