@@ -1,4 +1,4 @@
-"""What was read of one source in one schema: a column for each thing that is compared, one entry a message or pulse."""
+"""Columns of one source in one schema as they are compared, one entry a message or pulse."""
 
 from abc import ABC, abstractmethod
 from array import array

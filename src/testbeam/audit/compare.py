@@ -1,4 +1,4 @@
-"""Whether a file holds what it must: each destination's rows against the units that belong there, then the sum by message."""
+"""Comparison of a file with what it must hold: each destination's rows against the units that belong there, then the sum by message."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Which groups of the file hold which messages: the stream modules of a nexus_structure, and those they bring along.
+"""Destinations of a file: the groups of its stream modules, and those that they bring along.
 
 Source: docs/reference/contracts/filewriter.md, "NeXus structure JSON" and "Writer modules".
 """

@@ -1,4 +1,4 @@
-"""What exactly differs where a value was altered: the message is read once more and laid beside the row."""
+"""Detail of a finding: the message is read once more and laid beside the altered row."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What two values share when they are the same: one number for each, so that columns of them can be compared.
+"""Digests: one number for each value, equal where the values are the same, so that columns of them can be compared.
 
 A number of up to 8 bytes stands for itself, bit by bit; everything longer for its 64-bit hash.
 """

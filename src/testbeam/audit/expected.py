@@ -1,4 +1,4 @@
-"""What a job's messages amount to: which belong into the file and where, and which do not and why.
+"""Expected contents of a file: which messages of a job belong into it and where, and which do not and why.
 
 Nothing of the messages is kept but a few numbers each, so 10⁸ events fit into memory.
 """

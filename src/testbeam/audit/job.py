@@ -1,4 +1,4 @@
-"""Which job a file belongs to: its structure and window, from what was said about it on Kafka.
+"""The job of a file: its structure and window, from what was said about it on Kafka.
 
 Source: docs/reference/contracts/filewriter.md, "Job flow".
 """

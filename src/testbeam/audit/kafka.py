@@ -1,4 +1,4 @@
-"""How the audit gets its messages: the job's words from the command topics, its data from every topic that its structure names."""
+"""Messages for the audit: the job's words from the command topics, its data from every topic that its structure names."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple

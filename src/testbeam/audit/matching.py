@@ -1,4 +1,4 @@
-"""Which row of a file is which message's: rows and messages are compared as sets with counts, then in their order."""
+"""Matching of rows and messages: compared as sets with counts, then in their order."""
 
 from dataclasses import dataclass
 from enum import IntEnum

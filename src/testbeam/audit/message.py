@@ -1,4 +1,4 @@
-"""What the audit reads: a message with the place it was read from."""
+"""Message of the audit, with the place it was read from."""
 
 from typing import NamedTuple
 

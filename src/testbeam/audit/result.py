@@ -1,4 +1,4 @@
-"""What an audit says: counts for every message, and the first findings, each with its place on Kafka and in the file."""
+"""Result of an audit: counts for every message, and the first findings, each with its place on Kafka and in the file."""
 
 from collections import Counter
 from collections.abc import Mapping

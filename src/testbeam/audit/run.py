@@ -1,4 +1,4 @@
-"""How a file is audited against a broker, from its name to its verdict."""
+"""The audit of a file against a broker, from its name to its verdict."""
 
 from collections.abc import Iterable
 from contextlib import suppress

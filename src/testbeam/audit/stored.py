@@ -1,4 +1,4 @@
-"""What a file holds for one destination, read with plain h5py, and what of it contradicts itself."""
+"""Contents of a file for one destination, read with plain h5py, and what of them contradicts itself."""
 
 import math
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What an audit says to a person, in a few lines."""
+"""Summary of an audit for a person, in a few lines."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What must be in the datasets of one module, as columns: one unit a row of a log, or a pulse of an event stream."""
+"""Units that must be in the datasets of one module, as columns: one unit a row of a log, or a pulse of an event stream."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which messages of one source belong into the file, judged by their payload times in the order Kafka keeps.
+"""The window of one source: which of its messages belong into the file, judged by their payload times in the order Kafka keeps.
 
 Kafka keeps order only within a partition, so each partition is judged by itself; only "the newest before the start" is one of all.
 Source: docs/reference/contracts/filewriter.md, "Time and order".

@@ -1,4 +1,4 @@
-"""What a person sees of a running stack: who it is, and where its services can be reached."""
+"""Endpoints of a running stack as a person sees them: who it is, and where its services can be reached."""
 
 from rich.console import Console
 from rich.table import Table

@@ -1,4 +1,4 @@
-"""What `testbeam init ioc` writes: an IOC that talks to a simulated power supply, with its check."""
+"""Scaffold of `testbeam init ioc`: an IOC that talks to a simulated power supply, with its check."""
 
 import re
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""How a user or a test has a file written: start a job, follow it, stop it, and be told when the file is closed."""
+"""File-writer client: start a job, follow it, stop it, and be told when the file is closed."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""How a user or a test tells a forwarder what to do, and sees that it does: commands out, status in."""
+"""Forwarder client: commands out, status in."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What a test holds in hand of one PV: read it, set it, expect something of it."""
+"""PV in the hand of a test: read it, set it, expect something of it."""
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence

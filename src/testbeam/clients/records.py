@@ -1,4 +1,4 @@
-"""What one message of a topic is to a test: where it lies, what it says, and whether it is the one that is looked for."""
+"""Decoded message of a topic: where it lies, what it says, and whether it is the one that is looked for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass

@@ -1,4 +1,4 @@
-"""What a test holds in hand of one topic: send to it, read it, expect something on it."""
+"""Topic in the hand of a test: send to it, read it, expect something on it."""
 
 import difflib
 import time

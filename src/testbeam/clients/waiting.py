@@ -1,4 +1,4 @@
-"""How a test waits: for a fact with a deadline, and with an error that says what was last seen."""
+"""Waiting in tests: for a fact with a deadline, and with an error that says what was last seen."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator

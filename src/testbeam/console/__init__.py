@@ -1,1 +1,1 @@
-"""What programs that speak to a person share: tables, timelines, JSON answers, times, signals."""
+"""Tables, timelines, JSON answers, times and signals: shared by programs that speak to a person."""

@@ -1,4 +1,4 @@
-"""How does a command that writes line after line end well: at Ctrl-C, and when nobody reads any more?"""
+"""Output line by line of a command that ends well at Ctrl-C, and when nobody reads any more."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What a person sees while a stack starts: one line a service, its state and how long it took, drawn as it happens."""
+"""Timeline of a start: one line a service, its state and how long it took, drawn as it happens."""
 
 import time
 from collections.abc import Iterator

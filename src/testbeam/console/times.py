@@ -1,4 +1,4 @@
-"""What do `10s`, `5m` and `2026-11-21T08:00` mean on the command line?"""
+"""Times on the command line: `10s`, `5m`, `2026-11-21T08:00`."""
 
 import re
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Which things are examined, in which order."""
+"""List of the things that are examined, in their order."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Are the clocks fine enough to tell a stack's events apart?"""
+"""Examination of the clocks: fine enough to tell a stack's events apart."""
 
 import time
 from collections.abc import Callable

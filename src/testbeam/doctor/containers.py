@@ -1,4 +1,4 @@
-"""Does a container engine answer, and are containers of earlier runs left?"""
+"""Examination of container engines, and of containers that earlier runs have left."""
 
 from testbeam.doctor.finding import Finding, good, limited
 from testbeam.errors import StackError

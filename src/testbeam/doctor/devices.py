@@ -1,4 +1,4 @@
-"""May a socket be tied to the loopback device, so that EPICS' own sockets never face other machines?"""
+"""Examination of sockets tied to the loopback device, so that EPICS' own never face other machines."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""Is there room for runs and for the cache?"""
+"""Examination of the disk: room for runs and for the cache."""
 
 import shutil
 import tempfile

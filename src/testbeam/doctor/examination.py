@@ -1,4 +1,4 @@
-"""How everything is examined at once, and nothing is waited for beyond its deadline."""
+"""Examination of everything at once, nothing waited for beyond its deadline."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What the examination of one thing has shown."""
+"""Finding of one examination."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Is this Python new enough?"""
+"""Examination of the Python interpreter."""
 
 import platform
 import sys

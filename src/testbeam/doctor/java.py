@@ -1,4 +1,4 @@
-"""Does the Java that the broker would run on work?"""
+"""Examination of the Java that the broker would run on."""
 
 import os
 import subprocess

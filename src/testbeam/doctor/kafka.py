@@ -1,4 +1,4 @@
-"""Is Apache Kafka on this machine, and is its start-up cache trained?"""
+"""Examination of Apache Kafka on this machine and of its start-up cache."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Can services have loopback addresses of their own, with the default ports of EPICS on each?"""
+"""Examination of loopback addresses, one a service, with the default ports of EPICS on each."""
 
 import socket
 

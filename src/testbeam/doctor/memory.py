@@ -1,4 +1,4 @@
-"""Is there memory for a stack?"""
+"""Examination of the memory for a stack."""
 
 import re
 from pathlib import Path

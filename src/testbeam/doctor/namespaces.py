@@ -1,4 +1,4 @@
-"""May a private network be made without root?"""
+"""Examination of private networks, made without root."""
 
 import subprocess
 from pathlib import Path

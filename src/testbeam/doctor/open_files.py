@@ -1,4 +1,4 @@
-"""May a process open enough files?"""
+"""Examination of the files that a process may open."""
 
 import resource
 

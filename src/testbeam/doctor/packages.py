@@ -1,4 +1,4 @@
-"""Which packages of each extra are installed, and are they new enough?"""
+"""Examination of the packages of each extra: installed, and new enough."""
 
 import re
 from collections.abc import Iterable

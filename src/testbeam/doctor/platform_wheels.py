@@ -1,4 +1,4 @@
-"""Are there wheels of EPICS base and Java for this platform?"""
+"""Examination of the wheels of EPICS base and Java for this platform."""
 
 import platform
 import sys

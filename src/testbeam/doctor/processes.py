@@ -1,4 +1,4 @@
-"""Can the guard keep hold of every process, so that none is left whatever happens?"""
+"""Examination of the guard's hold on every process, so that none is left whatever happens."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Can the stack of a hung service be seen?"""
+"""Examination of tracing: whether the stack of a hung service can be seen."""
 
 import os
 import shutil

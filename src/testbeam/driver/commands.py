@@ -1,4 +1,4 @@
-"""How a machine's commands are run: by bash, `set -euo pipefail`, standard output returned, standard error logged.
+"""Commands on a machine: run by bash, `set -euo pipefail`, standard output returned, standard error logged.
 
 Source: docs/reference/contracts/ioc.md, "Driver".
 """

@@ -1,4 +1,4 @@
-"""Why a test failed: the PVs it names with their past, what went over the wire, the console, the alarm, in order of time.
+"""Explanation of a failed test: the PVs it names with their past, what went over the wire, the console, the alarm, in order of time.
 
 An answer that no protocol has read is marked.
 """

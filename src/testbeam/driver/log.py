@@ -1,4 +1,4 @@
-"""What a test says while it runs: lines with their depth, and its subtests with their times."""
+"""Log of a test while it runs: lines with their depth, and its subtests with their times."""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""How a machine's network is cut and mended, where the test has a network of its own.
+"""Network of a machine, cut and restored where the test has a network of its own.
 
 In it this process may change routes: a route to the machine's address that leads nowhere stands before that of the loopback network.
 Source: rtnetlink(7); ip-route(8), "blackhole".

@@ -1,4 +1,4 @@
-"""What the process of one check does: its network, its turn, its driver, its result.
+"""Process of one check: its network, its turn, its driver, its result.
 
 A check whose programs are not ours and speak of `localhost` has a network of its own where the kernel allows that; elsewhere such checks
 run one after the other, on the loopback address that all share.

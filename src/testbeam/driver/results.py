@@ -1,4 +1,4 @@
-"""How checks went, as JUnit, HTML and JSON.
+"""Results of checks as JUnit, HTML and JSON.
 
 Source: the JUnit XML that CI servers read (testsuites, testsuite, testcase, failure).
 """

@@ -1,4 +1,4 @@
-"""What a check consists of: a script, and beside it a TOML file with the machines it talks to and their units.
+"""Declaration of a check: a script, and beside it a TOML file with the machines it talks to and their units.
 
 Source: docs/reference/contracts/ioc.md, "Driver"; docs/reference/checks.md.
 """

@@ -1,4 +1,4 @@
-"""What `systemctl` and `journalctl` say and do of the units of a machine."""
+"""`systemctl` and `journalctl` for the units of a machine."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""How a test waits: every 50 ms, up to a deadline, with one last look after it; conditions are looked at meanwhile.
+"""Waiting of the driver: every 50 ms, up to a deadline, with one last look after it; conditions are looked at meanwhile.
 
 Source: docs/reference/contracts/ioc.md, "Driver".
 """

@@ -1,4 +1,4 @@
-"""What can be asked of a running stack in a few milliseconds: state and pid of each service, and the file-writer's folder."""
+"""Facts of a running stack that take a few milliseconds to ask: state and pid of each service, and the file-writer's folder."""
 
 from dataclasses import dataclass
 from typing import Any

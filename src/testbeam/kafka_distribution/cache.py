@@ -1,4 +1,4 @@
-"""Which folders of the user's cache are the broker's."""
+"""Folders of the user's cache that are the broker's."""
 
 import os
 import sys

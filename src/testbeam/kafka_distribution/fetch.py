@@ -1,4 +1,4 @@
-"""How the pinned jars come from Maven Central into the cache: fetched by jgo, checked, renamed when whole."""
+"""Fetching of the pinned jars from Maven Central into the cache: by jgo, checked, renamed when whole."""
 
 import errno
 import hashlib

@@ -1,4 +1,4 @@
-"""Whether a broker can be started at once: nothing to fetch, to check or to train."""
+"""Readiness of the distribution: nothing to fetch, to check or to train."""
 
 from testbeam.kafka_distribution import aot, installation
 from testbeam.kafka_distribution.aot import AotCache

@@ -1,4 +1,4 @@
-"""Which Kafka the broker runs: the pinned jars of the cache, or those of KAFKA_HOME; and on which Java."""
+"""Installation that the broker runs: the pinned jars of the cache, or those of KAFKA_HOME; and its Java."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Which jars make up the broker, and which of them in a folder are whole.
+"""Jars of the broker, pinned, and which of them in a folder are whole.
 
 A jar that was checked against its sha256 is given one fixed modification time, before it gets its name. So a start needs to look
 only at size and time: a half-written, changed or exchanged jar has another one. Hashing all 45 MB costs 40 ms with the

@@ -1,4 +1,4 @@
-"""Which Java runs the broker, and with which flags."""
+"""Java that runs the broker, with its flags."""
 
 import os
 import sys

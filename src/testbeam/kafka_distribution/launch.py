@@ -1,4 +1,4 @@
-"""How this process becomes the broker: its folder, its configuration files, its command line."""
+"""Launch of the broker in place of this process: its folder, its configuration files, its command line."""
 
 import os
 import sys

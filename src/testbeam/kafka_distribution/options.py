@@ -1,4 +1,4 @@
-"""What a start of the broker is told: the values that both the warm start and the full program work with.
+"""Options of a start of the broker: the values that both the warm start and the full program work with.
 
 The modules of a warm start (this one, cache, jars, java, aot, properties, launch, warm_start) do without dataclasses, pathlib and
 argparse: those cost 15, 10 and 10 ms of the few that Python takes before it becomes the broker.

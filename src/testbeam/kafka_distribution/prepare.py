@@ -1,4 +1,4 @@
-"""What is done once, before the first start: jars fetched and checked, the start-up cache trained; one process at a time."""
+"""Preparation before the first start: jars fetched and checked, the start-up cache trained; one process at a time."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

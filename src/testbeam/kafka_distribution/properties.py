@@ -1,4 +1,4 @@
-"""What Kafka is configured with: server.properties and meta.properties as text."""
+"""Kafka's configuration: server.properties and meta.properties as text."""
 
 from testbeam.errors import SettingsError
 from testbeam.kafka_distribution.options import LaunchOptions

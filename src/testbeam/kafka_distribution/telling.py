@@ -1,4 +1,4 @@
-"""How the user is told what takes its time: a rich progress bar on a terminal, plain lines elsewhere."""
+"""Progress report of what takes its time: a rich progress bar on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""How the start-up cache is trained: one short life of a broker, from which Java keeps what it had loaded."""
+"""Training of the start-up cache: one short life of a broker, from which Java keeps what it had loaded."""
 
 import ctypes
 import signal

@@ -1,4 +1,4 @@
-"""How much CPU and memory do processes use, with all that descend from them: ours or theirs?"""
+"""CPU and memory of processes with all that descend from them, ours or theirs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How fast is a topic, how late are its messages, who lags behind, and what does it cost whom?"""
+"""Measurement of a topic: rate, lateness of messages, lag of consumers, cost of processes."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""How are messages taken off Kafka into a file: raw bytes, keys, headers and times, without a gap?"""
+"""Recording of messages off Kafka into a file: raw bytes, keys, headers and times, without a gap."""
 
 import threading
 import time

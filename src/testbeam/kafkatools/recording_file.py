@@ -1,4 +1,4 @@
-"""What is in a recording on disk, how is one written, and what of a damaged one can still be read?"""
+"""Recording on disk: written, read, and what of a damaged one can still be read."""
 
 import os
 from collections import Counter

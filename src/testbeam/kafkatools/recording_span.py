@@ -1,4 +1,4 @@
-"""Which messages belong to a recording, and when is it complete?"""
+"""Span of a recording: the messages that belong to it, and when it is complete."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Which recorded topic goes to which topic?"""
+"""Topics that recorded topics are sent to."""
 
 import difflib
 from collections.abc import Iterable, Mapping

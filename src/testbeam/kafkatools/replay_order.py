@@ -1,4 +1,4 @@
-"""In which order, and when, are recorded messages due, if they are to come as they came at first?"""
+"""Order and times of recorded messages that are to come as they came at first."""
 
 from collections import OrderedDict
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Can the topics that a recording goes to take it, and what is to be created first?"""
+"""Topics that a recording goes to: whether they can take it, and what is to be created first."""
 
 import difflib
 import time

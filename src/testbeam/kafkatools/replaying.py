@@ -1,4 +1,4 @@
-"""How does a recording get back onto Kafka: the same bytes, keys and headers, at the same times or as fast as can be?"""
+"""Replay of a recording onto Kafka: the same bytes, keys and headers, at the same times or as fast as can be."""
 
 import threading
 import time

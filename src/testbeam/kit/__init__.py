@@ -1,1 +1,1 @@
-"""How a stack of services is declared, started, watched and stopped; it knows command lines and probes, never a service."""
+"""The kit: stacks of services declared, started, watched, broken and stopped; it knows command lines and probes, never a service."""

@@ -1,4 +1,4 @@
-"""Which PVs a forwarder sends where, and the commands that change it."""
+"""Streams of a forwarder, and the commands that change them."""
 
 from dataclasses import dataclass
 from enum import IntEnum

@@ -1,4 +1,4 @@
-"""What live data speaks of: workflows, jobs, their outputs and states, commands and answers."""
+"""Values of live data: workflows, jobs, their outputs and states, commands and answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service says of itself at an interval."""
+"""Status of a service, as it says it at an interval."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How a nexus_structure is written down in Python: nested calls that give the JSON nodes of the file-writer's grammar.
+"""nexus_structure in Python: nested calls that give the JSON nodes of the file-writer's grammar.
 
 Source: docs/reference/contracts/filewriter.md, "NeXus structure JSON".
 """

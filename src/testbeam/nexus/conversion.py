@@ -1,4 +1,4 @@
-"""What a number becomes in a dataset of another type, by HDF5's own rules."""
+"""Conversion of numbers to a dataset's type, by HDF5's own rules."""
 
 from typing import Any
 

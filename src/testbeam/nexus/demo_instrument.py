@@ -1,4 +1,4 @@
-"""Which instrument testbeam ships: a 128×128 panel (ids 1…16384 in row order) and a beam monitor, as a nexus_structure fragment.
+"""Instrument that testbeam ships: a 128×128 panel (ids 1…16384 in row order) and a beam monitor, as a nexus_structure fragment.
 
 The geometry is `demo_instrument.json`, beside this file; nothing here needs numpy or HDF5.
 """

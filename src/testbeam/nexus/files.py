@@ -1,4 +1,4 @@
-"""What is in a NeXus file: its groups, datasets and streams, read without knowing who wrote it."""
+"""Contents of a NeXus file: groups, datasets and streams, read without knowing who wrote it."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

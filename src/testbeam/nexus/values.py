@@ -1,4 +1,4 @@
-"""What array a JSON value of a nexus_structure becomes, given its type word.
+"""Arrays from the JSON values of a nexus_structure, given their type words.
 
 Strings become object arrays of `str` (variable-length UTF-8 in the file), numbers arrays of their dtype, scalars 0-d arrays.
 Source: docs/reference/contracts/filewriter.md, "NeXus structure JSON".

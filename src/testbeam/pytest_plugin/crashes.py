@@ -1,4 +1,4 @@
-"""How the end of a service ends the test that is running: at once, and as a failure of that test alone.
+"""Crash watch: the end of a service ends the test that is running, at once, and as a failure of that test alone.
 
 The kit tells of it in a thread of its own. The main thread, where the test is, gets SIGINT, the one signal that everything in Python, and
 the kit itself, is made to be interrupted by; what arrives as KeyboardInterrupt is then told as what it was.

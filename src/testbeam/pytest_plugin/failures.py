@@ -1,4 +1,4 @@
-"""Where a failed test is explained: a page with what every service did in its time."""
+"""Page of a failed test, with what every service did in its time."""
 
 from dataclasses import dataclass
 from pathlib import Path

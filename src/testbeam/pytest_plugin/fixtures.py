@@ -1,4 +1,4 @@
-"""What a test may ask for by name."""
+"""Fixtures that a test may ask for by name."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the plugin does in a pytest session: its options, the watch over the running test, and the end of what workers share.
+"""Hooks of the plugin: its options, the watch over the running test, and the end of what workers share.
 
 pytest loads this in every session on the machine: nothing here costs anything until a test asks for a stack.
 """

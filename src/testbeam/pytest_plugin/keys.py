@@ -1,4 +1,4 @@
-"""What the plugin remembers of a session and of a test, by key; pytest's own stash holds it."""
+"""Keys of what the plugin remembers of a session and of a test; pytest's own stash holds it."""
 
 from typing import TYPE_CHECKING
 

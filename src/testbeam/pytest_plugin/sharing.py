@@ -1,4 +1,4 @@
-"""Which running stack a session's tests get: one that is up, one that all xdist workers share, or one of this process."""
+"""The running stack of a session's tests: one that is up, one that all xdist workers share, or one of this process."""
 
 import fcntl
 import json

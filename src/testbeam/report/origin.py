@@ -1,4 +1,4 @@
-"""Where and when a page was made, and by which versions: what a reader of an old page asks first."""
+"""Origin of a page: where and when it was made, and by which versions."""
 
 import os
 import platform

@@ -1,1 +1,1 @@
-"""What two or more services use, one noun a file."""
+"""Parts that two or more services use, one noun a file."""

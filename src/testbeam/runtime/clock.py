@@ -1,4 +1,4 @@
-"""What time it is for a service: the machine's wall clock, or one that a test has shifted.
+"""Clock of a service: the machine's wall clock, or one that a test has shifted.
 
 TESTBEAM_CLOCK_FILE names a file of eight bytes: by how many ns the clock is ahead, signed, in the machine's order. It is mapped
 into memory, so that a change is seen at once and costs a reader nothing. Without the variable there is no file and no cost.

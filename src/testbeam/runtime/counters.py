@@ -1,4 +1,4 @@
-"""How many things were done or dropped, and why: nothing is lost without a count and a line in the log."""
+"""Counters of what was done or dropped, and why: nothing is lost without a count and a line in the log."""
 
 import logging
 from collections import Counter

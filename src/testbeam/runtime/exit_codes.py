@@ -1,4 +1,4 @@
-"""How a program says why it ended."""
+"""Exit codes of programs."""
 
 OK = 0
 USAGE = 2  # argparse's own

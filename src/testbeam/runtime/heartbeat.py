@@ -1,4 +1,4 @@
-"""When a service says next that it is alive, and in which words (x5f2)."""
+"""Heartbeat of a service: when it is due, and in which words (x5f2)."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""How does a program start without what its libraries import and it never uses?"""
+"""Lazy imports: programs start without what their libraries import and they never use."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""How a program starts, is told to stop, and ends: settings, log, signals, exit code."""
+"""Life of a program: settings, log, signals, exit code."""
 
 import os
 import signal

@@ -1,1 +1,1 @@
-"""How ours and theirs are started, role by role, and the stacks made of them."""
+"""Roles, ours and theirs, and the stacks made of them."""

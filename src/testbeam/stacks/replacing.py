@@ -1,4 +1,4 @@
-"""How a role of a stack is given to a developer's own build, to any command line, or to a service that runs already."""
+"""Replacement of a role of a stack by a developer's own build, by any command line, or by a service that runs already."""
 
 import shlex
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Which topics the reference stack uses: one instrument's names, all from its prefix."""
+"""Topics of the reference stack: one instrument's names, all from its prefix."""
 
 from dataclasses import dataclass
 

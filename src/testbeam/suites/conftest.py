@@ -1,4 +1,4 @@
-"""What every suite's tests share: the subject, its expected failures by name, and the logs of the run."""
+"""Fixtures of every suite: the subject, its expected failures by name, and the logs of the run."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which variables keep an EPICS server and its clients on private loopback addresses with the default ports.
+"""EPICS variables that keep a server and its clients on private loopback addresses with the default ports.
 
 Source: docs/reference/contracts/ioc.md, "Isolation"; EPICS base 7 and pvxs, lists of environment variables.
 """

@@ -1,4 +1,4 @@
-"""Where the EPICS libraries of the PyPI wheels are, and what to do where there are none.
+"""EPICS libraries of the PyPI wheels, and what to do where there are none.
 
 The wheels' own `path` modules import setuptools; the folders are all that is needed here.
 """

@@ -1,4 +1,4 @@
-"""Is anybody listening where a cluster is said to be?
+"""Listening check: whether anybody listens where a cluster is said to be.
 
 Asked before a client is made. One that is made before its broker takes a tenth of a core for its waiting, and after the first refusal
 a third of a second to begin anew.

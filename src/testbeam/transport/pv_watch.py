@@ -1,4 +1,4 @@
-"""What devices ask of PVs: the newest value at any time, told of each change, reads, writes; over PVA or CA, by the EPICS_* variables.
+"""PVs as devices need them: the newest value at any time, told of each change, reads, writes; over PVA or CA, by the EPICS_* variables.
 
 A watch has one thread, which calls the callbacks. `snapshot` never waits; `get` asks the server.
 """

@@ -1,4 +1,4 @@
-"""What a PV held at one moment, whatever protocol it was read by."""
+"""Reading of a PV at one moment, whatever protocol it was read by."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

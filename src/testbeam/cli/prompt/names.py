@@ -1,4 +1,4 @@
-"""Which names a prompt has: the very ones that tests use, so that what is tried there can be saved as a test."""
+"""Names of a prompt: the very ones that tests use, so that what is tried there can be saved as a test."""
 
 import re
 from typing import TYPE_CHECKING, Any

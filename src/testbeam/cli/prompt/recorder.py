@@ -1,4 +1,4 @@
-"""What a prompt remembers: the cells that went well, to be saved as a test by `%save_test NAME`."""
+"""Record of a prompt: the cells that went well, to be saved as a test by `%save_test NAME`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

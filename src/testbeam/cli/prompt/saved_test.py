@@ -1,4 +1,4 @@
-"""How the lines of a prompt become a test: names become fixtures, imports and services, and what a test can't have is refused."""
+"""Test from the lines of a prompt: names become fixtures, imports and services, and what a test can't have is refused."""
 
 import ast
 import builtins

@@ -1,4 +1,4 @@
-"""What the Channel Access tools share: options, how a PV is found, how values are printed.
+"""Parts that the Channel Access tools share: options, finding a PV, printing values.
 
 Source: the manual pages of caget, caput, camonitor and cainfo of EPICS base 7, and what they print.
 """

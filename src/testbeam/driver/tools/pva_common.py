@@ -1,4 +1,4 @@
-"""What the PV Access tools share: options, how a PV is asked for, how values are printed.
+"""Parts that the PV Access tools share: options, asking for a PV, printing values.
 
 Source: the manual pages of pvget, pvput, pvmonitor and pvinfo of EPICS 7, and what they print.
 """

@@ -1,4 +1,4 @@
-"""What lies on a topic between two offsets, and which are the newest messages of those asked for?"""
+"""History of a topic: the messages between two offsets, and the newest of those asked for."""
 
 import math
 import threading

@@ -1,4 +1,4 @@
-"""Which topics are on a broker, how full are they, and what is on them?"""
+"""Listing of the topics on a broker: how full each is, and what is on it."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress

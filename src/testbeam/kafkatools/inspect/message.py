@@ -1,4 +1,4 @@
-"""Which Kafka message is this, and is it one of those that are asked for?"""
+"""Kafka message as it is inspected, and the filter of those that are asked for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

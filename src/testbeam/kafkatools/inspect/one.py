@@ -1,4 +1,4 @@
-"""Which message lies at this offset?"""
+"""The one message at an offset."""
 
 from testbeam.errors import SettingsError
 from testbeam.kafkatools.inspect.history import between, bounds

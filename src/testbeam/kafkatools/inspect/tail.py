@@ -1,4 +1,4 @@
-"""What came last on a topic, and what comes now?"""
+"""Tail of a topic: what came last, and what comes now."""
 
 import difflib
 import threading

@@ -1,4 +1,4 @@
-"""Where round tick values lie on an axis, and how they are written."""
+"""Scale of an axis: round tick values, and how they are written."""
 
 import math
 from dataclasses import dataclass

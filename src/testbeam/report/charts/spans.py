@@ -1,4 +1,4 @@
-"""Who was doing what when: one row a service, one bar a state."""
+"""Chart of spans: one row a service, one bar a state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How values reach a growing dataset: kept in memory, then appended in one write.
+"""Growing dataset: values are kept in memory, then appended in one write.
 
 One h5py append costs tens of µs however short it is, so nothing is ever written per message.
 Source: docs/reference/contracts/performance.md, "HDF5".

@@ -1,4 +1,4 @@
-"""What the file-writer decides about commands: take a job or refuse it, obey a stop or not, and in which words.
+"""Decisions of the file-writer about commands: take a job or refuse it, obey a stop or not, and in which words.
 
 Pure: times come in as arguments (ms since 1970), values go out. Source: docs/reference/contracts/filewriter.md, "Job flow".
 """

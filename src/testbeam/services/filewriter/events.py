@@ -1,4 +1,4 @@
-"""How the columns of one event source, with and without pixel ids, become one in the order the messages came."""
+"""Columns of one event source, with and without pixel ids, joined in the order the messages came."""
 
 from collections.abc import Sequence
 

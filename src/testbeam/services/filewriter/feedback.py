@@ -1,4 +1,4 @@
-"""What the writer says on Kafka (answers, status, finished files), and whether Kafka still listens."""
+"""Feedback of the writer on Kafka (answers, status, finished files), and whether Kafka still listens."""
 
 import json
 import socket

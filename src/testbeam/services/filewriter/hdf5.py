@@ -1,4 +1,4 @@
-"""How datasets and attributes are made by the thousand: HDF5's own calls, a tenth of the cost of h5py's comfortable ones."""
+"""Datasets and attributes by the thousand: HDF5's own calls, a tenth of the cost of h5py's comfortable ones."""
 
 from functools import lru_cache
 from typing import Any

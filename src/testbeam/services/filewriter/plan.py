@@ -1,4 +1,4 @@
-"""Which writer modules a nexus_structure asks for, group by group, checked before any file is made."""
+"""Plan of a file: the writer modules that a nexus_structure asks for, group by group, checked before any file is made."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

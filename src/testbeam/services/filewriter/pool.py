@@ -1,4 +1,4 @@
-"""How a writer gets jobs: as an idle member of the consumer group that shares the pool topic.
+"""Pool of jobs: the writer is an idle member of the consumer group that shares the pool topic.
 
 A writer with a job leaves the group, so that its share of the pool goes to the idle ones.
 """

@@ -1,4 +1,4 @@
-"""Which options the file-writer has. Source: docs/reference/contracts/filewriter.md, "Options"."""
+"""Options of the file-writer. Source: docs/reference/contracts/filewriter.md, "Options"."""
 
 import re
 from dataclasses import dataclass

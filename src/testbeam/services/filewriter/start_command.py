@@ -1,4 +1,4 @@
-"""What a start-up command file asks for: jobs and their stops as JSON, in the newer words of pl72 or the older FileWriter_* ones.
+"""Start-up command file: jobs and their stops as JSON, in the newer words of pl72 or the older FileWriter_* ones.
 
 Source: docs/reference/contracts/filewriter.md, "Seed-style start-up command".
 """

@@ -1,4 +1,4 @@
-"""How the IOC starts as a program: `python -m testbeam.services.ioc --address 127.0.5.3 --db my.db,P=X:`."""
+"""Entry of the IOC program: `python -m testbeam.services.ioc --address 127.0.5.3 --db my.db,P=X:`."""
 
 import sys
 

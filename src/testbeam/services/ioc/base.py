@@ -1,4 +1,4 @@
-"""Which functions of EPICS base, QSRV2 and its libraries the IOC calls, over ctypes."""
+"""Functions of EPICS base, QSRV2 and its libraries that the IOC calls, over ctypes."""
 
 import ctypes
 from dataclasses import dataclass

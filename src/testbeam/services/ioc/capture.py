@@ -1,4 +1,4 @@
-"""What C code of this process prints on standard error."""
+"""Capture of what C code of this process prints on standard error."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What EPICS base found wrong with a database, in one line, out of what it prints on several.
+"""Complaints of EPICS base about a database, in one line, out of what it prints on several.
 
 Source: dbLexRoutines.c and dbYacc.y of EPICS base 7.0.10: `ERROR: <problem>`, a hint, then `at or before 'x' in path "." file "f" line n`.
 """

@@ -1,4 +1,4 @@
-"""Which database files to load with which macros, and what can be seen wrong with them before EPICS base reads them."""
+"""Database files with their macros, and what can be seen wrong with them before EPICS base reads them."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How `iocInit` is spared the 0.5 s that it sleeps between starting the scan tasks and processing the first records.
+"""The 0.5 s that `iocInit` sleeps between starting the scan tasks and processing the first records, spared.
 
 The sleep is 2/3 of an IOC's start, and nothing waits for anything in it: since base 3.15 the scan tasks are waited for one by one. It can't
 be switched off, so for that one step the entry of libdbCore's procedure linkage table for `epicsThreadSleep` leads to `sched_yield`. Where

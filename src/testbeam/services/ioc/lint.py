@@ -1,4 +1,4 @@
-"""What can be seen wrong with an IOC before it runs: its start-up files, databases and protocols held against each other.
+"""Lint of an IOC before it runs: its start-up files, databases and protocols held against each other.
 
 Nothing is run and base is not loaded: only its definitions are read.
 Source: docs/reference/ioc-lint.md.

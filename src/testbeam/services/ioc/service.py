@@ -1,4 +1,4 @@
-"""What the IOC does from its start to its end."""
+"""The IOC from its start to its end."""
 
 import faulthandler
 import json

@@ -1,4 +1,4 @@
-"""Which options the IOC has."""
+"""Options of the IOC."""
 
 from dataclasses import dataclass
 from pathlib import Path

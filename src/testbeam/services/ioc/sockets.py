@@ -1,4 +1,4 @@
-"""Whether this process holds the ports it was meant to."""
+"""Ports of this process: whether it holds those it was meant to."""
 
 import socket
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""How a start-up file (`st.cmd`) is run, line by line, as iocsh runs it, from a source tree that has not been built.
+"""Start-up file (`st.cmd`), run line by line as iocsh runs it, from a source tree that has not been built.
 
 A command that iocsh does not know is noted with file and line, and the next one is run. What can't be loaded at all is an error.
 Source: docs/reference/contracts/ioc.md, "Start-up files"; iocsh of EPICS base 7.0.10.

@@ -1,4 +1,4 @@
-"""How a simulator starts as a program: `python -m testbeam.simulators.devices --device power_supply --port 9999`."""
+"""Entry of the simulator program: `python -m testbeam.simulators.devices --device power_supply --port 9999`."""
 
 import sys
 

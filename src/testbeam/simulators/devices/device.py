@@ -1,4 +1,4 @@
-"""What a simulated device is: state, commands with their replies, and how its state moves with time.
+"""Simulated device: state, commands with their replies, and how its state moves with time.
 
 A command is a method marked by `@command(pattern)`. Its groups become arguments, converted as the annotations say (float, int, str,
 bytes); what it returns is the reply, None is no reply. A request that no pattern matches in whole is passed to `unknown`.

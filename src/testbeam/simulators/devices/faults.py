@@ -1,4 +1,4 @@
-"""What goes wrong on the way from a simulated device: late, lost, garbled, split, doubled and cut replies, silence, a closed line.
+"""Faults on the way from a simulated device: late, lost, garbled, split, doubled and cut replies, silence, a closed line.
 
 Each fault has a share from 0 to 1 of the replies that it befalls, drawn from the device's seeded generator, or a time.
 """

@@ -1,4 +1,4 @@
-"""What the program of a simulator does from its start to its end."""
+"""The program of a simulator from its start to its end."""
 
 import json
 import logging

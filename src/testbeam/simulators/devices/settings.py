@@ -1,4 +1,4 @@
-"""Which options a simulator has."""
+"""Options of a simulator."""
 
 from dataclasses import dataclass
 from pathlib import Path

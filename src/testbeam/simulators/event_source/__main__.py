@@ -1,4 +1,4 @@
-"""How the event source starts as a program: `python -m testbeam.simulators.event_source --bootstrap 127.0.0.1:9092`."""
+"""Entry of the event source program: `python -m testbeam.simulators.event_source --bootstrap 127.0.0.1:9092`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Which events a pulse has: the same seed and pulse give the same events, however many pulses are made before or beside it."""
+"""Events of a pulse: the same seed and pulse give the same events, however many pulses are made before or beside it."""
 
 from dataclasses import dataclass
 from typing import TypeAlias

@@ -1,4 +1,4 @@
-"""Where the panel's pixels, the source and the monitor are, read from the shipped instrument."""
+"""Geometry of the panel's pixels, the source and the monitor, read from the shipped instrument."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What became of each message that was handed to Kafka: acknowledged, or dropped with a reason."""
+"""Outcome of each message that was handed to Kafka: acknowledged, or dropped with a reason."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""Where on the panel neutrons of a wavelength arrive: what a lamellar powder and small particles scatter, behind a beam stop.
+"""Pattern of the neutrons of a wavelength on the panel: what a lamellar powder and small particles scatter, behind a beam stop.
 
 Silver behenate, the small-angle calibrant, has equidistant rings at multiples of q = 0.1076 Å⁻¹: sharp where the spectrum has its line.
 """

@@ -1,4 +1,4 @@
-"""When are pulses, and how many a second?"""
+"""Pulses: their times and their rate."""
 
 from dataclasses import dataclass
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""What the event source does from its start to its end: settings that can be used, a broker with the topics, pulses."""
+"""The event source from its start to its end: settings that can be used, a broker with the topics, pulses."""
 
 import logging
 import threading

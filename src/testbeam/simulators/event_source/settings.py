@@ -1,4 +1,4 @@
-"""Which options the event source has."""
+"""Options of the event source."""
 
 from dataclasses import dataclass
 

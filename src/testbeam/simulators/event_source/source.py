@@ -1,4 +1,4 @@
-"""What the source sends, and when: a pulse when its time has come, and a heartbeat."""
+"""Messages of the source and their times: a pulse when its time has come, and a heartbeat."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What fake detectors send: each pulse the events of every source of every detector, or an image of every camera."""
+"""Fake detectors: each pulse the events of every source of every detector, or an image of every camera."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""What fake logs send: once a pulse (by default each second) a value of every PV, from 0 to 90 and back."""
+"""Fake logs: once a pulse (by default each second) a value of every PV, from 0 to 90 and back."""
 
 import logging
 import threading

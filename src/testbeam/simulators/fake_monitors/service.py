@@ -1,4 +1,4 @@
-"""What fake monitors send: each pulse one message a monitor, fewer events with each one down the beam."""
+"""Fake monitors: each pulse one message a monitor, fewer events with each one down the beam."""
 
 import logging
 import threading

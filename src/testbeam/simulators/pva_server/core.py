@@ -1,4 +1,4 @@
-"""How the simulated devices move. Pure: times (monotonic s) come in."""
+"""Motion of the simulated devices. Pure: times (monotonic s) come in."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Does a Channel Access server answer?"""
+"""Probe of a Channel Access server."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Does a service send its status (x5f2) to Kafka?"""
+"""Probe of a service's status (x5f2) on Kafka."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Has a service of ours, or of the facility's, told Kafka that it is there and idle?"""
+"""Probe of an idle service of ours, or of the facility's, by its status on Kafka."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Do a cache and a daemon of NICOS answer, each in its own protocol?"""
+"""Probe of a cache and a daemon of NICOS, each asked in its own protocol."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Does somebody send to a topic?"""
+"""Probe of a topic that grows."""
 
 from dataclasses import dataclass
 

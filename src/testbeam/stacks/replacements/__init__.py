@@ -1,1 +1,1 @@
-"""How a facility's own build takes the place of ours: one role a file, with `local_build`, `command` and `external`."""
+"""Parts that replacements by a facility's own builds share."""

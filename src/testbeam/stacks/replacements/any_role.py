@@ -1,4 +1,4 @@
-"""How a service whose role has no rule of its own is replaced: its probe stays, since that asks the protocol."""
+"""Replacement of a service whose role has no rule of its own: its probe stays, since that asks the protocol."""
 
 from dataclasses import replace
 from pathlib import Path

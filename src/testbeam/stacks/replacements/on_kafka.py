@@ -1,4 +1,4 @@
-"""What services have in common that are reached by Kafka alone: file-writers and forwarders."""
+"""Replacement of services that are reached by Kafka alone: file-writers and forwarders."""
 
 from dataclasses import replace
 

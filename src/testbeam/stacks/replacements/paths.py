@@ -1,4 +1,4 @@
-"""Whether what a user says to run in place of ours is there, and what is needed to run it."""
+"""Paths that a user gives to be run in place of ours: whether each is there, and what is needed to run it."""
 
 import os
 import shutil

@@ -1,1 +1,1 @@
-"""How the tables of a testbeam.toml become services: one noun a file; `toml_file.py` puts them together."""
+"""Services from the tables of a testbeam.toml, one noun a file; `file.py` puts them together."""

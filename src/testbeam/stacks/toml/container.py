@@ -1,4 +1,4 @@
-"""How `container = "image"`, or a table, becomes a service that runs in a container."""
+"""Service in a container, from `container = "image"` or a table."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a stack is declared in a file, testbeam.toml, rather than in Python. Format: docs/reference/testbeam-toml.md."""
+"""Declaration of a stack in a file, testbeam.toml, rather than in Python. Format: docs/reference/testbeam-toml.md."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Whether a value from TOML is what a parameter's annotation asks for, and what becomes of it."""
+"""Values of TOML fitted to what a parameter's annotation asks for."""
 
 import collections.abc
 import dataclasses

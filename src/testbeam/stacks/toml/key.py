@@ -1,4 +1,4 @@
-"""How an error in a testbeam.toml says at which key it is."""
+"""Key of a testbeam.toml, as an error names it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""How a table with `role = "…"` becomes a service: its keys are the parameters of the role."""
+"""Service from a table with `role = "…"`: its keys are the parameters of the role."""
 
 import inspect
 import types

@@ -1,4 +1,4 @@
-"""How the keys that any service may have become fields of a Service."""
+"""Fields of a Service from the keys that any service may have."""
 
 import math
 import signal

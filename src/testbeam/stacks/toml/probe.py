@@ -1,4 +1,4 @@
-"""How a `ready` table, `{probe = "port", port = "web"}`, becomes a probe; a list of them asks that all be ready."""
+"""Probe from a `ready` table, `{probe = "port", port = "web"}`; a list of them asks that all be ready."""
 
 from collections.abc import Callable
 from pathlib import Path

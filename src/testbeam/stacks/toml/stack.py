@@ -1,4 +1,4 @@
-"""How the tables of a testbeam.toml become a Stack: the same one that Python would declare."""
+"""Stack from the tables of a testbeam.toml: the same one that Python would declare."""
 
 import re
 from collections.abc import Mapping

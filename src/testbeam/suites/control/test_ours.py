@@ -1,4 +1,4 @@
-"""What only testbeam's control has: the chat, which the field has given up, and a counter behind EPICS."""
+"""Tests of what only testbeam's control has: the chat, which the field has given up, and a counter behind EPICS."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a test of a file-writer holds in hand: a writer on the shared broker, topics of its own, and data to send."""
+"""Writer on the shared broker for a test, with topics of its own and data to send."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What is in the file: exactly the data of the job's window."""
+"""Tests of the data in the file: exactly those of the job's window."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What the writer says and does about jobs, from idle to idle."""
+"""Tests of jobs: what the writer says and does about them, from idle to idle."""
 
 import time
 import uuid

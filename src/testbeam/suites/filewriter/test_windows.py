@@ -1,4 +1,4 @@
-"""Which messages belong into a file: by their own times, whatever Kafka's times and those of others are."""
+"""Tests of time windows: messages belong into a file by their own times, whatever Kafka's times and those of others are."""
 
 import time
 

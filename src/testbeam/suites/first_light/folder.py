@@ -1,4 +1,4 @@
-"""Where a smoke run leaves its things: `runtime/`, or the next free number beside it while another run is in there."""
+"""Folder of a smoke run: `runtime/`, or the next free number beside it while another run is in there."""
 
 import fcntl
 import os

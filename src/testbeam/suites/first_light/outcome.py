@@ -1,4 +1,4 @@
-"""What a smoke run came to: everything that its summary, report and JSON say."""
+"""Outcome of a smoke run: everything that its summary, report and JSON say."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the finished NeXus file shows: the panel's image, the time-of-flight spectrum, and a trace of each PV."""
+"""Pictures of the finished NeXus file: the panel's image, the time-of-flight spectrum, and a trace of each PV."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a smoke run does, as values: which PVs go to which topic by which protocol, what the file looks like, when it is written."""
+"""Plan of a smoke run, as values: which PVs go to which topic by which protocol, what the file looks like, when it is written."""
 
 import uuid
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What must not stall, crash or double anything: broken payloads, impossible times, restarts."""
+"""Tests of what must not stall, crash or double anything: broken payloads, impossible times, restarts."""
 
 import time
 from typing import Any

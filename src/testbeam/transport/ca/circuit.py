@@ -1,4 +1,4 @@
-"""Who gets what arrives on one TCP connection to a Channel Access server."""
+"""Circuit: one TCP connection to a Channel Access server, and who gets what arrives on it."""
 
 import getpass
 import itertools

@@ -1,4 +1,4 @@
-"""How a Channel Access client comes to a channel on the server at one address."""
+"""Channel Access client of the server at one address."""
 
 from dataclasses import dataclass, field
 from types import TracebackType

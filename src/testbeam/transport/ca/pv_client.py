@@ -1,4 +1,4 @@
-"""How PVs of one IOC are read and written by Channel Access without a connection to look after."""
+"""PVs of one IOC read and written by Channel Access without a connection to look after."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether the server at an address has a PV, asked by UDP as every CA client asks."""
+"""Search for a PV on the server at an address, asked by UDP as every CA client asks."""
 
 import os
 import select

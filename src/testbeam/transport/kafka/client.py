@@ -1,4 +1,4 @@
-"""How services and clients reach Kafka: producers, readers that assign (no group), topics; all over confluent-kafka.
+"""Kafka for services and clients: producers, readers that assign (no group), topics; all over confluent-kafka.
 
 Figures behind the defaults: docs/reference/contracts/performance.md, "Kafka client".
 """

@@ -1,4 +1,4 @@
-"""How a broker without TLS or SASL is asked, on a plain socket, whether it can be used; and how it is made ready for its first users."""
+"""Plain-socket questions to a broker without TLS or SASL: whether it can be used; and its preparation for its first users."""
 
 import socket
 import time

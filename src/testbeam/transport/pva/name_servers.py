@@ -1,4 +1,4 @@
-"""Has a PVA server that was away come back?
+"""Return of a PVA server that was away.
 
 pvxs tries a name server that refused it only every 10 s, repeats a search only after seconds, and heeds `hurryUp` once in 30 s: an IOC
 that restarts would be missed for as long. A new context asks at once; so while PVs are missing we knock at the servers' ports, and the

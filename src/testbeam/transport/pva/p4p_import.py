@@ -1,4 +1,4 @@
-"""How is p4p imported in 30 ms rather than 200?
+"""Import of p4p in 30 ms rather than 200.
 
 p4p looks for its libraries with `setuptools_dso.runtime`, a small module; but the package around it imports all of setuptools. While p4p is
 imported, a stand-in for that package offers the module alone. Where that does not work p4p is imported as it is.

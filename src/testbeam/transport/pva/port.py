@@ -1,4 +1,4 @@
-"""Whether what listens at an address speaks PV Access, without a PVA library.
+"""PV Access at an address: whether what listens there speaks it, without a PVA library.
 
 Source: pvAccess Protocol Specification, "Connection Validation": a server speaks first, with a control message that sets the byte order.
 """

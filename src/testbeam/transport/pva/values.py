@@ -1,4 +1,4 @@
-"""What a PVA structure holds, as a reading, and how a value is put into one.
+"""Readings from PVA structures, and values put into them.
 
 Source: EPICS Normative Types 1.0 (NTScalar, NTScalarArray, NTEnum); the type codes are p4p's.
 """

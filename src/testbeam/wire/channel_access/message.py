@@ -1,4 +1,4 @@
-"""How Channel Access frames its messages.
+"""Frames of Channel Access messages.
 
 Source: Channel Access Protocol Specification, "Message Structure" and "Commands".
 """

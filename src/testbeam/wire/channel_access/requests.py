@@ -1,4 +1,4 @@
-"""What a Channel Access client says, and how the answers that are no values read.
+"""Requests of a Channel Access client, and the answers that are no values.
 
 Source: Channel Access Protocol Specification, "Commands (UDP and TCP)", "Commands (TCP)".
 """

@@ -1,4 +1,4 @@
-"""How Channel Access lays out values with their alarm, time, units and limits (the DBR types).
+"""Values of Channel Access with their alarm, time, units and limits (the DBR types).
 
 Source: db_access.h of EPICS base 7; "Payload Data Types" of the Channel Access Protocol Specification.
 """

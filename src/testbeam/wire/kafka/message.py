@@ -1,4 +1,4 @@
-"""What is one message on Kafka, apart from what its payload says?"""
+"""Kafka message, apart from what its payload says."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias

@@ -1,4 +1,4 @@
-"""Which time does a value itself bear?"""
+"""Time that a value itself bears."""
 
 from typing import Any
 

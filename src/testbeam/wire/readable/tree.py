@@ -1,4 +1,4 @@
-"""What is a value as JSON: everything in it, or with long arrays and texts shortened?"""
+"""Value as JSON: everything in it, or with long arrays and texts shortened."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What does one line say of a decoded value? A schema without words of its own is told field by field."""
+"""One line for a decoded value; a schema without words of its own is told field by field."""
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass

@@ -1,4 +1,4 @@
-"""Where does a block of a recording begin and end, is it whole, and where does the next one begin behind damage?"""
+"""Blocks of a recording: where one begins and ends, whether it is whole, and where the next one begins behind damage."""
 
 import zlib
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What does a recording say of itself, at its beginning and at its end?"""
+"""Facts of a recording, at its beginning and at its end."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How is a batch of Kafka messages laid out in a block, column by column?"""
+"""Batch of Kafka messages laid out in a block, column by column."""
 
 import json
 from collections.abc import Iterator, Sequence

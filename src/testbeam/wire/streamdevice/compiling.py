@@ -1,4 +1,4 @@
-"""How a protocol of a file becomes a program: arguments and variables put in, strings coded, formats made.
+"""Program from a protocol of a file: arguments and variables put in, strings coded, formats made.
 
 Source: docs/reference/contracts/ioc.md, "Protocols".
 """

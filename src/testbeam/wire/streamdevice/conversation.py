@@ -1,4 +1,4 @@
-"""How a protocol talks to its device: a generator that asks for writes, reads and waits, and says at its end how it went.
+"""Conversation of a protocol with its device: a generator that asks for writes, reads and waits, and says at its end how it went.
 
 It does no I/O and knows no clock: whoever runs it does what it asks for and sends back what came of it. Values come from a record and go
 to a record through `Record`, which is a Protocol here.

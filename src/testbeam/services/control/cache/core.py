@@ -1,4 +1,4 @@
-"""What the cache holds and answers: keys with time and ttl, subscriptions, locks, rewrites, history. Pure: time comes in.
+"""Store of the cache and its answers: keys with time and ttl, subscriptions, locks, rewrites, history. Pure: time comes in.
 
 `Core.take` is the whole of a client's input, as text of whole lines. What is to be sent is left in `outgoing`, a list of lines for each
 client; a line goes to one at most once, and never to the client that told it.

@@ -1,4 +1,4 @@
-"""What a change in the cache becomes on the topic: f144 for numbers, al00 for states. Pure.
+"""Messages of the collector from changes in the cache: f144 for numbers, al00 for states. Pure.
 
 Key and source name are the device's name in lower case. Truth values are whole numbers, texts are nothing; an alarm is sent when it
 changes. What is sent again bears its old time, so that a receiver can tell it from news.

@@ -1,4 +1,4 @@
-"""What a script may say: the commands of the field, by their names there.
+"""Commands of a script, by their names in the field.
 
 Devices are given by name or as they are. Each command is a method here; `EXPOSED` gives the names that scripts know them by.
 Source: docs/reference/control-commands.md.

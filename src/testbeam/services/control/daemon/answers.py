@@ -1,4 +1,4 @@
-"""What the daemon answers to each command, and who may give it.
+"""Answers of the daemon to each command, and who may give it.
 
 A method `_<command>` takes the client and the arguments and returns the reply; a `ControlError` is the refusal. What asks for control is
 refused while somebody of a higher level has it; an admin may do anything, and an emergency stop anybody.

@@ -1,4 +1,4 @@
-"""A dry run: a script run on copies of the devices, without hardware and in no time; what would it do, and how long would it take?
+"""Dry run: a script run on copies of the devices, without hardware and in no time: what it would do, and how long it would take.
 
 Values are those that the cache has at the start, limits are the real ones, and motions take distance over speed. It ends by itself after a
 number of steps or seconds, so that an endless script is no trap.

@@ -1,4 +1,4 @@
-"""Who may log in, and with which rights; passwords are kept as hashes and never told."""
+"""Users of the daemon and their rights; passwords are kept as hashes and never told."""
 
 import base64
 import hashlib

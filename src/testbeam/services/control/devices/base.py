@@ -1,4 +1,4 @@
-"""What every device is: parameters, a value, a status; kept in the cache.
+"""Base of every device: parameters, a value, a status; kept in the cache.
 
 A class tells its parameters in `parameters`, the devices it works with in `attached`, and the names it has in the field in `field_names`;
 all three add up along its bases. The `do_…` methods are what a class has of its own; in a dry run none of them is called.

@@ -1,4 +1,4 @@
-"""What devices ask of the session that holds them."""
+"""Protocols of what devices ask of the session that holds them."""
 
 import threading
 from collections.abc import Mapping

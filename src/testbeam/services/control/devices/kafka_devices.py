@@ -1,4 +1,4 @@
-"""What devices that speak through Kafka have in common: brokers, sending, listening."""
+"""Base of devices that speak through Kafka: brokers, sending, listening."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""Which class a setup means: dotted names of the field, and what of ours stands for each.
+"""Registry of device classes: dotted names of the field, and what of ours stands for each.
 
 A class is imported when the first device of it is made. To add one, add its module and its names here.
 """

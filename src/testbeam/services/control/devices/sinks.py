@@ -1,4 +1,4 @@
-"""Where the points of scans go: messages on the console, events to clients, files of text.
+"""Data sinks of scans: messages on the console, events to clients, files of text.
 
 Source: docs/reference/control-commands.md, "Data sinks".
 """

@@ -1,4 +1,4 @@
-"""When is a device polled? Pure: times (s) come in.
+"""Poll times of devices. Pure: times (s) come in.
 
 A device is read every `pollinterval`, twice a second while it is busy; one that tells its changes by itself is read when it has. A
 device that fails is tried again after a pause that doubles up to its interval: one that has come back is polled within an interval.

@@ -1,4 +1,4 @@
-"""What a setup declares: values only, nothing is created yet."""
+"""Declarations of a setup: values only, nothing is created yet."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

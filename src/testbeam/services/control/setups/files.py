@@ -1,4 +1,4 @@
-"""How setup files are read: each is run as Python in a namespace of its own, and what it names is checked.
+"""Setup files: each is run as Python in a namespace of its own, and what it names is checked.
 
 A file with an error is a setup with a `problem`, which names file and line; the others are read all the same. Setups of one name in
 several folders are one setup: devices and lists add up, and a device set to None in a later folder is taken away.

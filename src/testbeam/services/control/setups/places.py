@@ -1,4 +1,4 @@
-"""Where services are, as setups say: the address of the cache, of the daemon."""
+"""Addresses of services, as setups say them: of the cache, of the daemon."""
 
 from collections.abc import Mapping
 

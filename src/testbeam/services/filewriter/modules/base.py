@@ -1,4 +1,4 @@
-"""What a writer module is: the datasets of one stream in one group, and how rows get into them."""
+"""Base of the writer modules: the datasets of one stream in one group, and how rows get into them."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, TypeVar

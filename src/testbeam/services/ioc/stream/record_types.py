@@ -1,4 +1,4 @@
-"""Which fields of a record are meant, for each type of record and of format.
+"""Fields of a record that a format reads and writes, for each type of record and of format.
 
 `write` returns the values that a format writes, `read` stores what it finds and returns whether the record shall convert its raw value
 (OK), shall not (DO_NOT_CONVERT), or has no place for it (None).

@@ -1,4 +1,4 @@
-"""What went over the ports of an IOC, kept for whoever asks why a PV is not what it should be.
+"""Transcript of the ports of an IOC, kept for whoever asks why a PV is not what it should be.
 
 One JSON object a line: `t` seconds since 1970, `port`, `record`, `kind`, `data` (one character a byte), `note`.
 """

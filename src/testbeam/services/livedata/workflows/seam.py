@@ -1,4 +1,4 @@
-"""What every workflow is: takes data of its sources, gives outputs at the end of each window, begins anew on a reset."""
+"""Protocol of every workflow: takes data of its sources, gives outputs at the end of each window, begins anew on a reset."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

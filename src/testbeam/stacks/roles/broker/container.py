@@ -1,4 +1,4 @@
-"""How Apache Kafka in a container becomes part of a stack.
+"""Apache Kafka in a container as part of a stack.
 
 Source: the usage guide of the image apache/kafka: a property is the variable `KAFKA_` and its name, `.` as `_`, `_` as `__`, `-` as `___`.
 """

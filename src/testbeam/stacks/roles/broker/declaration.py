@@ -1,4 +1,4 @@
-"""How Apache Kafka becomes part of a stack: ours, a Kafka that is installed, or a broker that runs already."""
+"""Apache Kafka as part of a stack: ours, a Kafka that is installed, or a broker that runs already."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How another Kafka takes the place of ours."""
+"""Another Kafka in place of ours."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How instrument control becomes part of a stack: its four programs, over one folder of setups."""
+"""Instrument control as part of a stack: its four programs, over one folder of setups."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""How genuine NICOS takes the place of our instrument control: a checkout, with an environment of its own to run it.
+"""Genuine NICOS in place of our instrument control: a checkout, with an environment of its own to run it.
 
 Source: docs/reference/contracts/control.md, "Genuine NICOS as a program".
 """

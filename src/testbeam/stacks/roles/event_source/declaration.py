@@ -1,4 +1,4 @@
-"""How an event source becomes part of a stack: seeded neutron events on the detector's and the monitor's topic."""
+"""Event source as part of a stack: seeded neutron events on the detector's and the monitor's topic."""
 
 from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.probes.log_line import LogLine

@@ -1,4 +1,4 @@
-"""How another source of events takes the place of ours."""
+"""Another source of events in place of ours."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How a file-writer becomes part of a stack: ours, or the facility's own build of kafka-to-nexus."""
+"""File-writer as part of a stack: ours, or the facility's own build of kafka-to-nexus."""
 
 import json
 from collections.abc import Mapping

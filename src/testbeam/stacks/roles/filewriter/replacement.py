@@ -1,4 +1,4 @@
-"""How a build of kafka-to-nexus takes the place of our file-writer. Source: docs/reference/contracts/filewriter.md, "Options"."""
+"""Build of kafka-to-nexus in place of our file-writer. Source: docs/reference/contracts/filewriter.md, "Options"."""
 
 import os
 from dataclasses import replace

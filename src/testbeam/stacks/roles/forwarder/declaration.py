@@ -1,4 +1,4 @@
-"""How a forwarder becomes part of a stack: ours, or the facility's own build of ess-dmsc/forwarder."""
+"""Forwarder as part of a stack: ours, or the facility's own build of ess-dmsc/forwarder."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

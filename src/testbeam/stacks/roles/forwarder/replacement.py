@@ -1,4 +1,4 @@
-"""How a checkout of ess-dmsc/forwarder takes the place of our forwarder. Source: docs/reference/contracts/forwarder.md, "Options"."""
+"""Checkout of ess-dmsc/forwarder in place of our forwarder. Source: docs/reference/contracts/forwarder.md, "Options"."""
 
 from pathlib import Path
 

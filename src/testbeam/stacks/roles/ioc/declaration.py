@@ -1,4 +1,4 @@
-"""How an IOC joins a stack: our own host of EPICS base with the user's databases, or the demo records."""
+"""IOC as part of a stack: our own host of EPICS base with the user's databases, or the demo records."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How a compiled IOC, with its own st.cmd and databases, takes the place of ours. Source: docs/reference/contracts/ioc.md, "Isolation"."""
+"""Compiled IOC, with its own st.cmd and databases, in place of ours. Source: docs/reference/contracts/ioc.md, "Isolation"."""
 
 import os
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How a checkout of scipp/esslivedata, or another program, takes the place of our live data.
+"""Checkout of scipp/esslivedata, or another program, in place of our live data.
 
 Source: docs/reference/contracts/livedata.md, "Names of its test harness".
 """

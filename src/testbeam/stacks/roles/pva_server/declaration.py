@@ -1,4 +1,4 @@
-"""How the server of simulated PVs becomes part of a stack, on a loopback address of its own."""
+"""Server of simulated PVs as part of a stack, on a loopback address of its own."""
 
 from testbeam.clients.pvs import PvHandle, open_client
 from testbeam.kit.handle import Handle

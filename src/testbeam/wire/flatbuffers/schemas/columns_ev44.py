@@ -1,4 +1,4 @@
-"""How are many ev44 messages read at once? Their arrays are put end to end by source, copied once.
+"""Columns of many ev44 messages read at once: their arrays are put end to end by source, copied once.
 
 Source: ev44_events.fbs.
 """

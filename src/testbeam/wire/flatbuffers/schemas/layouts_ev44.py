@@ -1,4 +1,4 @@
-"""Where do the arrays stand in an ev44 message as ess-streaming-data-types builds it?
+"""Layouts of ev44 messages as ess-streaming-data-types builds them: where their arrays stand.
 
 A message that has the very beginning of one of its two layouts, with its arrays and name one after the other inside the buffer,
 needs no other check; any other message is read by the table-driven reader, which has the last word.
