@@ -141,3 +141,41 @@ def test_a_killed_forwarder_is_told_and_gets_its_streams_again(run: Run, client:
 
     run["forwarder"].start()
     wait_for(lambda: client.status("KafkaForwarder")[0] == 200)
+
+
+def test_a_killed_collector_sends_what_is_new_when_it_is_back(run: Run, client: Client) -> None:
+    from testbeam.model.samples import LogValue
+    from testbeam.wire.flatbuffers import registry
+
+    run["collector"].kill()
+    client.maw(client.dev("SmokeBasicMoveable"), 6.5)
+    run["collector"].start()
+
+    def sent() -> bool:
+        decoded = [registry.decode(one.payload) for one in run["broker"].topic("test_smoke_nicos_devices").messages()]  # type: ignore[attr-defined]
+        values = [one for one in decoded if isinstance(one, LogValue) and one.source_name == "smokebasicmoveable"]
+        return any(float(one.value) == pytest.approx(6.5, abs=0.01) for one in values)
+
+    wait_for(sent)
+
+
+def test_a_scan_goes_on_without_poller_and_collector(run: Run, client: Client) -> None:
+    reqid = client.queue("scan(SmokeBasicMoveable, [0, 1, 2, 3], t=0.2)")
+    time.sleep(0.5)
+    run["poller"].kill()
+    run["collector"].kill()
+    client.wait_done(reqid, timeout=30)
+
+    assert client.read("SmokeBasicMoveable") == pytest.approx(3, abs=0.01)
+    run["poller"].start()
+    run["collector"].start()
+
+
+def test_every_part_ends_in_order_with_the_cache_gone(run: Run) -> None:
+    run["cache"].kill()
+    for part in ("daemon", "poller", "collector"):
+        handle = run[part]
+        handle.stop()
+        assert handle.exit_code == 0, f"{part} ended with {handle.exit_code}: {handle.log_tail()}"
+    for part in ("cache", "poller", "collector", "daemon"):
+        run[part].start()
