@@ -1,4 +1,4 @@
-"""What of a file its start command alone determines: groups, attributes, static datasets, links, and the marks of streams.
+"""Statics of a file: what its start command alone determines: groups, attributes, static datasets, links, and the marks of streams.
 
 Files that begin as the copy of a template may have other values where the template has them: those are not judged.
 """
