@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from threading import Event
 
+from confluent_kafka import Message
+
 from testbeam.errors import TransportError
 from testbeam.services.livedata.core import Batch
 from testbeam.transport.kafka.client import Reader
@@ -23,6 +25,7 @@ class Reading:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self.next_offsets: dict[tuple[str, int], int] = {}
+        self._later: list[Message] = []
 
     def begin(self, topics: Iterable[str], stop: Event, within_s: float) -> None:
         """Wait for the topics, and note where their ends are.
@@ -51,11 +54,13 @@ class Reading:
         self.next_offsets = dict(offsets)
 
     def batches(self, ends: Mapping[tuple[str, int], int] | None = None) -> Iterator[Batch]:
-        """Yield what has come, by partition, in order; waits a little for the first. What lies at `ends` or beyond is left out."""
+        """Yield what has come, by partition, in order; waits a little for the first. What lies at `ends` or beyond is kept for later."""
         found: dict[tuple[str, int], tuple[list[bytes], list[int]]] = {}
-        for message in self._reader.read(_MOST, _LOOK_S):
+        later, self._later = self._later, []
+        for message in [*later, *self._reader.read(_MOST, _LOOK_S)]:
             place = message.topic() or "", message.partition() or 0
             if ends is not None and (message.offset() or 0) >= ends.get(place, 0):
+                self._later.append(message)
                 continue
             payloads, kafka_ms = found.setdefault(place, ([], []))
             payloads.append(message.value() or b"")

@@ -21,7 +21,10 @@ class ServiceLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Times are seconds since the start of the run; `messages` counts by topic; `events` are those of the panel in the file."""
+    """Times are seconds since the start of the run; `messages` counts by topic; `events` are those of the panel in the file.
+
+    `counted_live` are those that live data counted, or told as dropped, in the same time.
+    """
 
     plan: Plan
     services: tuple[ServiceLine, ...]
@@ -29,6 +32,7 @@ class Outcome:
     total_s: float
     messages: Mapping[str, int]
     events: int
+    counted_live: int
     file: Path
     report: Path
     audit: AuditResult
@@ -36,8 +40,8 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Tell whether the audit is clean and the file holds events."""
-        return self.audit.ok and self.events > 0
+        """Tell whether the audit is clean, the file holds events, and live data counted the same."""
+        return self.audit.ok and self.events > 0 and self.counted_live == self.events
 
     @property
     def broker_ready_s(self) -> float:
@@ -55,6 +59,7 @@ class Outcome:
             "broker_ready_s": round(self.broker_ready_s, 3),
             "services": [{"name": line.name, "ready_s": round(line.ready_s, 3)} for line in self.services],
             "audit": {key: audit[key] for key in keys},
+            "livedata": {"events": self.events, "counted": self.counted_live},
             "file": str(self.file),
             "report": str(self.report),
         }

@@ -18,6 +18,7 @@ from testbeam.kit.run import Run
 from testbeam.stacks.reference import TIME_AFTER_STOP_S, light_chain
 from testbeam.stacks.roles.broker.declaration import BrokerHandle
 from testbeam.suites.first_light import pictures
+from testbeam.suites.first_light.live_counts import live_counts
 from testbeam.suites.first_light.outcome import Outcome, ServiceLine
 from testbeam.suites.first_light.page import page
 from testbeam.suites.first_light.plan import FILE_NAME, Plan
@@ -65,9 +66,12 @@ class Session:
 
     def outcome(self) -> Outcome:
         """Take all steps, audit the file and write the report."""
-        file = Steps(self.plan, self._run, self.say).take()
-        self._is_written = True
-        outcome = self._judged(file)
+        with live_counts(self._run, self.plan.topics) as live:
+            file = Steps(self.plan, self._run, self.say, live).take()
+            self._is_written = True
+            counted = live.finish()
+            self.say(f"{counted:,} events of the panel counted live")
+            outcome = self._judged(file, counted)
         outcome.report.write_text(page(outcome), encoding="utf-8")
         return outcome
 
@@ -96,7 +100,7 @@ class Session:
                 self.unfinished = None if self._is_written else set_apart(self.folder / FILE_NAME)
         self._run.check()
 
-    def _judged(self, file: Path) -> Outcome:
+    def _judged(self, file: Path, counted: int) -> Outcome:
         broker = self._run.service("broker", BrokerHandle)
         job = find_job(broker.kafka, [self.plan.topics.pool], job_id=self.plan.job_id)
         result = audit(broker.kafka, job, file, Leeway(after_s=TIME_AFTER_STOP_S))
@@ -108,6 +112,7 @@ class Session:
             total_s=time.monotonic() - self._started_s,
             messages={name: broker.topic(name).count() for name in self.plan.topics.all},
             events=pictures.count_events(file),
+            counted_live=counted,
             file=file,
             report=self.folder / "report.html",
             audit=result,

@@ -12,6 +12,7 @@ from testbeam.stacks.roles.broker.declaration import BrokerHandle
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle
 from testbeam.stacks.roles.forwarder.declaration import ForwarderHandle
 from testbeam.stacks.roles.ioc.declaration import IocHandle
+from testbeam.suites.first_light.live_counts import LiveCounts
 from testbeam.suites.first_light.plan import FILE_NAME, Plan
 
 Say = Callable[[str], None]
@@ -24,6 +25,7 @@ class Steps:
     plan: Plan
     run: Run
     say: Say
+    live: LiveCounts
 
     def take(self) -> Path:
         """Go through the whole run and return the closed file."""
@@ -31,6 +33,7 @@ class Steps:
         writer = self.run.service("filewriter", FileWriterHandle)
         first_pulse = self._topic(self.plan.topics.detector).count()
         start_ms, stop_ms = self.plan.window_ms(time.time_ns() // 1_000_000)
+        self.live.start(start_ms, stop_ms)
         job = writer.client.start(
             self.plan.nexus_structure(),
             FILE_NAME,

@@ -30,6 +30,8 @@ def verdict(outcome: Outcome) -> Text:
     if outcome.ok:
         sentence = f"{audit.written:,} of {audit.expected:,} messages of the job are in the file; {filtered:,} others are accounted for."
         return Text(f"✓ Nothing lost: {sentence}", style="bold green")
+    if audit.ok and outcome.events:
+        return Text(f"✗ Live data counted {outcome.counted_live:,} events where the file holds {outcome.events:,}.", style="bold red")
     faults = ", ".join(f"{n} {kind}" for kind, n in audit.faults.items()) or "no events in the file"
     return Text(f"✗ The file is not what Kafka says it must be: {faults}.", style="bold red")
 
@@ -56,5 +58,6 @@ def _traffic(outcome: Outcome) -> Table:
     for kind, n in audit.faults.items():
         table.add_row(kind, f"{n:,}", style="bold red")
     table.add_row("events of the panel", f"{outcome.events:,}")
+    table.add_row("the same, counted live", f"{outcome.counted_live:,}")
     table.add_row("bytes of the file", f"{outcome.file.stat().st_size:,}")
     return table
