@@ -6,6 +6,7 @@ Source: docs/reference/contracts/ioc.md, "How a protocol runs".
 """
 
 import logging
+import math
 import os
 import select
 import threading
@@ -346,6 +347,11 @@ class Port:
             self._poll(min(until, now + 0.1))
             self._expire()
 
+    def _next_deadline(self) -> float:
+        """Return when the first of those that wait for the port gives up."""
+        with self._lock:
+            return min((task.deadline for queue in self._queues for task in queue if task.deadline is not None), default=math.inf)
+
     def _expire(self) -> None:
         """End the tasks that have waited for the port for too long."""
         now = time.monotonic()
@@ -417,7 +423,7 @@ class Port:
                 return Answer(result=Result.FAULT, data=bytes(self._pending[:100]))
             if self._fd is None:
                 return self._broken(request)
-            if self._poll(until):
+            if self._poll(min(until, self._next_deadline())):
                 until = time.monotonic() + request.read_ms / 1000
             elif self._fd is not None and time.monotonic() >= until:
                 return self._silence(request)
