@@ -64,7 +64,7 @@ def test_the_answer_for_programs_has_its_promised_keys(two_smokes: tuple[Smoke, 
     answer = two_smokes[0].outcome()
     assert answer["ok"] is True
     assert set(answer) >= {"ok", "total_s", "ready_s", "broker_ready_s", "services", "audit", "file", "report"}
-    assert {service["name"] for service in answer["services"]} == {"broker", "ioc", "forwarder", "filewriter", "event_source"}
+    assert {service["name"] for service in answer["services"]} == {"broker", "ioc", "forwarder", "filewriter", "event_source", "livedata"}
     audit = answer["audit"]
     assert set(audit) == {"expected", "written", "filtered", "missing", "altered", "doubled"}
     assert audit["expected"] == audit["written"] > 200
