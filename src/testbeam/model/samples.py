@@ -164,3 +164,35 @@ class SampleSeries:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegerSampleSeries(SampleSeries):
     """One senv message, the older form of se00: `values` are integers, and times are uint64 on the wire."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulseEvents:
+    """One ev42 message: the events of the pulse at `timestamp_ns`; `time_of_flight_ns` and `detector_id` are (n,) uint32."""
+
+    source_name: str
+    message_id: int
+    timestamp_ns: int
+    time_of_flight_ns: NDArray[np.uint32]
+    detector_id: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEntry:
+    """One ns10 message: an entry of NICOS' cache, with its time in seconds since 1970 and its value as text."""
+
+    key: str
+    time_s: float
+    ttl_s: float
+    expired: bool
+    value: str
+
+    @property
+    def source_name(self) -> str:
+        """Return the key, by which it is told from others."""
+        return self.key
+
+    @property
+    def timestamp_ns(self) -> int:
+        """Return its time in ns since 1970; 0 for a time that is none."""
+        return round(self.time_s * 1_000_000_000) if abs(self.time_s) < 9e9 else 0

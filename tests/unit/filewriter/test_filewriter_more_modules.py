@@ -9,7 +9,18 @@ import pytest
 
 from testbeam.errors import NexusError
 from testbeam.model.arrays import AreaImage, LabelledArray, Variable
-from testbeam.model.samples import AlarmedLogValue, AlarmStatus, IntegerSampleSeries, SampleSeries, Severity, TimeSeries
+from testbeam.model.samples import (
+    AlarmedLogValue,
+    AlarmStatus,
+    CacheEntry,
+    ConnectionChange,
+    ConnectionState,
+    IntegerSampleSeries,
+    PulseEvents,
+    SampleSeries,
+    Severity,
+    TimeSeries,
+)
 from testbeam.nexus import compose
 from testbeam.services.filewriter import router as reasons
 from testbeam.wire.flatbuffers.registry import ENCODERS
@@ -238,3 +249,52 @@ def test_a_full_disk_leaves_a_file_that_can_be_read(write: Write) -> None:
     assert writing.file._salvage() == ""
     with h5py.File(writing.file.path) as file:
         assert read(file, "s/value") == [[5]]
+
+
+def test_pulses_of_ev42_are_events_with_unsigned_ids(write: Write) -> None:
+    writing = write(compose.group("s", "NXevent_data", compose.stream("ev42", topic="motion", source="s", cue_interval=2)))
+    pulses: tuple[list[int], ...] = ([5, 4_000_000_000], [], [7])
+    writing.take(*(pulse(1_100 + i, offsets) for i, offsets in enumerate(pulses)), pulse(2_500, [1]))
+
+    with writing.finish() as file:
+        assert read(file, "s/event_time_offset", "s/event_id") == [[5, 4_000_000_000, 7], [6, 4_000_000_001, 8]]
+        assert read(file, "s/event_time_zero", "s/event_index", "s/cue_index") == [[1_100, 1_101, 1_102], [0, 2, 2], [0]]
+
+
+def test_pulses_of_ev42_after_a_stop_that_is_set_later_are_removed(write: Write) -> None:
+    writing = write(compose.group("s", "NXevent_data", compose.stream("ev42", topic="motion", source="s")), stop_ns=2**62)
+    writing.take(pulse(1_100, [1, 2]), pulse(1_800, [3]), pulse(1_200, [4]))
+    writing.router.set_stop(1_500)
+
+    with writing.finish() as file:
+        assert read(file, "s/event_time_zero", "s/event_time_offset", "s/event_index") == [[1_100, 1_200], [1, 2, 4], [0, 2]]
+
+
+def pulse(time: int, offsets: Sequence[int]) -> bytes:
+    made = PulseEvents(
+        source_name="s",
+        message_id=1,
+        timestamp_ns=time,
+        time_of_flight_ns=np.array(offsets, np.uint32),
+        detector_id=np.array(offsets, np.uint32) + np.uint32(1),
+    )
+    return ENCODERS["ev42"](made)
+
+
+def test_numbers_of_nicos_cache_are_a_log_and_other_entries_are_counted(write: Write) -> None:
+    writing = write(compose.group("s", "NXlog", compose.stream("ns10", topic="motion", source="s", value_units="mm")))
+    entries = (("12.5", 1_100e-9), ("'open'", 1_200e-9), ("3", 1_300e-9))
+    writing.take(*(ENCODERS["ns10"](CacheEntry(key="s", time_s=t, ttl_s=0, expired=False, value=v)) for v, t in entries))
+
+    with writing.finish() as file:
+        assert read(file, "s/value", "s/time") == [[12.5, 3], [1_100, 1_300]]
+    assert writing.drops.counts == {reasons.WRONG_SHAPE: 1}
+
+
+def test_ep00_is_written_as_ep01(write: Write) -> None:
+    writing = write(compose.group("s", "NXlog", compose.stream("ep00", topic="motion", source="s")))
+    change = ConnectionChange(source_name="s", timestamp_ns=1_100, state=ConnectionState.CONNECTED, service_id="f")
+    writing.take(ENCODERS["ep00"](change))
+
+    with writing.finish() as file:
+        assert read(file, "s/connection_status", "s/connection_status_time") == [[2], [1_100]]

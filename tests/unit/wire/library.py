@@ -12,12 +12,15 @@ from streaming_data_types import area_detector_ad00 as ad00
 from streaming_data_types import array_1d_se00 as se00
 from streaming_data_types import dataarray_da00 as da00
 from streaming_data_types import epics_connection_ep01 as ep01
+from streaming_data_types import epics_connection_info_ep00 as ep00
+from streaming_data_types import eventdata_ev42 as ev42
 from streaming_data_types import eventdata_ev44 as ev44
 from streaming_data_types import finished_writing_wrdn as wrdn
 from streaming_data_types import forwarder_config_update_fc00 as fc00
 from streaming_data_types import forwarder_config_update_rf5k as rf5k
 from streaming_data_types import logdata_f142 as f142
 from streaming_data_types import logdata_f144 as f144
+from streaming_data_types import nicos_cache_ns10 as ns10
 from streaming_data_types import run_start_pl72 as pl72
 from streaming_data_types import run_stop_6s4t as rs6s4t
 from streaming_data_types import sample_environment_senv as senv
@@ -62,6 +65,40 @@ def _decode_ep01(buffer: bytes) -> samples.ConnectionChange:
     got = ep01.deserialise_ep01(buffer)
     state = samples.ConnectionState(got.status.value)
     return samples.ConnectionChange(source_name=got.source_name, timestamp_ns=got.timestamp, state=state, service_id=got.service_id)
+
+
+def _encode_ep00(v: samples.ConnectionChange) -> bytes:
+    return bytes(ep00.serialise_ep00(v.timestamp_ns, int(v.state), v.source_name, v.service_id))
+
+
+def _decode_ep00(buffer: bytes) -> samples.ConnectionChange:
+    got = ep00.deserialise_ep00(buffer)
+    state = samples.ConnectionState(got.type)
+    return samples.ConnectionChange(source_name=got.source_name, timestamp_ns=got.timestamp, state=state, service_id=got.service_id)
+
+
+def _encode_ev42(v: samples.PulseEvents) -> bytes:
+    return bytes(ev42.serialise_ev42(v.source_name, v.message_id, v.timestamp_ns, v.time_of_flight_ns, v.detector_id))
+
+
+def _decode_ev42(buffer: bytes) -> samples.PulseEvents:
+    got = ev42.deserialise_ev42(buffer)
+    return samples.PulseEvents(
+        source_name=got.source_name,
+        message_id=got.message_id,
+        timestamp_ns=got.pulse_time,
+        time_of_flight_ns=np.asarray(got.time_of_flight, np.uint32),
+        detector_id=np.asarray(got.detector_id, np.uint32),
+    )
+
+
+def _encode_ns10(v: samples.CacheEntry) -> bytes:
+    return bytes(ns10.serialise_ns10(v.key, v.value, v.time_s, v.ttl_s, v.expired))
+
+
+def _decode_ns10(buffer: bytes) -> samples.CacheEntry:
+    got = ns10.deserialise_ns10(buffer)
+    return samples.CacheEntry(key=got.key, time_s=got.time_stamp, ttl_s=got.ttl, expired=got.expired, value=got.value)
 
 
 def _encode_ev44(v: samples.Events) -> bytes:
@@ -378,7 +415,10 @@ LIBRARY: dict[str, Library] = {
     "al00": Library(_encode_al00, _decode_al00),
     "answ": Library(_encode_answ, _decode_answ),
     "da00": Library(_encode_da00, _decode_da00),
+    "ep00": Library(_encode_ep00, _decode_ep00),
     "ep01": Library(_encode_ep01, _decode_ep01),
+    "ev42": Library(_encode_ev42, _decode_ev42),
+    "ns10": Library(_encode_ns10, _decode_ns10),
     "ev44": Library(_encode_ev44, _decode_ev44),
     "f142": Library(_encode_f142, _decode_f142),
     "f144": Library(_encode_f144, _decode_f144),

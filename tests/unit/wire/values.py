@@ -60,6 +60,20 @@ GOLDEN: dict[str, Any] = {
             arrays.Variable(name="comment", data="sweep of ω", source="TB:COMMENT"),
         ),
     ),
+    "ep00": samples.ConnectionChange(
+        source_name="TB:VOLT",
+        timestamp_ns=1_700_000_000_123_456_789,
+        state=samples.ConnectionState.CONNECTED,
+        service_id="forwarder-1",
+    ),
+    "ev42": samples.PulseEvents(
+        source_name="panel",
+        message_id=42,
+        timestamp_ns=1_700_000_000_123_456_789,
+        time_of_flight_ns=np.array([1_000, 4_000_000_000], np.uint32),
+        detector_id=np.array([1, 2**32 - 1], np.uint32),
+    ),
+    "ns10": samples.CacheEntry(key="motor/value", time_s=1_700_000_000.25, ttl_s=5.0, expired=False, value="12.5"),
     "ep01": samples.ConnectionChange(
         source_name="TB:VOLT",
         timestamp_ns=1_700_000_000_123_456_789,
@@ -272,6 +286,31 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         source_name=_text,
         timestamp_ns=_i64,
         variables=st.lists(_variables(), min_size=1, max_size=4).map(tuple),
+    ),
+    "ep00": st.builds(
+        samples.ConnectionChange,
+        source_name=_text,
+        timestamp_ns=_u64,
+        state=st.sampled_from([state for state in samples.ConnectionState if state <= samples.ConnectionState.DESTROYED]),
+        service_id=_text,
+    ),
+    "ev42": st.integers(0, 20).flatmap(
+        lambda n: st.builds(
+            samples.PulseEvents,
+            source_name=_text,
+            message_id=_u64,
+            timestamp_ns=_u64,
+            time_of_flight_ns=_array("u4", n),
+            detector_id=_array("u4", n),
+        )
+    ),
+    "ns10": st.builds(
+        samples.CacheEntry,
+        key=_text.map(str.strip),
+        time_s=st.floats(allow_nan=False),
+        ttl_s=st.floats(allow_nan=False),
+        expired=st.booleans(),
+        value=_text,
     ),
     "ep01": st.builds(
         samples.ConnectionChange, source_name=_text, timestamp_ns=_i64, state=st.sampled_from(samples.ConnectionState), service_id=_text

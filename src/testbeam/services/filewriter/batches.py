@@ -284,7 +284,7 @@ def _object_batch(at: Sequence[int], values: Sequence[Any], rows: Sequence[Any],
 
 def _size(row: Any) -> int:
     """Return roughly how many bytes of arrays a message's value holds."""
-    arrays = [getattr(row, name, None) for name in ("data", "value", "values", "timestamps_ns")]
+    arrays = [getattr(row, name, None) for name in ("data", "value", "values", "timestamps_ns", "time_of_flight_ns", "detector_id")]
     arrays += [variable.data for variable in getattr(row, "variables", ())]
     return int(getattr(row, "nbytes", 0)) + sum(getattr(array, "nbytes", 0) for array in arrays)
 
@@ -322,5 +322,5 @@ _DECODERS: dict[bytes, _Decoder] = {
     b"al00": _decode_objects(b"al00"),
     b"ep01": _decode_objects(b"ep01"),
     b"ev44": _decode_events,
-    **{schema: _decode_objects(schema) for schema in (b"ad00", b"da00", b"f142", b"se00", b"senv", b"tdct")},
+    **{schema: _decode_objects(schema) for schema in (b"ad00", b"da00", b"ep00", b"ev42", b"f142", b"ns10", b"se00", b"senv", b"tdct")},
 }

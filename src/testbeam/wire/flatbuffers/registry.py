@@ -8,13 +8,16 @@ from testbeam.errors import WireError
 from testbeam.wire.flatbuffers.schemas.alarm_al00 import decode_al00, encode_al00
 from testbeam.wire.flatbuffers.schemas.alarmed_log_value_f142 import decode_f142, encode_f142
 from testbeam.wire.flatbuffers.schemas.area_image_ad00 import decode_ad00, encode_ad00
+from testbeam.wire.flatbuffers.schemas.cache_entry_ns10 import decode_ns10, encode_ns10
 from testbeam.wire.flatbuffers.schemas.command_answer_answ import decode_answ, encode_answ
+from testbeam.wire.flatbuffers.schemas.connection_change_ep00 import decode_ep00, encode_ep00
 from testbeam.wire.flatbuffers.schemas.connection_change_ep01 import decode_ep01, encode_ep01
 from testbeam.wire.flatbuffers.schemas.events_ev44 import decode_ev44, encode_ev44
 from testbeam.wire.flatbuffers.schemas.forwarder_command_fc00 import decode_fc00, encode_fc00
 from testbeam.wire.flatbuffers.schemas.forwarder_command_rf5k import decode_rf5k, encode_rf5k
 from testbeam.wire.flatbuffers.schemas.labelled_array_da00 import decode_da00, encode_da00
 from testbeam.wire.flatbuffers.schemas.log_value_f144 import decode_f144, encode_f144
+from testbeam.wire.flatbuffers.schemas.pulse_events_ev42 import decode_ev42, encode_ev42
 from testbeam.wire.flatbuffers.schemas.run_start_pl72 import decode_pl72, encode_pl72
 from testbeam.wire.flatbuffers.schemas.run_stop_6s4t import decode_6s4t, encode_6s4t
 from testbeam.wire.flatbuffers.schemas.sample_series_se00 import decode_se00, encode_se00
@@ -30,11 +33,14 @@ _CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "al00": (encode_al00, decode_al00),
     "answ": (encode_answ, decode_answ),
     "da00": (encode_da00, decode_da00),
+    "ep00": (encode_ep00, decode_ep00),
     "ep01": (encode_ep01, decode_ep01),
+    "ev42": (encode_ev42, decode_ev42),
     "ev44": (encode_ev44, decode_ev44),
     "f142": (encode_f142, decode_f142),
     "f144": (encode_f144, decode_f144),
     "fc00": (encode_fc00, decode_fc00),
+    "ns10": (encode_ns10, decode_ns10),
     "pl72": (encode_pl72, decode_pl72),
     "rf5k": (encode_rf5k, decode_rf5k),
     "se00": (encode_se00, decode_se00),

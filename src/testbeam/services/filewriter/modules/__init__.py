@@ -8,7 +8,7 @@ from testbeam.errors import NexusError
 from testbeam.services.filewriter.modules.base import WriterModule
 from testbeam.services.filewriter.modules.config import Config
 
-NAMES = ("ad00", "al00", "da00", "ep01", "ev44", "f142", "f144", "mdat", "se00", "senv", "tdct")
+NAMES = ("ad00", "al00", "da00", "ep00", "ep01", "ev42", "ev44", "f142", "f144", "mdat", "ns10", "se00", "senv", "tdct")
 
 
 def find(name: str, config: Config) -> type[WriterModule[Any]]:

@@ -59,10 +59,13 @@ class Module(WriterModule[EventRows]):
         self.columns["event_time_offset"].append(columns.time_of_flight_ns)
         self._append_ids(columns.pixel_id, len(columns.time_of_flight_ns))
         self._remember(columns.pulse_count, first_pulse)
-        ends = first_event + np.cumsum(columns.event_count)
+        self._cue_full(times_ns, first_event + np.cumsum(columns.event_count), columns.event_count)
+
+    def _cue_full(self, times_ns: TimesNs, ends: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+        """Set a cue at the first message that ends beyond each interval of events; `ends` (n,) is where each message's events end."""
         while len(ends) and ends[-1] >= self._next_cue:
             message = int(np.searchsorted(ends, self._next_cue))
-            self._cue(int(ends[message] - columns.event_count[message]), times_ns[message])
+            self._cue(int(ends[message] - counts[message]), times_ns[message])
             self._next_cue = int(ends[message]) + self._cue_interval
 
     def _append_ids(self, pixel_id: NDArray[np.int32], events: int) -> None:
