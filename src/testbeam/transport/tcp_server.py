@@ -60,6 +60,8 @@ class Peer:
             self.server.has_output(self)
         self.waiting.append(data)
         self.waiting_bytes += len(data)
+        if self.waiting_bytes > self.server.most_waiting_bytes:
+            self.server.has_output(self)  # a blocked one is not written to by itself: it is to be cut
 
     def close(self, why: str = "") -> None:
         """End the connection at once."""
@@ -83,7 +85,7 @@ class TcpServer:
         _allow_many_connections()
         self._handler = handler
         self._rests_until_s: float | None = None
-        self._most_waiting_bytes = most_waiting_bytes
+        self.most_waiting_bytes = most_waiting_bytes
         self._stalled_s = stalled_s
         self._selector = selectors.DefaultSelector()
         self._listener = _listen(host, port)
@@ -220,8 +222,8 @@ class TcpServer:
             self.close_peer(peer)
 
     def _block(self, peer: Peer) -> None:
-        if peer.waiting_bytes > self._most_waiting_bytes:
-            self.close_peer(peer, f"{peer.waiting_bytes} bytes wait for it, {self._most_waiting_bytes} may")
+        if peer.waiting_bytes > self.most_waiting_bytes:
+            self.close_peer(peer, f"{peer.waiting_bytes} bytes wait for it, {self.most_waiting_bytes} may")
         elif peer not in self._blocked:
             self._blocked.add(peer)
             self._selector.modify(peer.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, peer)

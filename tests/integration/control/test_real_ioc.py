@@ -76,6 +76,16 @@ def test_a_change_by_others_is_read(run: Run, client: Client) -> None:
     assert client.read("temp") == pytest.approx(301.5)
 
 
+def test_both_protocols_find_an_ioc_that_has_come_back(run: Run, client: Client) -> None:
+    run["ioc"].restart()
+    for device in ("volt", "volt_ca"):
+        end_s = time.monotonic() + 30
+        while "disconnected" in client.status(device)[1] and time.monotonic() < end_s:
+            time.sleep(0.05)
+        client.maw(client.dev(device), 7.5)
+        assert client.read(device) == pytest.approx(7.5)
+
+
 def test_every_watched_pv_has_a_value_however_fast_it_changes(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     address = run["ioc"].endpoints["address"]
     for name, value in client_environment([address]).items():
