@@ -1,4 +1,4 @@
-"""For which reasons, and no others, a message that was read is rightly not in the file.
+"""Reasons, and no others, for which a message that was read is rightly not in the file.
 
 Source: docs/reference/contracts/filewriter.md, "Time and order". A message older than the one before is written all the same, as it comes.
 """

@@ -10,9 +10,10 @@ from testbeam.errors import NexusError
 from testbeam.nexus import compose
 from testbeam.nexus.files import opened, streams, walk
 from testbeam.nexus.structure import parse
+from testbeam.services.filewriter import core
 from testbeam.services.filewriter.nexus_file import NexusFile, path_below, template_of
 from testbeam.services.filewriter.plan import plan
-from tests.unit.filewriter.writing import Writing
+from tests.unit.filewriter.writing import Writing, events
 
 Write = Callable[..., Writing]
 
@@ -201,3 +202,66 @@ def test_a_template_that_is_no_hdf5_file_leaves_no_copy_behind(tmp_path: Path) -
         NexusFile(tmp_path / "a.nxs", root, plan(root), datetime.now(UTC), tmp_path / "template.hdf")
 
     assert not (tmp_path / "a.nxs").exists()
+
+
+def test_missing_folders_below_the_prefix_are_made_where_an_option_says_so(tmp_path: Path) -> None:
+    with pytest.raises(NexusError, match="--make-folders"):
+        path_below(tmp_path, "a/b/c.nxs")
+
+    assert path_below(tmp_path, "a/b/c.nxs", make_folders=True).parent.is_dir()
+    with pytest.raises(NexusError, match="is not inside"):
+        path_below(tmp_path, "../x/c.nxs", make_folders=True)
+
+
+@pytest.mark.parametrize("swap", ["moved", "removed", "replaced by a link"])
+def test_a_file_whose_path_leads_elsewhere_in_mid_job_is_an_error_and_nothing_else_is_changed(
+    write: Write, tmp_path: Path, swap: str
+) -> None:
+    writing = write(compose.log("speed", topic="motion", source="speed"))
+    stranger = tmp_path / "stranger"
+    stranger.write_text("mine")
+    writing.file.path.rename(tmp_path / "elsewhere.nxs")
+    if swap == "removed":
+        (tmp_path / "elsewhere.nxs").unlink()
+    if swap == "replaced by a link":
+        writing.file.path.symlink_to(stranger)
+
+    with pytest.raises(NexusError, match="no longer leads to the file that was written"):
+        writing.finish()
+    assert stranger.stat().st_mode & 0o200
+    if swap != "removed":
+        assert not (tmp_path / "elsewhere.nxs").stat().st_mode & 0o200
+
+
+def test_the_index_of_events_is_wide_enough_for_more_than_2_31(write: Write) -> None:
+    many = 2**31 + 5
+    writing = write(compose.group("p", "NXevent_data", compose.stream("ev44", topic="detector", source="panel")))
+    writing.take(events(1_100, [1, 2]), topic="detector")
+    writing.router.flush()
+    for name in ("event_id", "event_time_offset"):
+        column = writing.file.routes[0].module.columns[name]
+        column.dataset.id.set_extent((many,))  # a hole takes no room
+        column.length = many
+    writing.take(events(1_200, [7, 8]), events(1_300, [9]), topic="detector")
+
+    with writing.finish() as file:
+        assert file["p/event_index"][:].tolist() == [0, many, many + 2]
+        assert file["p/event_id"][many:].tolist() == [7, 8, 9]
+        assert writing.file.path.stat().st_size < 10_000_000
+
+
+def test_warnings_without_end_are_counted_and_the_first_are_shown() -> None:
+    warnings = core.bounded([f"link {i}: there is no {'x' * 1_000}" for i in range(5_300)])
+
+    assert len(warnings) == 21
+    assert warnings[-1] == "and 5280 more"
+    assert sum(map(len, warnings)) < 20_000
+
+
+def test_a_file_that_is_taken_over_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.nxs"
+    path.write_bytes(b"half")
+
+    NexusFile(path_below(tmp_path, "a.nxs", replace=True), parse('{"children": []}'), (), datetime.now(UTC)).close()
+    with h5py.File(path) as file:
+        assert list(file) == []
