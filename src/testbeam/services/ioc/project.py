@@ -13,7 +13,7 @@ from pathlib import Path
 _SKIPPED = re.compile(r"O\..*|\.git|\.svn|node_modules|__pycache__|\.venv|bin|lib|doc|docs")
 _DEEPEST = 6
 _MARKS = ("configure", ".git", "Makefile")  # of a tree of sources
-_RELEASE = re.compile(r"^\s*(?P<name>[A-Za-z_]\w*)\s*[:?]?=\s*(?P<value>[^#\n]*?)\s*$", re.MULTILINE)
+_RELEASE = re.compile(r"^\s*(?P<name>[A-Za-z_]\w*)\s*[:?]?=\s*(?P<value>[^#\n]*?)\s*(?:#.*)?$", re.MULTILINE)
 _REFERENCE = re.compile(r"\$[({](\w+)[)}]")
 
 
