@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from testbeam.clients.control import Client
-from testbeam.errors import ScriptFailed
+from testbeam.errors import ScriptFailed, TransportError
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.control.declaration import control
@@ -196,3 +196,14 @@ def test_a_time_scan_of_any_length_begins_at_once(client: Client) -> None:
     client.stop_script(2)
     with pytest.raises(ScriptFailed):
         client.wait_done(reqid, timeout=10)
+
+
+def test_a_client_of_a_daemon_that_died_is_told_at_once(run: Run) -> None:
+    with run["daemon"].client(user="admin", password="secret") as waiting:  # type: ignore[attr-defined]
+        reqid = waiting.queue("sleep(600)")
+        run["daemon"].kill()
+        with pytest.raises(TransportError, match="daemon at"):
+            waiting.wait_done(reqid, timeout=120)
+        with pytest.raises(TransportError):
+            waiting.eval("1")
+    run["daemon"].start()
