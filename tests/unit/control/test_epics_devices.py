@@ -7,7 +7,7 @@ import pytest
 from testbeam.errors import DeviceError, LimitError
 from testbeam.services.control.devices.status import State
 from testbeam.services.control.devices.waiting import wait_for
-from tests.unit.control.holding import FakeSession, session_of
+from tests.unit.control.holding import FakeSession, session_of, setup
 
 PVA = "nicos_ess.devices.epics.pva.epics_devices"
 
@@ -249,6 +249,17 @@ def test_an_offset_is_taken_off_and_put_on() -> None:
     assert session.fake.puts == [("M.VAL", 6.0)]
     session.fake.set("M.RBV", 6.0)
     assert device.do_read() == 5.0
+
+
+def test_a_poller_does_not_wait_for_a_pv_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = FakeSession({"one": setup("one", {"r": (f"{PVA}.EpicsReadable", {"readpv": "R"})})}, writes=False)
+    session.load(["one"])
+    asked: list[str] = []
+    monkeypatch.setattr(session.fake, "get", lambda name, _within_s: asked.append(name))
+
+    with pytest.raises(DeviceError, match="R is not connected"):
+        session.devices["r"].poll()  # type: ignore[attr-defined]
+    assert not asked
 
 
 def test_several_that_fail_are_all_named() -> None:

@@ -54,8 +54,11 @@ class EpicsDevice(Readable):
 
     def get(self, word: str) -> PvSnapshot:
         """Ask the IOC for the PV of a parameter; raise DeviceError where it does not answer."""
+        name = self._values[word]
+        if not self.host.writes and word in self.pv_parameters and not self.known(word).connected:
+            raise DeviceError(f"{self.name}: PV {name} is not connected")  # a poller has others to read, and is told when it is
         try:
-            return self.pvs.get(self._values[word], self.epicstimeout)
+            return self.pvs.get(name, self.epicstimeout)
         except TransportError as error:
             raise DeviceError(f"{self.name}: {error}") from None
 
