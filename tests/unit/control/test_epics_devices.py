@@ -258,7 +258,7 @@ def test_a_poller_does_not_wait_for_a_pv_that_is_not_there(monkeypatch: pytest.M
     monkeypatch.setattr(session.fake, "get", lambda name, _within_s: asked.append(name))
 
     with pytest.raises(DeviceError, match="R is not connected"):
-        session.devices["r"].poll()  # type: ignore[attr-defined]
+        session.devices["r"].poll()
     assert not asked
 
 
