@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbeam.errors import NexusError
-from testbeam.nexus.values import dtype_of, to_array
+from testbeam.nexus.values import STRING, dtype_of, to_array
 
 _DEEPEST = 100  # far beyond any instrument; keeps a hostile message from exhausting the stack
 
@@ -196,11 +196,19 @@ class _Parser:
             raise NexusError(place, f"an attribute of a list is an object with name and values, not {_kind(item)}")
         self.warn(item, _ATTRIBUTE, place)
         word = item.get("dtype", item.get("type"))
-        dtype = None if word is None else dtype_of(word, place)
-        return Attribute(name=_name(item, place), value=to_array(_given(item, place), dtype, place))
+        dtype, given = None if word is None else dtype_of(word, place), _given(item, place)
+        if dtype == STRING and given != [] and all(_is_number(value) for value in (given if isinstance(given, list) else [given])):
+            self.warnings.append(f"{place}: {item.get('name')} is said to be a string, and is written as what it has, numbers")
+            dtype = None
+        return Attribute(name=_name(item, place), value=to_array(given, dtype, place))
 
     def warn(self, node: Mapping[str, Any], known: Collection[str], place: str) -> None:
         self.warnings += unknown_words(node, known, place)
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether this is a number: editors of structures give the vector of a transformation the type of a text."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _in_newer_words(node: dict[str, Any], place: str) -> dict[str, Any]:

@@ -63,7 +63,7 @@ STRUCTURE = compose.nexus_structure(
         compose.dataset("title", "a file"),
         compose.log("speed", topic="motion", source="speed"),
         compose.group("panel", "NXevent_data", compose.stream("ev44", topic="detector", source="panel")),
-        compose.group("cam", "NXlog", compose.stream("ad00", topic="detector", source="cam", array_size=[1, 2], enable_alarm_info=False)),
+        compose.group("cam", "NXlog", compose.stream("ad00", topic="detector", source="cam", array_size=[1, 2])),
         compose.group("mon", "NXdata", compose.stream("da00", topic="detector", source="mon", variables=VARIABLES)),
     )
 )

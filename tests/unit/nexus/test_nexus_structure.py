@@ -198,3 +198,13 @@ def test_values_of_more_dimensions_than_hdf5_has_are_refused() -> None:
 
     with pytest.raises(NexusError, match="more than 32 deep"):
         parse(json.dumps({"children": [{"module": "dataset", "config": {"name": "a", "values": value}}]}))
+
+
+def test_numbers_that_are_said_to_be_a_string_are_written_as_numbers_with_a_warning() -> None:
+    warnings: list[str] = []
+    attributes = [{"name": "vector", "dtype": "string", "values": [0.0, 0.0, 1.0]}]
+
+    root = parse(json.dumps({"children": [], "attributes": attributes}), warnings=warnings)
+
+    assert root.attributes[0].value.tolist() == [0.0, 0.0, 1.0]
+    assert warnings == ["$.attributes[0]: vector is said to be a string, and is written as what it has, numbers"]

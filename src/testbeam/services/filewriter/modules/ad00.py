@@ -20,7 +20,6 @@ class Module(WriterModule[ObjectRows]):
     schema = b"ad00"
     nx_class = "NXlog"
     known = ("chunk_size", "array_size", "dtype", "type", "value_units", "unit", "units", "cue_interval")
-    implies = (("ep01", "enable_epics_con_info"), ("al00", "enable_alarm_info"))
     time_name = "time"
     row_names = ("time", "value")
 
