@@ -31,6 +31,7 @@ COMMANDS = {
     "record": "Record topics into a file, byte for byte.",
     "replay": "Send a recording to Kafka again.",
     "verify": "Run the black-box tests of a role, against ours or a build of yours.",
+    "capacity": "Find the highest rate of events that live data counts without falling behind.",
     "ioc": "Look at an IOC's sources before it runs, or run it without a build.",
     "test": "Run checks of IOCs, scripts as for NixOS' test driver; one summary, JUnit and HTML.",
     "stream": "Send the events and logs of a NeXus file to Kafka.",

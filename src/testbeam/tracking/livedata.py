@@ -8,7 +8,7 @@ Source: docs/reference/contracts/livedata.md, "Heartbeats".
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from testbeam.model.live import (
     Answer,
@@ -123,6 +123,9 @@ class LiveJobs:
     def worker_status(self, status: WorkerStatus, now_s: float) -> None:
         """Note a worker's heartbeat; the last statistics stay where it has none, and few dead workers of a kind are kept."""
         place = status.service_name, status.worker_id
+        before = self.workers.get(place)
+        if status.stream_stats is None and before is not None:
+            status = replace(status, stream_stats=before.stream_stats)
         self.workers[place] = status
         self._seen_workers[place] = now_s
         kind = [key for key in self.workers if key[0] == status.service_name and self.is_worker_stale(key, now_s)]

@@ -1,0 +1,174 @@
+"""Capacity of live data: the highest rate of events that a service counts without falling behind, on this machine.
+
+Fake detectors send pulses of one size at a rate that is doubled until results come late, then halved towards the bound. A result is late by
+the time from the end of its window to its arrival; a rate is kept up with if the later half of the results is late by no more than `late_s`
+in the median. What the source itself can't send in time is told apart.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from testbeam.kit.run import Run
+from testbeam.kit.stack import Stack
+from testbeam.report.charts.lines import Curve, lines
+from testbeam.report.page import Page, Section, render
+from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
+from testbeam.stacks.roles.fakes.declaration import fake_detectors
+from testbeam.stacks.roles.livedata.declaration import livedata
+from testbeam.suites.livedata.live import Live
+from testbeam.suites.subject import Subject
+
+_HEAD_S = 1.5
+_MOST_STEPS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is asked: events in a pulse, the rate to begin with, how long each rate is tried."""
+
+    events_per_pulse: int = 10_000
+    rate: float = 14.0
+    seconds: float = 5.0
+    late_s: float = 0.5
+    refinements: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One rate: how late results were (s, median of the later half), and how many pulses were sent of those that were due."""
+
+    rate: float
+    events_per_pulse: int
+    late_s: float
+    sent: int
+    due: int
+    is_kept_up: bool
+
+    @property
+    def is_sent_in_time(self) -> bool:
+        """Return whether the source kept to its rate."""
+        return self.sent >= 0.95 * self.due
+
+    @property
+    def events_per_s(self) -> float:
+        """Return the events a second."""
+        return self.rate * self.events_per_pulse
+
+
+def measure(plan: Plan, subject: Subject, say: Callable[[str], None]) -> list[Trial]:
+    """Try rates until the bound is known; return every trial."""
+    stack = subject.stack(Stack(broker(), livedata(instrument="dummy", run_topics=("dummy_filewriter",), max_lag_s=0)))
+    with stack.run() as run:
+        return search(plan, lambda rate: _try(run, plan, rate, is_ours=subject.is_ours("livedata")), say)
+
+
+def search(plan: Plan, attempt: Callable[[float], Trial], say: Callable[[str], None]) -> list[Trial]:
+    """Double the rate until it isn't kept up with (or halve it until it is), then halve the gap `refinements` times."""
+    trials: list[Trial] = []
+    low, high, rate, left = 0.0, 0.0, plan.rate, plan.refinements
+    while len(trials) < _MOST_STEPS:
+        trial = attempt(rate)
+        trials.append(trial)
+        say(_told(trial))
+        is_bracketed = bool(low and high)
+        if trial.is_kept_up and trial.is_sent_in_time:
+            low = rate
+        else:
+            high = rate
+        left -= is_bracketed
+        if (low and high and not left) or (not low and rate < 1):
+            break
+        rate = (low + high) / 2 if low and high else rate * 2 if low else rate / 2
+    return trials
+
+
+def best(trials: list[Trial]) -> Trial | None:
+    """Return the highest rate that was kept up with."""
+    kept = [one for one in trials if one.is_kept_up and one.is_sent_in_time]
+    return max(kept, key=lambda one: one.rate, default=None)
+
+
+def page(trials: list[Trial], subject: str) -> str:
+    """Return a page with the plot of lateness over rate."""
+    ordered = sorted(trials, key=lambda one: one.rate)
+    curve = Curve(name="late by", x=[one.events_per_s / 1e6 for one in ordered], y=[one.late_s for one in ordered])
+    chart = lines([curve], x_label="events per second / 10⁶", y_label="results late by / s", from_zero=True)
+    found = best(trials)
+    verdict = f"{found.events_per_s:,.0f} events per second without falling behind" if found else "no rate that was tried was kept up with"
+    body = chart + "".join(f"<p>{_told(one)}</p>" for one in ordered)
+    facts = [("subject", subject), ("events per pulse", f"{ordered[0].events_per_pulse:,}")]
+    return render(
+        Page(
+            title="testbeam capacity livedata",
+            ok=found is not None,
+            verdict=verdict,
+            facts=facts,
+            sections=[Section(title="Lateness", body=body)],
+        )
+    )
+
+
+def _try(run: Run, plan: Plan, rate: float, *, is_ours: bool) -> Trial:
+    handle = run.service("broker", BrokerHandle)
+    pulses = max(round(rate * (plan.seconds + _HEAD_S)), 3)
+    source = fake_detectors(
+        name=f"source-{uuid4().hex[:6]}",
+        instrument="dummy",
+        detector_topic="dummy_detector",
+        events_per_pulse=plan.events_per_pulse,
+        rate=rate,
+        pulses=pulses,
+    )
+    live = Live(handle, "dummy", is_ours=is_ours)
+    try:
+        number = live.start("panel_0_xy", "panel_0")
+        detector = handle.topic("dummy_detector")
+        before = detector.count()
+        lateness: list[float] = []
+        with run.add(source):
+            begin_s = time.monotonic()
+            while time.monotonic() < begin_s + plan.seconds + _HEAD_S:
+                known = len(live.of(number, "counts_total"))
+                live.update()
+                lateness += [time.time() - one.span_ns[1] / 1e9 for one in live.of(number, "counts_total")[known:]]
+            sent = detector.count() - before
+        return _trial(plan, rate, sent, pulses, lateness)
+    finally:
+        live.close()
+
+
+def _trial(plan: Plan, rate: float, sent: int, due: int, lateness: list[float]) -> Trial:
+    later = lateness[len(lateness) // 2 :]
+    late_s = statistics.median(later) if later else float(plan.seconds)
+    return Trial(
+        rate=rate,
+        events_per_pulse=plan.events_per_pulse,
+        late_s=late_s,
+        sent=sent,
+        due=due,
+        is_kept_up=bool(later) and late_s <= plan.late_s,
+    )
+
+
+def _told(trial: Trial) -> str:
+    kept = "kept up" if trial.is_kept_up else "fell behind"
+    source = "" if trial.is_sent_in_time else f"; the source sent {trial.sent} of {trial.due} pulses"
+    return f"{trial.rate:8.1f} pulses/s, {trial.events_per_s / 1e6:8.2f} M events/s: {kept}, results late by {trial.late_s:.2f} s{source}"
+
+
+def as_json(trials: list[Trial]) -> dict[str, Any]:
+    """Return the outcome for programs."""
+    found = best(trials)
+    return {
+        "ok": found is not None,
+        "events_per_s": found.events_per_s if found else 0.0,
+        "rate": found.rate if found else 0.0,
+        "trials": [
+            {"rate": one.rate, "events_per_s": one.events_per_s, "late_s": round(one.late_s, 3), "kept_up": one.is_kept_up}
+            for one in trials
+        ],
+    }
