@@ -1,12 +1,13 @@
 """Instrument control with a part killed or frozen: what goes on, what stops, and what the user is told."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from testbeam.clients.control import Client
+from testbeam.clients.waiting import subtest
 from testbeam.errors import ScriptFailed, TestbeamError
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
@@ -30,22 +31,7 @@ def wait_for(look: Callable[[], Any], within_s: float = 30) -> Any:
     pytest.fail(f"not within {within_s} s; last: {last!r}")
 
 
-@pytest.fixture(scope="module")
-def run(shared_broker: BrokerHandle) -> Iterator[Run]:
-    stack: Stack = control_stack(bootstrap=shared_broker.bootstrap, load=SETUPS)
-    with stack.run() as running:
-        yield running
-
-
-@pytest.fixture
-def client(run: Run) -> Iterator[Client]:
-    with run["daemon"].client(user="admin", password="admin") as connected:  # type: ignore[attr-defined]
-        connected.NewExperiment(1, "faults")
-        connected.SetDetectors("det")
-        yield connected
-
-
-def test_a_killed_cache_stops_no_move_and_gets_back_what_it_knew(run: Run, client: Client) -> None:
+def a_killed_cache_stops_no_move_and_gets_back_what_it_knew(run: Run, client: Client) -> None:
     client.maw(client.dev("SmokeBasicMoveable"), 1)
     run["cache"].kill()
     client.maw(client.dev("SmokeBasicMoveable"), 2)
@@ -57,14 +43,14 @@ def test_a_killed_cache_stops_no_move_and_gets_back_what_it_knew(run: Run, clien
     assert client.eval("session.experiment.proposal") == "1"
 
 
-def test_a_frozen_cache_stops_no_scan(run: Run, client: Client) -> None:
+def a_frozen_cache_stops_no_scan(run: Run, client: Client) -> None:
     with run["cache"].paused():
         client.scan(client.dev("SmokeBasicMoveable"), [0, 1], t=0.1, timeout=30)
 
     assert client.read("SmokeBasicMoveable") == pytest.approx(1, abs=0.01)
 
 
-def test_a_killed_poller_comes_back_and_polls(run: Run, client: Client) -> None:
+def a_killed_poller_comes_back_and_polls(run: Run, client: Client) -> None:
     run["poller"].kill()
     client.maw(client.dev("SmokeBasicMoveable"), 1.5)
     run["poller"].start()
@@ -80,7 +66,7 @@ def test_a_killed_poller_comes_back_and_polls(run: Run, client: Client) -> None:
         cache.close()
 
 
-def test_a_lost_ioc_fails_the_move_by_name_and_is_used_again_when_it_is_back(run: Run, client: Client) -> None:
+def a_lost_ioc_fails_the_move_by_name_and_is_used_again_when_it_is_back(run: Run, client: Client) -> None:
     client.maw(client.dev("SmokeBasicMoveable"), 1)
     run["pva_server"].kill()
     wait_for(lambda: "disconnected" in client.status("SmokeBasicMoveable")[1])
@@ -93,7 +79,7 @@ def test_a_lost_ioc_fails_the_move_by_name_and_is_used_again_when_it_is_back(run
     assert client.status("SmokeBasicMoveable")[0] == 200
 
 
-def test_an_ioc_lost_in_mid_move_ends_the_move(run: Run, client: Client) -> None:
+def an_ioc_lost_in_mid_move_ends_the_move(run: Run, client: Client) -> None:
     client.maw(client.dev("SmokeBasicMoveable"), 1)
     reqid = client.queue("maw(SmokeBasicMoveable, 9)")
     time.sleep(0.1)
@@ -105,7 +91,7 @@ def test_an_ioc_lost_in_mid_move_ends_the_move(run: Run, client: Client) -> None
     client.maw(client.dev("SmokeBasicMoveable"), 1)
 
 
-def test_a_restarted_daemon_knows_experiment_numbers_and_limits(run: Run, client: Client) -> None:
+def a_restarted_daemon_knows_experiment_numbers_and_limits(run: Run, client: Client) -> None:
     client.execute("SmokeBasicMoveable.userlimits = (-5, 5)")
     client.scan(client.dev("SmokeBasicMoveable"), [0, 1], t=0.1)
     last = client.eval("session.experiment.lastscan")
@@ -120,7 +106,7 @@ def test_a_restarted_daemon_knows_experiment_numbers_and_limits(run: Run, client
         again.execute("resetlimits(SmokeBasicMoveable)")
 
 
-def test_a_killed_file_writer_fails_its_job_and_says_so(run: Run, client: Client) -> None:
+def a_killed_file_writer_fails_its_job_and_says_so(run: Run, client: Client) -> None:
     client.execute("start_filewriting('lost')")
     wait_for(lambda: client.eval("FileWriterControl.list_jobs()")[-1][2] == "STARTED")
     run["filewriter"].kill()
@@ -133,7 +119,7 @@ def test_a_killed_file_writer_fails_its_job_and_says_so(run: Run, client: Client
     run["filewriter"].start()
 
 
-def test_a_killed_forwarder_is_told_and_gets_its_streams_again(run: Run, client: Client) -> None:
+def a_killed_forwarder_is_told_and_gets_its_streams_again(run: Run, client: Client) -> None:
     wait_for(lambda: "TEST:SMOKE:MOVE.RBV" in client.eval("list(KafkaForwarder.forwarded)"))
     run["forwarder"].kill()
     wait_for(lambda: client.status("KafkaForwarder")[1] == "Disconnected", within_s=20)
@@ -143,7 +129,7 @@ def test_a_killed_forwarder_is_told_and_gets_its_streams_again(run: Run, client:
     wait_for(lambda: client.status("KafkaForwarder")[0] == 200)
 
 
-def test_a_killed_collector_sends_what_is_new_when_it_is_back(run: Run, client: Client) -> None:
+def a_killed_collector_sends_what_is_new_when_it_is_back(run: Run, client: Client) -> None:
     from testbeam.model.samples import LogValue
     from testbeam.wire.flatbuffers import registry
 
@@ -159,7 +145,7 @@ def test_a_killed_collector_sends_what_is_new_when_it_is_back(run: Run, client: 
     wait_for(sent)
 
 
-def test_a_scan_goes_on_without_poller_and_collector(run: Run, client: Client) -> None:
+def a_scan_goes_on_without_poller_and_collector(run: Run, client: Client) -> None:
     reqid = client.queue("scan(SmokeBasicMoveable, [0, 1, 2, 3], t=0.2)")
     time.sleep(0.5)
     run["poller"].kill()
@@ -171,7 +157,7 @@ def test_a_scan_goes_on_without_poller_and_collector(run: Run, client: Client) -
     run["collector"].start()
 
 
-def test_every_part_ends_in_order_with_the_cache_gone(run: Run) -> None:
+def every_part_ends_in_order_with_the_cache_gone(run: Run, _client: Client) -> None:
     run["cache"].kill()
     for part in ("daemon", "poller", "collector"):
         handle = run[part]
@@ -179,3 +165,34 @@ def test_every_part_ends_in_order_with_the_cache_gone(run: Run) -> None:
         assert handle.exit_code == 0, f"{part} ended with {handle.exit_code}: {handle.log_tail()}"
     for part in ("cache", "poller", "collector", "daemon"):
         run[part].start()
+
+
+Case = Callable[[Run, Client], None]
+OWN_PARTS: tuple[Case, ...] = (
+    a_killed_cache_stops_no_move_and_gets_back_what_it_knew,
+    a_frozen_cache_stops_no_scan,
+    a_killed_poller_comes_back_and_polls,
+    a_restarted_daemon_knows_experiment_numbers_and_limits,
+    a_killed_collector_sends_what_is_new_when_it_is_back,
+    a_scan_goes_on_without_poller_and_collector,
+    every_part_ends_in_order_with_the_cache_gone,
+)
+BEHIND: tuple[Case, ...] = (
+    a_lost_ioc_fails_the_move_by_name_and_is_used_again_when_it_is_back,
+    an_ioc_lost_in_mid_move_ends_the_move,
+    a_killed_file_writer_fails_its_job_and_says_so,
+    a_killed_forwarder_is_told_and_gets_its_streams_again,
+)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("cases", [OWN_PARTS, BEHIND], ids=["a part of control", "what is behind it"])
+def test_what_goes_on_when_something_is_gone(shared_broker: BrokerHandle, cases: tuple[Case, ...]) -> None:
+    """One stack for all cases of a kind: a start of it is dearer than most of them."""
+    stack: Stack = control_stack(bootstrap=shared_broker.bootstrap, load=SETUPS)
+    with stack.run() as run:
+        for case in cases:
+            with subtest(case.__name__), run["daemon"].client(user="admin", password="admin") as client:  # type: ignore[attr-defined]
+                client.NewExperiment(1, "faults")
+                client.SetDetectors("det")
+                case(run, client)

@@ -1,7 +1,10 @@
 """The stack of the control suite: the four programs, PVs, forwarder and file-writer; one daemon, whose tests run one after the other."""
 
+import os
 import socket
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +14,20 @@ from testbeam.kit.stack import Stack
 from testbeam.stacks.control import control_stack
 from testbeam.suites.subject import Subject
 
+_FOLDER = Path(__file__).parent
 SETUPS = ("system", "epics_basic", "detector")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run one of these tests at a time, also where workers share the stack: they share the one daemon."""
+    shared = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
+    if not shared or not item.path.is_relative_to(_FOLDER):
+        return (yield)
+    from filelock import FileLock
+
+    with FileLock(Path(tempfile.gettempdir()) / f"testbeam-control-suite-{shared}.lock"):
+        return (yield)
 
 
 @pytest.fixture(scope="session")
