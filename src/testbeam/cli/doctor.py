@@ -107,6 +107,6 @@ def _table(examined: "tuple[Examined, ...]") -> "RenderableType":
 
 
 def _remove_leftovers() -> None:
-    from testbeam.doctor.containers import remove_leftovers
+    from testbeam.doctor.processes import remove_leftovers
 
     print(f"{remove_leftovers()} containers of runs that are over were removed")

@@ -1,1 +1,1 @@
-"""Examination of this machine: what it can do for a stack and what it lacks, each with the remedy; put together in `checks.py`."""
+"""Examination of this machine: what it can do for a stack and what it lacks, each with the remedy; `checks.py` is the table."""

