@@ -3,10 +3,12 @@
 import difflib
 import io
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from testbeam._version import __version__
+from testbeam.cli.option_words import in_options
 from testbeam.errors import SettingsError, TestbeamError
 from testbeam.runtime import exit_codes
 
@@ -92,7 +94,7 @@ def _invoke(name: str, arguments: list[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else exit_codes.OK if end.code is None else exit_codes.FAILED
     except TestbeamError as error:
-        _say(error)
+        _say(error, getattr(sys.modules.get(f"testbeam.cli.{name}"), "OPTIONS", {}))
         return exit_codes.USAGE if isinstance(error, SettingsError) else exit_codes.FAILED
     except ModuleNotFoundError as error:
         _say_missing(error)
@@ -131,12 +133,12 @@ def _say_unknown(name: str) -> None:
     _console(stderr=True).print(f"[bold red]No such command[/] {name!r}; {hint}", highlight=False)
 
 
-def _say(error: TestbeamError) -> None:
+def _say(error: TestbeamError, options: Mapping[str, str]) -> None:
     """Print what went wrong, and what was noted about it on its way; the name of an error's class tells a reader nothing."""
     console = _console(stderr=True)
     console.print("[bold red]error:[/]", end=" ")
     for line in (str(error), *getattr(error, "__notes__", ())):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(in_options(line, options), markup=False, highlight=False, soft_wrap=True)
 
 
 def _say_missing(error: ModuleNotFoundError) -> None:

@@ -12,6 +12,15 @@ from testbeam.console.output import StatusLine, stop_on_signals
 from testbeam.console.times import moment_ms, seconds
 
 app = new_app()
+OPTIONS = {
+    "from_ms": "--from",
+    "to_ms": "--to",
+    "for_s": "--for",
+    "idle_s": "--until-idle",
+    "messages": "-n",
+    "path": "--output",
+    "overwrite=True": "--force",
+}  # parameter of the library → option
 
 
 @app.command()

@@ -8,6 +8,7 @@ import typer
 
 from testbeam.cli.apps import new_app
 from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
+from testbeam.cli.option_words import in_options
 from testbeam.console.output import StatusLine, stop_on_signals, write
 from testbeam.errors import SettingsError
 from testbeam.runtime import exit_codes
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
     from testbeam.wire.kafka.message import KafkaMessage
 
 app = new_app()
+OPTIONS = {
+    "speed": "--speed",
+    "renames": "--map",
+    "only": "--topic",
+    "prefix": "--topic-prefix",
+    "same_topics=True": "--same-topics",
+    "create=True": "--create",
+    "keep_times=False": "--now",
+    "skip_damaged=True": "--skip-damaged",
+}  # parameter of the library → option
 
 
 @app.command()
@@ -81,7 +92,7 @@ def _told(done: "Replayed", file: Path) -> list[str]:
     behind = f", up to {done.behind_ms} ms late" if done.behind_ms >= 100 else ""
     lines.append(f"{file}  {done.total} messages, {size(done.value_bytes)}, {done.seconds:.1f} s, {rate:.0f} messages/s{behind}{how}")
     lines += [f"NOT TAKEN  {count} × {reason}" for reason, count in done.failed.items()]
-    lines += [f"NOTE  {note}" for note in done.notes]
+    lines += [f"NOTE  {in_options(note, OPTIONS)}" for note in done.notes]
     return lines
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from testbeam.wire.kafka.message import KafkaMessage
 
 app = new_app(has_commands=True)
+OPTIONS = {"partition": "--partition", "offset": "--offset"}  # parameter of the library → option
 
 
 @app.callback()

@@ -81,7 +81,7 @@ class _Recorder:
         self.stop = stop
         self.on_progress = on_progress
         if span.from_ms is None and span.to_ms is not None and span.to_ms <= _now_ms():
-            raise SettingsError("--to", span.to_ms, "a time that lies ahead, or say with --from where the past begins")
+            raise SettingsError("to_ms", span.to_ms, "a time that lies ahead, or say with `from_ms` where the past begins")
         self.started_s = time.monotonic()
         self.counts: Counter[Place] = Counter()
         self.most = _READ_LEAST

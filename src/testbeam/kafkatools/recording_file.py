@@ -200,6 +200,6 @@ def _create(path: Path, overwrite: bool) -> BinaryIO:
     try:
         return path.open("wb" if overwrite else "xb", buffering=0)
     except FileExistsError:
-        raise SettingsError("--output", str(path), "a new file, or --force to replace this one") from None
+        raise SettingsError("path", str(path), "a new file, or `overwrite=True` to replace this one") from None
     except OSError as error:
-        raise SettingsError("--output", str(path), f"a file that can be written ({error.strerror})") from None
+        raise SettingsError("path", str(path), f"a file that can be written ({error.strerror})") from None

@@ -29,11 +29,11 @@ class Span:
     messages: int | None = None
 
     def __post_init__(self) -> None:
-        for option, value in (("--for", self.for_s), ("--until-idle", self.idle_s), ("-n", self.messages)):
+        for option, value in (("for_s", self.for_s), ("idle_s", self.idle_s), ("messages", self.messages)):
             if value is not None and value <= 0:
                 raise SettingsError(option, value, "more than 0")
         if self.from_ms is not None and self.to_ms is not None and self.to_ms <= self.from_ms:
-            raise SettingsError("--to", self.to_ms, "a time after --from")
+            raise SettingsError("to_ms", self.to_ms, "a time after `from_ms`")
 
     @property
     def is_what_is_there(self) -> bool:

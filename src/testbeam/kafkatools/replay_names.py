@@ -27,7 +27,7 @@ class Names:
             SettingsError: an option names a topic that is not in the recording, or two topics would become one.
         """
         topics = list(recorded)
-        for option, asked in (("--map", self.renames), ("--topic", self.only)):
+        for option, asked in (("renames", self.renames), ("only", self.only)):
             for name in asked:
                 _check_recorded(option, name, topics)
         chosen = [topic for topic in topics if not self.only or topic in self.only]
@@ -47,4 +47,4 @@ def _check_distinct(targets: Mapping[str, str]) -> None:
     for topic, target in targets.items():
         other = senders.setdefault(target, topic)
         if other != topic:
-            raise SettingsError("--map", f"{topic}={target}", f"another name: {other!r} goes there already")
+            raise SettingsError("renames", f"{topic}={target}", f"another name: {other!r} goes there already")

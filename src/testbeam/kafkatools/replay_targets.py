@@ -41,7 +41,7 @@ def prepare(kafka: Kafka, told: Summary, targets: Mapping[str, str], *, create: 
     missing = {target: told.topics[topic] for topic, target in targets.items() if target not in there}
     if missing and not create:
         name = min(missing)
-        raise TopicMissing(name, kafka.bootstrap, (*difflib.get_close_matches(name, there), "--create, which makes it"))
+        raise TopicMissing(name, kafka.bootstrap, (*difflib.get_close_matches(name, there), "`create=True`, which makes it"))
     _create(kafka, missing)
     limits = [_check(kafka, told, topic, target, there.get(target), keep_times) for topic, target in targets.items()]
     warnings = tuple(limit[1] for limit in limits if limit[1])
@@ -59,7 +59,7 @@ def _metadata(kafka: Kafka) -> tuple[dict[str, int], str]:
 def _check_other(kafka: Kafka, targets: Mapping[str, str]) -> None:
     same = [topic for topic, target in targets.items() if topic == target]
     if same:
-        way = "--topic-prefix or --map, or --same-topics if you mean to double its messages"
+        way = "`prefix` or `renames`, or `same_topics=True` if you mean to double its messages"
         raise SettingsError("topic", same[0], f"another name: it was recorded from this very broker ({kafka.bootstrap}); {way}")
 
 
@@ -73,12 +73,12 @@ def _check(kafka: Kafka, told: Summary, topic: str, target: str, partitions: int
         return _BATCH_SIZE, ""
     used = 1 + max((partition for name, partition in told.messages if name == topic), default=-1)
     if used > partitions:
-        way = f"give it {used}, or send to a new topic with --map {topic}=NAME --create"
+        way = f"give it {used}, or send it to a new topic with `renames` and `create=True`"
         raise TransportError(f"topic {target!r} on {kafka.bootstrap} has {partitions} partitions; the recording has {used}; {way}")
     config = _config(kafka, target)
     limit = int(config.get("max.message.bytes", _BATCH_SIZE))
     if told.largest.get(topic, 0) + _OVERHEAD > limit:
-        way = f"raise its max.message.bytes, or send to a new topic with --map {topic}=NAME --create"
+        way = "raise its max.message.bytes, or send it to a new topic with `renames` and `create=True`"
         raise TransportError(
             f"topic {target!r} on {kafka.bootstrap} takes {limit} bytes; a recorded message has {told.largest[topic]}; {way}"
         )
@@ -91,13 +91,16 @@ def _check_times(kafka: Kafka, told: Summary, target: str, config: Mapping[str, 
     first_ms, last_ms = told.first_ms or now_ms, told.last_ms or now_ms
     after_ms, before_ms = (int(config.get(f"message.timestamp.{side}.max.ms", 1 << 62)) for side in ("after", "before"))
     if last_ms - now_ms > after_ms or now_ms - first_ms > before_ms:
-        raise TransportError(f"topic {target!r} on {kafka.bootstrap} refuses times as old or new as the recorded ones; replay with --now")
+        raise TransportError(
+            f"topic {target!r} on {kafka.bootstrap} refuses times as old or new as the recorded ones; replay with `keep_times=False`"
+        )
     if config.get("message.timestamp.type") == "LogAppendTime":
         return f"topic {target!r} gives every message the time of its arrival (LogAppendTime); the recorded times are not kept"
     retention_ms = int(config.get("retention.ms", -1))
     if 0 <= retention_ms < now_ms - first_ms:
         kept, age = retention_ms / _DAY_MS, (now_ms - first_ms) / _DAY_MS
-        return f"topic {target!r} deletes messages after {kept:g} days, and these are {age:.1f} days old; use --now or --create"
+        way = "use `keep_times=False` or `create=True`"
+        return f"topic {target!r} deletes messages after {kept:g} days, and these are {age:.1f} days old; {way}"
     return ""
 
 

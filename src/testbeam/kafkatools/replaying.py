@@ -74,10 +74,10 @@ def replay(
         SettingsError: the speed or a name can't be used.
     """
     if speed is not None and not speed > 0:  # nor NaN
-        raise SettingsError("--speed", speed, "a number above 0, or max")
+        raise SettingsError("speed", speed, "a number above 0, or None for as fast as can be")
     told = summary(path)
     if told.harm and not skip_damaged:
-        raise RecordingError(path, f"is damaged: {told.harm[0]}{_more(told)}; --skip-damaged replays what is whole")
+        raise RecordingError(path, f"is damaged: {told.harm[0]}{_more(told)}; `skip_damaged=True` replays what is whole")
     targets = names.targets(told.topics)
     ready = prepare(kafka, told, targets, create=create, keep_times=keep_times, same_topics=same_topics)
     sender = _Sender(kafka, targets, keep_times, ready.batch_size, stop or threading.Event())

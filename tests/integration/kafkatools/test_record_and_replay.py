@@ -169,7 +169,7 @@ def test_an_end_that_lies_ahead_is_waited_for(kafka: Kafka, new_topic: NewTopic,
 
 
 def test_an_end_in_the_past_without_a_beginning_is_refused(kafka: Kafka, new_topic: NewTopic, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"--to: .* a time that lies ahead, or say with --from"):
+    with pytest.raises(SettingsError, match=r"to_ms: .* a time that lies ahead, or say with `from_ms`"):
         record(kafka, [new_topic().name], tmp_path / "past", span=Span(to_ms=1_000))
     assert not (tmp_path / "past").exists()
 
@@ -216,7 +216,7 @@ def test_a_damaged_recording_is_not_sent_unless_one_says_so(kafka: Kafka, new_to
     at = raw.index(b"payload 4")
     path.write_bytes(raw[:at] + b"?" + raw[at + 1 :])
 
-    with pytest.raises(RecordingError, match=r"is damaged: bytes \d+ to \d+: .*checksum.*--skip-damaged"):
+    with pytest.raises(RecordingError, match=r"is damaged: bytes \d+ to \d+: .*checksum.*`skip_damaged=True`"):
         replay(kafka, path, names=names, speed=None, create=True)
     with kafka.reader() as reader, pytest.raises(TopicMissing):
         reader.partitions(names.prefix + topic.name)
@@ -231,7 +231,7 @@ def test_messages_never_go_back_into_their_own_topics_by_mistake(kafka: Kafka, n
     send(kafka, topic.name, [message(0)])
     record(kafka, [topic.name], tmp_path / "bug", span=Span(from_ms=0))
 
-    with pytest.raises(SettingsError, match=r"recorded from this very broker.*--same-topics"):
+    with pytest.raises(SettingsError, match=r"recorded from this very broker.*`same_topics=True`"):
         replay(kafka, tmp_path / "bug")
     assert topic.count() == 1
 
@@ -243,7 +243,7 @@ def test_a_missing_topic_is_only_made_if_asked_for(kafka: Kafka, new_topic: NewT
     topic = new_topic()
     record(kafka, [topic.name], tmp_path / "bug", span=Span(from_ms=0))
 
-    with pytest.raises(TopicMissing, match="--create, which makes it"):
+    with pytest.raises(TopicMissing, match="`create=True`, which makes it"):
         replay(kafka, tmp_path / "bug", names=fresh("missing"))
 
 
@@ -252,7 +252,7 @@ def test_a_topic_with_fewer_partitions_is_refused_before_anything_is_sent(kafka:
     send(kafka, topic.name, [message(0), message(1, partition=2)])
     record(kafka, [topic.name], tmp_path / "bug", span=Span(from_ms=0))
 
-    with pytest.raises(TransportError, match=f"'{narrow.name}'.* has 1 partitions; the recording has 3; give it 3, or .*--create"):
+    with pytest.raises(TransportError, match=f"'{narrow.name}'.* has 1 partitions; the recording has 3; give it 3, or .*`create=True`"):
         replay(kafka, tmp_path / "bug", names=Names(renames={topic.name: narrow.name}))
     assert narrow.count() == 0
 
@@ -305,7 +305,7 @@ def test_times_that_lie_too_far_ahead_are_refused_before_anything_is_sent(kafka:
     record(kafka, [topic.name], tmp_path / "bug", span=Span(from_ms=0))
 
     assert replay(kafka, tmp_path / "bug", names=Names(renames={topic.name: f"{prefix}open"}), speed=None).total == 1
-    with pytest.raises(TransportError, match="refuses times as old or new as the recorded ones; replay with --now"):
+    with pytest.raises(TransportError, match="refuses times as old or new as the recorded ones; replay with `keep_times=False`"):
         replay(kafka, tmp_path / "bug", names=Names(renames={topic.name: f"{prefix}strict"}))
 
 

@@ -29,7 +29,7 @@ def bounds(reader: Reader, topic: str, wanted: Wanted) -> dict[int, tuple[int, i
     if wanted.partition is None:
         return found
     if wanted.partition not in found:
-        raise SettingsError("--partition", wanted.partition, f"one of the partitions of {topic!r}: 0 to {max(found)}")
+        raise SettingsError("partition", wanted.partition, f"one of the partitions of {topic!r}: 0 to {max(found)}")
     return {wanted.partition: found[wanted.partition]}
 
 

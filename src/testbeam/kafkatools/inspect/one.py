@@ -19,7 +19,7 @@ def message_at(kafka: Kafka, topic: str, partition: int, offset: int) -> KafkaMe
         at = high + offset if offset < 0 else offset
         if not low <= at < high:
             there = f"partition {partition} holds {low} to {high - 1}" if high > low else f"partition {partition} is empty"
-            raise SettingsError("--offset", f"{partition}@{offset}", f"an offset that is there; {there}")
+            raise SettingsError("offset", f"{partition}@{offset}", f"an offset that is there; {there}")
         for messages in between(reader, topic, {partition: at}, {partition: high}):
             if messages[0].offset() == at:
                 return plain(messages[0])
@@ -29,4 +29,4 @@ def message_at(kafka: Kafka, topic: str, partition: int, offset: int) -> KafkaMe
 
 def _gap(partition: int, offset: int, next_one: str) -> SettingsError:
     why = "nothing lies there, as compaction or a transaction left a gap"
-    return SettingsError("--offset", f"{partition}@{offset}", f"another offset: {why}; {next_one}")
+    return SettingsError("offset", f"{partition}@{offset}", f"another offset: {why}; {next_one}")
