@@ -62,7 +62,10 @@ def test_what_is_no_host_and_port_is_refused(text: str) -> None:
         bootstrap_of(text)
 
 
-def test_without_a_broker_the_ways_to_one_are_named() -> None:
+def test_without_a_broker_the_ways_to_one_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # whatever else this user keeps up
+    monkeypatch.chdir(tmp_path)
+
     with pytest.raises(SettingsError, match="--bootstrap, or start a stack first"):
         bootstrap_of("")
 
