@@ -232,7 +232,12 @@ class Driver:
         """Run the script with its names."""
         source = self.check.script.read_text(encoding="utf-8")
         code = compile(source, str(self.check.script), "exec")
-        exec(code, {"__name__": "__main__", "__builtins__": builtins, "__file__": str(self.check.script), **self.namespace()})  # noqa: S102
+        names = {"__name__": "__main__", "__builtins__": builtins, "__file__": str(self.check.script), **self.namespace()}
+        sys.path.insert(0, str(self.check.folder))  # as for any script
+        try:
+            exec(code, names)  # noqa: S102
+        finally:
+            sys.path.remove(str(self.check.folder))
 
     def test(self) -> Result:
         """Run the check; return how it went. Machines run until the driver is left."""

@@ -69,7 +69,7 @@ class UnitService:
         if unit.st_cmd:
             command += ["--st-cmd", self._path(unit.st_cmd)]
         command += [word for entry in unit.db for word in ("--db", self._entry(entry))]
-        for option, pairs in (("--port", unit.ports), ("--macro", unit.macros), ("--device", unit.devices)):
+        for option, pairs in (("--port", unit.ports), ("--macro", {} if unit.st_cmd else unit.macros), ("--device", unit.devices)):
             command += [word for name, value in pairs.items() for word in (option, f"{name}={self._filled(value)}")]
         return (*command, *(word for folder in unit.protocols for word in ("--protocols", self._path(folder))))
 
@@ -82,7 +82,8 @@ class UnitService:
         return (*command, *(word for name, value in unit.state.items() for word in ("--set", f"{name}={value}")))
 
     def _environment(self, unit: UnitSpec) -> Mapping[str, str]:
-        own = {**self._machine.environment, **unit.environment}
+        macros = unit.macros if unit.st_cmd else {}  # a start-up file has them from its environment
+        own = {**self._machine.environment, **macros, **unit.environment}
         values = {name: self._filled(value) for name, value in own.items()}
         if unit.binary:
             values = {**client_environment([self._address, *self._others]), **server_environment(self._address), **values}
