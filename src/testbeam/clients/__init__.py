@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from testbeam.clients.waiting import wait_for_condition as wait_for_condition
     from testbeam.model.forwarding import Protocol as Protocol
     from testbeam.model.forwarding import StreamSpec as StreamSpec
+    from testbeam.model.samples import Alarm as Alarm
+    from testbeam.model.samples import ConnectionChange as ConnectionChange
+    from testbeam.model.samples import Events as Events
+    from testbeam.model.samples import LogValue as LogValue
     from testbeam.transport.kafka.client import Kafka as Kafka
 
 _NAMES = {
@@ -58,6 +62,12 @@ _NAMES = {
     "testbeam.model.forwarding": (
         "Protocol",
         "StreamSpec",
+    ),
+    "testbeam.model.samples": (
+        "Alarm",
+        "ConnectionChange",
+        "Events",
+        "LogValue",
     ),
     "testbeam.transport.kafka.client": ("Kafka",),
 }

@@ -29,7 +29,7 @@ NAMES = {
     """,
     "testbeam.clients": """
         Client DeviceReference FileWriterClient ForwarderClient ForwarderStatus Job JobState Kafka Mark Protocol PvHandle Record
-        StreamSpec Tail TopicHandle collect_updates open_client retry subtest wait_for_condition
+        StreamSpec Tail TopicHandle collect_updates open_client retry subtest wait_for_condition Alarm ConnectionChange Events LogValue
     """,
     "testbeam.probes": """
         AllOf CaAnswers CommandSucceeds FileExists Heartbeat HttpAnswers LogLine MetadataAnswers PortListens ProcessAlive TopicGrows all_of

@@ -1,5 +1,6 @@
 """The writer modules beside those of logs, alarms and events: what their messages become in the file."""
 
+import resource
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -298,3 +299,32 @@ def test_ep00_is_written_as_ep01(write: Write) -> None:
 
     with writing.finish() as file:
         assert read(file, "s/connection_status", "s/connection_status_time") == [[2], [1_100]]
+
+
+@pytest.mark.parametrize("room", [0, 4_096, 100_000])
+def test_a_file_that_may_not_grow_any_more_is_given_back_and_what_reached_the_disk_is_readable(write: Write, room: int) -> None:
+    writing = write(compose.group("s", "NXlog", compose.stream("f144", topic="motion", source="speed", **ALONE)), stop_ns=2**62)
+    writing.take(*(log(1_100 + i, i) for i in range(100)))
+    writing.router.flush()
+    writing.file.flush()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (writing.file.path.stat().st_size + room, before[1]))
+    try:
+        with pytest.raises(NexusError, match=r"can't be closed.*File too large"):
+            fill(writing)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    with h5py.File(writing.file.path) as file:
+        assert file["s/value"][:100].tolist() == list(range(100))
+
+
+def fill(writing: Writing) -> None:
+    """Write until the disk says no, and close."""
+    try:
+        for i in range(100):
+            writing.take(*(log(1_200 + 200 * i + k, k) for k in range(200)))
+            writing.router.flush()
+            writing.file.flush()
+    except (OSError, RuntimeError):
+        writing.file.close()

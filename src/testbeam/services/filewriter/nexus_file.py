@@ -116,6 +116,7 @@ class NexusFile:
         try:
             path.unlink(missing_ok=True)
             self._file = _new(path, template)
+            self._written_by = int(self._file.id.get_vfd_handle())  # HDF5's own descriptor
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise NexusError(str(path), f"can't be made: {error}") from error
@@ -147,23 +148,24 @@ class NexusFile:
         """
         if not self._file:
             return
+        problem = ""
         try:
+            self._file.flush()  # which fails without harm, other than a close
             self._file.close()
         except Exception as error:  # HDF5 raises several on a full disk
-            problem = self._salvage()
-            raise NexusError(str(self.path), f"can't be closed: {in_words(error, self.path.parent)}{problem}") from error
-        finally:
-            os.fchmod(self._descriptor, _READ_ONLY)
-            moved = not self._is_at_its_path()
-            os.close(self._descriptor)
-        if moved:
-            raise NexusError(str(self.path), "no longer leads to the file that was written: it was moved, removed or replaced in mid-job")
+            problem = f"can't be closed: {in_words(error, self.path.parent)}{self._salvage()}"
+        os.fchmod(self._descriptor, _READ_ONLY)
+        if not problem and not self._is_at_its_path():
+            problem = "no longer leads to the file that was written: it was moved, removed or replaced in mid-job"
+        os.close(self._descriptor)
+        if problem:
+            raise NexusError(str(self.path), problem)
 
     def abandon(self) -> None:
         """Let go of the file as it is: another writer has the job, and a file of its own at this path."""
         if self._file:
             with suppress(Exception):
-                lead_to_nowhere(int(self._file.id.get_vfd_handle()))
+                lead_to_nowhere(self._written_by)
                 self._file.close()
             os.close(self._descriptor)
 
@@ -176,7 +178,7 @@ class NexusFile:
     def _salvage(self) -> str:
         """Bring HDF5 to let go of the file; return in words what could not be done."""
         try:
-            lead_to_nowhere(int(self._file.id.get_vfd_handle()))
+            lead_to_nowhere(self._written_by)
             self._file.close()
             readable = self._is_at_its_path() and make_readable(self.path)
         except Exception as error:  # whatever state HDF5 is in, the writer goes on
@@ -187,7 +189,7 @@ class NexusFile:
     def _give_up(self) -> None:
         """Leave no file behind that could not be made."""
         with suppress(Exception):
-            lead_to_nowhere(int(self._file.id.get_vfd_handle()))
+            lead_to_nowhere(self._written_by)
             self._file.close()
         if self._is_at_its_path():
             self.path.unlink()

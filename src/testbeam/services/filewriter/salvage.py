@@ -30,13 +30,22 @@ def make_readable(path: Path) -> bool:
         if len(head) < _SIZE or head[:8] != _SIGNATURE or head[8] not in (2, 3) or head[9] != 8:
             return False
         head[_FLAGS_AT] = 0
+        struct.pack_into("<Q", head, _END_AT, _grown(file.fileno(), *struct.unpack_from("<Q", head, _END_AT)))
         head[_CHECKSUM_AT:] = struct.pack("<I", lookup3(bytes(head[:_CHECKSUM_AT])))
         file.seek(0)
         file.write(head)
-        (end,) = struct.unpack_from("<Q", head, _END_AT)
-        if os.fstat(file.fileno()).st_size < end:
-            file.truncate(end)  # a hole takes no room on the disk
     return True
+
+
+def _grown(descriptor: int, end: int) -> int:
+    """Give a file that is too short the size it says it has, by a hole, which takes no room; return the size it can have."""
+    size = os.fstat(descriptor).st_size
+    if size < end:
+        try:
+            os.ftruncate(descriptor, end)
+        except OSError:  # a limit on the size of files: what lies beyond it is lost
+            return size
+    return end
 
 
 def lookup3(data: bytes) -> int:
