@@ -20,6 +20,7 @@ from testbeam.services.control.setups.places import cache_of_setups, host_and_po
 from testbeam.transport.nicos.cache import CacheClient, CacheValue
 
 _LOOK_S = 0.1
+_REST_S = 1.0
 _MASTERED = "session/mastersetup"
 _POLLER = "nicos.services.poller.Poller"
 _log = logging.getLogger(PROG)
@@ -90,11 +91,14 @@ class Poller:
         for name in wanted:
             worker = self._workers.get(name)
             if worker is not None and not worker.is_alive():
+                if time.monotonic() < worker.begun_s + _REST_S:
+                    continue  # one that dies at once is not to be started ten times a second
                 _log.error("the worker of setup %s has died; it is started anew", name)
                 worker = None
             if worker is None:
-                self._workers[name] = worker = Worker(name, self._setups, self._cache, self._blacklist)
+                worker = Worker(name, self._setups, self._cache, self._blacklist)
                 worker.start()
+                self._workers[name] = worker
 
 
 class Worker(threading.Thread):
@@ -102,6 +106,7 @@ class Worker(threading.Thread):
 
     def __init__(self, setup: str, setups: dict[str, Setup], cache: CacheClient, blacklist: set[str]) -> None:
         super().__init__(name=f"poller-{setup}", daemon=True)
+        self.begun_s = time.monotonic()
         self._setup = setup
         self._cache = cache
         self._blacklist = blacklist
