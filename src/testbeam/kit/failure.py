@@ -55,6 +55,10 @@ class Snapshot:
         ended_ns = process.ended_ns or self.now_ns
         after_s = (ended_ns - (process.spawned_ns or ended_ns)) / 1e9
         headline = f"service {name!r} {process.ending()} after {after_s:.2f} s, {when}"
+        if process.exit_code == 0 and process.behind:
+            pids = ", ".join(map(str, process.behind))
+            next_step = f"it has put itself into the background (pid {pids}): give it the option that keeps it in the foreground"
+            return ServiceDied(self._describe(headline, next_step))
         return ServiceDied(self._describe(headline, "read its log; run its command by hand"))
 
     def too_late(self, waited: Waited) -> NotReady:
@@ -72,6 +76,11 @@ class Snapshot:
         """Return the error of an after_ready that has raised."""
         headline = f"service {self.service.name!r} answered, but its after_ready failed after {after_s:.1f} s"
         return NotReady(self._describe(headline, "correct what after_ready does", error=f"{type(error).__name__}: {error}"))
+
+    def hangs(self) -> ServiceDied:
+        """Return the error of a service that runs and does not answer any more."""
+        headline = f"service {self.service.name!r} runs, but has not answered for {self.service.alive_timeout_s:g} s"
+        return ServiceDied(self._describe(headline, "see what it hangs in: py-spy dump, jcmd, or cat /proc/PID/stack"))
 
     def stopped_meanwhile(self) -> ServiceDied:
         """Return the error for who waits for a start that somebody else has stopped."""

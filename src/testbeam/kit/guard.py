@@ -308,7 +308,7 @@ class Guard:
         self.adopt()
         job.stopping = True
         job.kill_at_s = time.monotonic() + order["timeout_s"]
-        for pid in self.tree(job):
+        for pid in self.tree(job) if order["tree"] else [job.pid] * job.alive:
             send(pid, order["signal"])
             send(pid, signal.SIGCONT)  # a paused process can't act on its signal
 
@@ -327,7 +327,7 @@ class Guard:
             if pid in by_pid:
                 by_pid[pid].alive = False
                 self.adopt(by_pid[pid])
-                self.send({"saw": "exited", "job": by_pid[pid].number, "code": code})
+                self.send({"saw": "exited", "job": by_pid[pid].number, "code": code, "behind": self.tree(by_pid[pid])})
         for job in [job for job in self.jobs.values() if job.stopping]:
             self.kill_overdue(job)
 

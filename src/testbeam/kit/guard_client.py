@@ -55,6 +55,7 @@ class Process:
     lost: bool = False
     killed: bool = False
     left: tuple[int, ...] = ()
+    behind: tuple[int, ...] = ()  # what descends from it and ran on when it ended
     listener: "Listener | None" = None
     _told: threading.Event = field(default_factory=threading.Event)
     _ended: threading.Event = field(default_factory=threading.Event)
@@ -73,9 +74,9 @@ class Process:
         """Send a signal to it, and by default to all that descend from it; an ended one gets none."""
         self.order({"do": "signal", "job": self.job, "signal": int(number), "tree": tree})
 
-    def stop(self, number: int = signal.SIGTERM, timeout_s: float = 10.0) -> None:
-        """Ask it and its descendants to end, and have them killed after the time-out; don't wait."""
-        self.order({"do": "stop", "job": self.job, "signal": int(number), "timeout_s": timeout_s})
+    def stop(self, number: int = signal.SIGTERM, timeout_s: float = 10.0, *, tree: bool = True) -> None:
+        """Ask it, and by default its descendants, to end, and have all killed after the time-out; don't wait."""
+        self.order({"do": "stop", "job": self.job, "signal": int(number), "timeout_s": timeout_s, "tree": tree})
 
     def wait_told(self, timeout_s: float | None = None) -> bool:
         """Wait until it is known whether it could be spawned."""
@@ -112,7 +113,7 @@ class Process:
                 self.refusal = OSError(message["errno"], message["what"], message["path"])
                 self._end(message["at_ns"])
             case "exited":
-                self.exit_code = message["code"]
+                self.exit_code, self.behind = message["code"], tuple(message.get("behind", ()))
                 self._end(message["at_ns"])
             case _:
                 self.killed, self.left = message["killed"], tuple(message["left"])

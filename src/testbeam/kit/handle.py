@@ -1,17 +1,22 @@
 """Handle: what a user or a test holds in hand of one service on a running stack."""
 
+import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from testbeam.errors import ServiceDied, StackError
+from testbeam.errors import ServiceDied, StackError, WaitTimeout
 from testbeam.kit.faults.methods import FaultMethods
 from testbeam.kit.journal import Event
-from testbeam.kit.logs import tail
+from testbeam.kit.logs import LineReader, tail
 from testbeam.kit.protocols import Evidence, LifecycleLike, ProcessLike, RunLike
 from testbeam.kit.spec import CommandResult, Service
 from testbeam.kit.state import State
+from testbeam.model.deadline import Deadline
+
+_LOG_EVERY_S = 0.02
 
 
 class Handle(FaultMethods):
@@ -155,6 +160,35 @@ class Handle(FaultMethods):
     def log_tail(self, lines: int = 15) -> list[str]:
         """Return the last lines of the log of this start."""
         return tail(self.log_path, lines, self.log_start)
+
+    def log_mark(self) -> int:
+        """Return where the log ends now, for `expect_log(since=…)`."""
+        return self.log_path.stat().st_size if self.log_path.exists() else 0
+
+    def expect_log(self, pattern: str, within_s: float = 5.0, *, since: int | None = None) -> str:
+        """Wait for a whole line of the log that matches a regular expression; return it.
+
+        since: a `log_mark()`, from which on lines count; default the begin of this start.
+
+        Raises:
+            WaitTimeout: none came in time; says what the log said last.
+            ServiceDied: the service has ended without it.
+        """
+        expression, deadline, pause = re.compile(pattern), Deadline(within_s), threading.Event()
+        reader = LineReader(self.log_path, self.log_start if since is None else since)
+        while True:
+            is_over, is_late = not self.is_running(), deadline.passed
+            for line in reader.lines():
+                if expression.search(line):
+                    return line
+            if is_over:
+                self.check()
+                raise ServiceDied(f"service {self.name!r} is {self.state} and has not logged {pattern!r}; its log: {self.log_path}")
+            if is_late:
+                last = "\n".join(f"  | {line}" for line in self.log_tail(5)) or "  nothing"
+                what = f"service {self.name!r} has not logged {pattern!r} within {within_s:g} s"
+                raise WaitTimeout(f"{what}; the end of {self.log_path}:\n{last}")
+            pause.wait(_LOG_EVERY_S)
 
     def check(self) -> None:
         """Raise ServiceDied or NotReady, with its log, if the service has ended unasked or was not ready in time."""

@@ -1,7 +1,7 @@
 """Journal of a run: what happened, when; one line of JSON an event, all on one monotonic clock.
 
 The first line anchors that clock to the wall. Kinds of event: run_started, run_ready, run_failed, run_stopping, run_stopped;
-prepared, starting, spawned, seen (what a probe saw, where it changed), ready, paused, resumed, stopping, stopped, exited, failed,
+prepared, starting, spawned, seen (what a probe saw, where it changed), ready, paused, resumed, stopping, stopped, exited, done, failed,
 crashed; fault (phase begin, change or end); mark; and trouble (something of the kit's own that went wrong but need not stop the run).
 """
 

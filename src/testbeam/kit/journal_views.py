@@ -15,6 +15,7 @@ _STATES = {
     "resumed": "ready",
     "stopping": "stopping",
     "stopped": "",
+    "done": "",
     "exited": "",
     "failed": "failed",
     "crashed": "crashed",

@@ -21,6 +21,7 @@ from testbeam.kit.spec import CommandResult, ProbeResult, Service, ServiceView
 from testbeam.kit.state import State
 from testbeam.model.time import NS_PER_S
 
+ALIVE_EVERY_S = 1.0
 KILL_S = 15.0  # the guard's time for SIGKILL, and some
 
 
@@ -131,6 +132,9 @@ class Lifecycle:
         """
         if self.process is not None:
             self.process.wait_told()
+        if self.service.once:
+            self._become_done()
+            return
         waited_from_s, timeout_s = time.monotonic(), self.service.ready_timeout_s
         try:
             waited = probing.call(
@@ -145,6 +149,55 @@ class Lifecycle:
             raise self._fail(self.snapshot().too_late(waited))
         self._run_after_ready(service)
         self._enter_ready()
+        if self.service.alive is not None:
+            name = f"testbeam-alive-{self.service.name}"
+            threading.Thread(target=self._watch_alive, args=(service, self._wake), name=name, daemon=True).start()
+
+    def _become_done(self) -> None:
+        """Wait for the end of a one-shot service; raise as `become_ready`."""
+        started_s, process = time.monotonic(), self.process
+        self._wake.wait(self.service.ready_timeout_s)
+        if process is None or process.is_running() or process.exit_code != 0:
+            self._check_going()  # raises where it was cancelled or stopped, or has failed
+            waited = Waited(seen=self.last_seen, attempts=1, elapsed_s=time.monotonic() - started_s)
+            raise self._fail(self.snapshot().too_late(waited))
+        with self._lock:
+            if self.state is not State.STARTING:
+                raise self.snapshot().stopped_meanwhile()
+            self._move(State.READY, record=False)
+            self._move(State.DONE, record=False)
+            self.ready_ns = self.context.clock_ns()
+        self._record_ready()
+        self.context.journal.record("done", self.service.name)
+
+    def _watch_alive(self, service: ServiceView, wake: threading.Event) -> None:
+        """Ask the liveness probe as long as the service is ready; while it is paused its time does not run."""
+        probe, name, answered_s = self.service.alive, self.service.name, time.monotonic()
+        assert probe is not None
+        while not wake.wait(ALIVE_EVERY_S) and self.state in {State.READY, State.PAUSED}:
+            left_s = max(self.service.alive_timeout_s - (time.monotonic() - answered_s), 0.0)
+            try:
+                seen = probing.call(
+                    lambda: probing.safely(lambda: probe.check(service)), timeout_s=left_s, wake=wake, name=f"testbeam-alive-{name}"
+                )
+            except probing.NotReturned:
+                seen = ProbeResult(ready=False, detail=f"{probe!r} has not returned")
+            if seen.ready or self.state is State.PAUSED:
+                answered_s = time.monotonic()
+            elif time.monotonic() - answered_s >= self.service.alive_timeout_s and not wake.is_set():
+                self._hang(seen)
+                return
+
+    def _hang(self, seen: ProbeResult) -> None:
+        """Take in that a service runs and does not answer any more."""
+        with self._lock:
+            if self.state is not State.READY:
+                return
+            self.last_seen = seen
+            self.error = self.snapshot().hangs()
+            self._move(State.CRASHED, record=False)
+        self.context.journal.record("crashed", self.service.name, how="does not answer any more", error=str(self.error))
+        self.context.report(self, self.error)
 
     def _poll(self, service: ServiceView) -> Waited:
         return wait_until(
@@ -187,6 +240,10 @@ class Lifecycle:
             self._check_going()
             self._move(State.READY, record=False)
             self.ready_ns = self.context.clock_ns()
+        self._record_ready()
+
+    def _record_ready(self) -> None:
+        assert self.ready_ns is not None
         elapsed_s = (self.ready_ns - self.context.started_ns) / NS_PER_S
         self.context.journal.record("ready", self.service.name, at_ns=self.ready_ns, elapsed_s=round(elapsed_s, 6))
 
@@ -225,7 +282,8 @@ class Lifecycle:
             if not self._is_latest(process):
                 return
             self.process, wake = process, self._wake  # the order may not have returned yet
-            become = self._take_end() if self.state in state.RUNNING else None
+            is_done = self.service.once and self.state is State.STARTING and process.exit_code == 0
+            become = self._take_end() if self.state in state.RUNNING and not is_done else None
         if become is not None:
             then, error = become
             self.context.journal.record(then, self.service.name, at_ns=process.ended_ns, how=process.ending(), error=str(error or ""))
@@ -256,7 +314,8 @@ class Lifecycle:
             self.finish_stop()
             on_gone(self.service.name)
             return
-        process.stop(self.service.stop_signal if at_most_s > 0 else signal.SIGKILL, min(self.service.stop_timeout_s, at_most_s))
+        number = self.service.stop_signal if at_most_s > 0 else signal.SIGKILL
+        process.stop(number, min(self.service.stop_timeout_s, at_most_s), tree=self.service.stop_scope == "tree" or at_most_s <= 0)
 
     def kill_now(self) -> None:
         """Kill what was asked to end."""
@@ -266,7 +325,7 @@ class Lifecycle:
     def finish_stop(self) -> None:
         """Take in that nothing is left."""
         with self._lock:
-            if self.state in {State.FAILED, State.CRASHED, State.STOPPED}:
+            if self.state in state.OVER:
                 return
             if self.state in state.RUNNING:  # external: it goes on, only we are done with it
                 self.state = State.STOPPING

@@ -1,14 +1,20 @@
 """Slices of log files: the end of one, or what was written between two marks of the journal."""
 
+import ctypes
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from testbeam.kit import host
 from testbeam.kit.journal import Event
 
 TAIL_BYTES = 64 * 1024
 LINE_LENGTH = 300
 BLOCK_BYTES = 4 << 20
+LIMIT_EVERY_S = 0.5
+_PAGE = 4096
+_PUNCH_HOLE_KEEP_SIZE = 0x02 | 0x01
 
 
 def tail(path: Path, lines: int = 15, since: int = 0) -> list[str]:
@@ -23,7 +29,7 @@ def tail(path: Path, lines: int = 15, since: int = 0) -> list[str]:
         return []
     except OSError as error:  # this is for a message about another error, which must get through
         return [f"(can't be read: {error.strerror})"]
-    found = data.decode(errors="replace").splitlines()
+    found = data.lstrip(b"\0").decode(errors="replace").splitlines()
     return [cut(line) for line in found if line.strip()][-lines:]
 
 
@@ -48,9 +54,11 @@ def last_lines(path: Path, count: int, *, unfinished: bool = True) -> tuple[list
                 file.seek(at)
                 blocks.insert(0, file.read(length))
                 newlines += blocks[0].count(b"\n")
+                if blocks[0].startswith(b"\0"):
+                    break  # what is before was given back
     except FileNotFoundError:
         return [], 0
-    *whole, rest = b"".join(blocks).split(b"\n")
+    *whole, rest = b"".join(blocks).lstrip(b"\0").split(b"\n")
     if unfinished and rest:
         whole, rest = [*whole, rest], b""
     lines = [line.removesuffix(b"\r").decode(errors="replace") for line in (whole[-count:] if count else [])]
@@ -123,9 +131,62 @@ def log_slice(begin: Event, end: Event, service: str, path: Path, limit: int | N
     cut = f"… (+{start - first} bytes before)\n" if start > first else ""
     with path.open("rb") as file:
         file.seek(start)
-        return cut + file.read(last - start).decode(errors="replace")
+        return cut + file.read(last - start).lstrip(b"\0").decode(errors="replace")
 
 
 def stdout_of(service: str) -> str:
     """Return by which name marks know the stdout of a service that keeps it apart from its log; none is called so."""
     return f"{service}.stdout"
+
+
+class LogLimiter:
+    """Keeps logs from filling the disk: what is older than the newest bytes of each gives its blocks back, in a thread of its own.
+
+    Sizes and places stay as they are, so that marks hold: what was given back is read as zeros, which the functions here leave out.
+    on_trouble: called once with what keeps a log from being limited.
+    """
+
+    def __init__(self, on_trouble: Callable[[str], object]) -> None:
+        self._limits: dict[Path, int] = {}
+        self._on_trouble = on_trouble
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def limit(self, path: Path, most_bytes: int) -> None:
+        """Keep a log to its newest bytes from now on."""
+        self._limits[path] = most_bytes
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="testbeam-log-limits", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while not self._over.wait(LIMIT_EVERY_S):
+            for path, most_bytes in tuple(self._limits.items()):
+                try:
+                    give_back(path, most_bytes)
+                except OSError as error:
+                    del self._limits[path]
+                    self._on_trouble(f"{path} can't be limited: {host.why(error, path)}")
+
+
+def give_back(path: Path, most_bytes: int) -> None:
+    """Give the blocks of a file back that are before its newest bytes (fallocate(2)); raise OSError where its file system can't."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return  # nothing was logged yet
+    try:
+        found = os.fstat(fd)
+        old = (found.st_size - most_bytes) // _PAGE * _PAGE
+        if old > 0 and found.st_blocks * 512 > most_bytes + most_bytes // 4:
+            libc = ctypes.CDLL(None, use_errno=True)
+            if libc.fallocate(fd, _PUNCH_HOLE_KEEP_SIZE, ctypes.c_int64(0), ctypes.c_int64(old)) != 0:
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(fd)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from testbeam.errors import PortTaken, StackError
-from testbeam.kit import environment, graph, host, ports, template
+from testbeam.kit import environment, graph, host, ports, template, tty_relay
 from testbeam.kit.faults.links import Links
 from testbeam.kit.guard_client import CommandLine
 from testbeam.kit.handle import Handle, handle_class
@@ -122,7 +122,8 @@ class Allocation:
 
     def argv(self) -> tuple[str, ...]:
         """Return the words of the command."""
-        return tuple(self.fill(word, "command") for word in self.service.command)
+        words = tuple(self.fill(word, "command") for word in self.service.command)
+        return (sys.executable, "-I", "-S", tty_relay.__file__, *words) if self.service.tty else words
 
     def command_line(self) -> CommandLine:
         """Return what to spawn, and let go of ports that the service can't share."""

@@ -17,7 +17,7 @@ from testbeam.kit.guard_client import GuardClient
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event, Journal, Subscriber
 from testbeam.kit.lifecycle import Context, Lifecycle
-from testbeam.kit.logs import stdout_of
+from testbeam.kit.logs import LogLimiter, stdout_of
 from testbeam.kit.members import Member, Members
 from testbeam.kit.protocols import Declared
 from testbeam.kit.run_folder import Layout, RunFolder
@@ -196,6 +196,8 @@ class Run:
         self._owned.callback(self._guard.close)
         self.links = Links(self.id, layout.log_dir / "links.log", self._lost)
         self._owned.callback(self.links.close)
+        self._log_limits = LogLimiter(lambda what: self.journal.record("trouble", detail=what))
+        self._owned.callback(self._log_limits.close)
         self.faults = ActiveFaults(self.journal, self.links)
         context = Context(guard=self._guard, journal=self.journal, started_ns=self._started_ns, report=self._report)
         if self._folder.temporary and not self.keep:
@@ -223,6 +225,9 @@ class Run:
     def _start_up(self, services: tuple[Service, ...]) -> None:
         assert self._events is not None
         new = self.members.add(services)
+        for member in new.values():
+            if member.service.log_limit_bytes:
+                self._log_limits.limit(member.allocation.log_path, member.service.log_limit_bytes)
         prepare([member.allocation for member in new.values()], self._guard, self.journal, self._events)
         start_up = StartUp(new, self._events)
         try:

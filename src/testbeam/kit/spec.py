@@ -12,6 +12,7 @@ from testbeam.errors import StackError
 from testbeam.kit import graph, template
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+LEAST_LOG_BYTES = 1 << 20
 _RESERVED = frozenset({"log", "config-files", "port"})
 BUILT_IN = ("dir", "run_dir", "log_dir", "config_dir", "python", "name", "run_id", "address")
 
@@ -95,6 +96,7 @@ class Probe(Protocol):
         """Ask once, within about 1 s; an exception counts as "not ready" and is the last thing seen."""
 
 
+StopScope: TypeAlias = Literal["tree", "leader"]
 Transport: TypeAlias = Literal["tcp", "udp", "both"]
 
 
@@ -142,6 +144,12 @@ class Service:
     ready_timeout_s: float = 30.0
     stop_signal: int = signal.SIGTERM
     stop_timeout_s: float = 10.0
+    stop_scope: StopScope = "tree"  # whom the stop signal goes to: the process with all that descends from it, or only the "leader"
+    once: bool = False  # a one-shot: ready when it has ended with code 0, failed with any other
+    alive: Probe | None = None  # asked while it is ready: in vain for `alive_timeout_s`, the service counts as crashed
+    alive_timeout_s: float = 10.0
+    tty: bool = False  # runs on a pseudo-terminal, for a program that writes line by line only there
+    log_limit_bytes: int = 0  # of its log only so many are kept on the disk, the newest; 0 for all
     prepare: tuple[tuple[str, ...], ...] = ()  # run to their end, on the user's terminal, before anything is started
     at_end: tuple[tuple[str, ...], ...] = ()  # run by the guard at its own end, however that comes: removes what is no process of ours
     after_ready: Callable[[Any], None] | None = None  # run once the probe has passed, before READY
@@ -201,7 +209,11 @@ def check_service(service: Service) -> None:
 
 
 def _check_times(service: Service) -> None:
-    for word in ("ready_timeout_s", "stop_timeout_s"):
+    if service.once and (service.external or service.ready is not None):
+        raise StackError(f"service {service.name!r}: a one-shot service (once) is ready when it has ended; leave ready and external out")
+    if service.log_limit_bytes and service.log_limit_bytes < LEAST_LOG_BYTES:
+        raise StackError(f"service {service.name!r}: log_limit_bytes={service.log_limit_bytes} is too few; give at least {LEAST_LOG_BYTES}")
+    for word in ("ready_timeout_s", "stop_timeout_s", "alive_timeout_s"):
         if not 0 <= getattr(service, word) < inf:
             raise StackError(f"service {service.name!r}: {word}={getattr(service, word)!r} can't be used; give a number of seconds")
 

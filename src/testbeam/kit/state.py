@@ -18,22 +18,24 @@ class State(StrEnum):
     STOPPING = "stopping"
     STOPPED = "stopped"
     FAILED = "failed"  # ended, or was too late, before it was ready
-    CRASHED = "crashed"  # ended, unexpectedly, after it was ready
+    CRASHED = "crashed"  # ended, unexpectedly, after it was ready, or does not answer any more
+    DONE = "done"  # a one-shot service that has ended with code 0
 
 
 _NEXT = {
     State.DECLARED: {State.STARTING, State.STOPPED},
     State.STARTING: {State.READY, State.FAILED, State.STOPPING},
-    State.READY: {State.PAUSED, State.STOPPING, State.STOPPED, State.CRASHED},  # STOPPED at once: an exit that was expected
+    State.READY: {State.PAUSED, State.STOPPING, State.STOPPED, State.CRASHED, State.DONE},  # STOPPED at once: an exit that was expected
     State.PAUSED: {State.READY, State.STOPPING, State.STOPPED, State.CRASHED},
     State.STOPPING: {State.STOPPED},
     State.STOPPED: {State.STARTING},
     State.FAILED: {State.STARTING},
     State.CRASHED: {State.STARTING},
+    State.DONE: {State.STARTING},
 }
 
 RUNNING = frozenset({State.STARTING, State.READY, State.PAUSED})
-OVER = frozenset({State.STOPPED, State.FAILED, State.CRASHED})
+OVER = frozenset({State.STOPPED, State.FAILED, State.CRASHED, State.DONE})
 
 
 def step(service: str, now: State, then: State) -> State:

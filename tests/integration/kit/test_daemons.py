@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from testbeam.clients.waiting import wait_for_condition
-from testbeam.errors import PortTaken
+from testbeam.errors import PortTaken, ServiceDied
 from testbeam.kit.probes.file import FileExists
 from testbeam.kit.spec import Service
 from testbeam.kit.stack import Stack
@@ -34,7 +34,7 @@ def daemon(*leaves: str, then: str = "exec sleep 1000") -> Service:
 
 
 @pytest.mark.parametrize("leaves", [(), ("chdir",), ("null",), ("chdir", "null")], ids=" ".join)
-@pytest.mark.parametrize("then", ["exec sleep 1000", "while [ ! -s pid ]; do sleep 0.01; done; exit 0"], ids=["stays", "ends"])
+@pytest.mark.parametrize("then", ["exec sleep 1000", "while [ ! -e go ]; do sleep 0.01; done; exit 0"], ids=["stays", "ends"])
 def test_a_daemon_that_slipped_away_is_gone_after_the_stop(leaves: tuple[str, ...], then: str) -> None:
     with Stack(daemon(*leaves, then=then)).run() as run:
         one = run["one"]
@@ -42,6 +42,9 @@ def test_a_daemon_that_slipped_away_is_gone_after_the_stop(leaves: tuple[str, ..
             wait_for_condition(lambda: (one.folder / "pid").read_text().endswith("\n"), within_s=10)
             pid = int((one.folder / "pid").read_text())
             assert is_alive(pid)
+            (one.folder / "go").touch()
+            if then.endswith("exit 0"):
+                one.wait_exit()
             one.stop()
         assert not is_alive(pid)
 
@@ -78,3 +81,12 @@ server.accept()
             os.kill(stranger.pid, signal.SIGKILL)
         one.start()
         assert one.is_running()
+
+
+def test_a_program_that_puts_itself_into_the_background_gets_a_clear_word() -> None:
+    with pytest.raises(ServiceDied, match=r"(?s)'one' exited with code 0 .* it has put itself into the background \(pid \d+"):
+        Stack(shell_daemon()).run().start()
+
+
+def shell_daemon() -> Service:
+    return Service("one", command=("sh", "-c", "(setsid sleep 1000 &) ; exit 0"), ready=FileExists("never"))

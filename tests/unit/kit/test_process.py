@@ -63,7 +63,10 @@ def test_what_is_sent_goes_to_the_guard_by_the_jobs_number() -> None:
     process.send(10)
     process.stop(15, 2.5)
 
-    assert orders == [{"do": "signal", "job": 7, "signal": 10, "tree": True}, {"do": "stop", "job": 7, "signal": 15, "timeout_s": 2.5}]
+    assert orders == [
+        {"do": "signal", "job": 7, "signal": 10, "tree": True},
+        {"do": "stop", "job": 7, "signal": 15, "timeout_s": 2.5, "tree": True},
+    ]
 
 
 def test_why_a_command_can_not_be_spawned_depends_on_what_is_there(tmp_path: Path) -> None:

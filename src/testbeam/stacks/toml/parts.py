@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from testbeam.kit import template
-from testbeam.kit.spec import Port, Service
+from testbeam.kit.spec import Port, Service, StopScope
 from testbeam.stacks.toml.fitting import fit, kind, made
 from testbeam.stacks.toml.key import Key, Wrong, item
 from testbeam.stacks.toml.probe import probe
@@ -26,11 +26,27 @@ FIELDS: dict[str, Any] = {
     "ready_timeout_s": float,
     "stop_signal": None,
     "stop_timeout_s": float,
+    "stop_scope": StopScope,
+    "once": bool,
+    "alive": None,
+    "alive_timeout_s": float,
+    "tty": bool,
+    "log_limit_bytes": int,
     "prepare": tuple[tuple[str, ...], ...],
     "external": bool,
     "separate_stdout": bool,
 }
-OF_ANY_ROLE = ("needs", "env", "ready", "ready_timeout_s", "stop_signal", "stop_timeout_s")  # may be set on top of what a role has chosen
+OF_ANY_ROLE = (
+    "needs",
+    "env",
+    "ready",
+    "ready_timeout_s",
+    "stop_signal",
+    "stop_timeout_s",
+    "alive",
+    "alive_timeout_s",
+    "log_limit_bytes",
+)  # may be set on top of what a role has chosen
 
 
 def field(name: str, value: Any, key: Key, here: Path) -> Any:
@@ -39,7 +55,7 @@ def field(name: str, value: Any, key: Key, here: Path) -> Any:
     Raises:
         Wrong: it is not what the field wants.
     """
-    if name == "ready":
+    if name in ("ready", "alive"):
         return probe(value, key, here)
     if name == "ports":
         return _ports(value, key, here)
