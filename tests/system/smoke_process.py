@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import Any
 
 
+def heed_ctrl_c() -> None:
+    """Have SIGINT heeded, as at a prompt: a job in the background of a shell script inherits that it is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Smoke:
     """Every process of the run inherits a variable by which it is found, whoever its parent is by then."""
@@ -32,6 +37,7 @@ class Smoke:
                 stdin=subprocess.DEVNULL,
                 env=os.environ | {"SMOKE_MARK": self.mark},
                 start_new_session=True,
+                preexec_fn=heed_ctrl_c,
             )
 
     @property

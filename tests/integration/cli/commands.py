@@ -1,6 +1,7 @@
 """The `testbeam` command in a process of its own, with a registry of stacks that is only this test's."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,6 +21,11 @@ ready = {{ probe = "port", port = "main" }}
 [env_names]
 WEB_URL = "http://${{web.http}}/"
 """
+
+
+def heed_ctrl_c() -> None:
+    """Have SIGINT heeded, as at a prompt: a job in the background of a shell script inherits that it is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Commands:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,  # no terminal: signals reach just whom they are sent to
+            preexec_fn=heed_ctrl_c,
         )
 
     def env(self, more: Mapping[str, str]) -> dict[str, str]:

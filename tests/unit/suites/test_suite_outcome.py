@@ -67,3 +67,11 @@ def test_the_outcome_of_a_test_is_that_of_its_worst_phase(phases: list[tuple[str
 def test_a_role_without_a_suite_is_refused_with_those_that_have_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="broker"):
         runner.run(runner.Order(role="brokr", subject=Subject(), folder=tmp_path))
+
+
+@pytest.mark.parametrize("role", runner.roles())
+def test_a_suite_has_a_run_of_its_own_where_one_session_runs_several(role: str) -> None:
+    conftest = Path(runner.__file__).parent / role / "conftest.py"
+
+    # a fixture is made once for the folder that defines it: without this line the first suite's stack would serve all
+    assert "from testbeam.pytest_plugin.fixtures import shared_run as shared_run" in conftest.read_text()

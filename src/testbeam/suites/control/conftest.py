@@ -11,6 +11,7 @@ import pytest
 
 from testbeam.clients.control import Client
 from testbeam.kit.stack import Stack
+from testbeam.pytest_plugin.fixtures import shared_run as shared_run  # this suite's own, where one session runs several
 from testbeam.stacks.control import control_stack
 from testbeam.suites.subject import Subject
 

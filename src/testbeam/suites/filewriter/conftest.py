@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from testbeam.kit.stack import Stack
+from testbeam.pytest_plugin.fixtures import shared_run as shared_run  # this suite's own, where one session runs several
 from testbeam.stacks.roles.broker.declaration import broker
 from testbeam.stacks.roles.filewriter.declaration import filewriter
 from testbeam.stacks.topics import Topics

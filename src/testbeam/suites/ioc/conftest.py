@@ -9,6 +9,7 @@ from testbeam.clients.pvs import PvHandle
 from testbeam.kit.probes.listening import PortListens
 from testbeam.kit.spec import Port, Service
 from testbeam.kit.stack import Stack
+from testbeam.pytest_plugin.fixtures import shared_run as shared_run  # this suite's own, where one session runs several
 from testbeam.stacks.roles.ioc.declaration import ioc
 from testbeam.suites.subject import Subject
 
