@@ -43,3 +43,19 @@ def test_a_role_that_has_no_suite_is_named_at_once(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "did you mean broker?" in done.stderr
     assert json.loads((tmp_path / "answer.json").read_text())["ok"] is False
+
+
+def test_the_file_writer_s_suite_runs_against_a_program_in_the_place_of_the_field_s(tmp_path: Path) -> None:
+    program = tmp_path / "build" / "bin" / "kafka-to-nexus"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m testbeam.services.filewriter "$@"\n')
+    program.chmod(0o755)
+
+    done = verify(
+        tmp_path, "filewriter", "--local-build", str(tmp_path / "build"), "-k", "blank_file or live_events", "--json", "answer.json"
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    assert (answer["ok"], answer["passed"], answer["failed"]) == (True, 2, 0)
+    assert answer["subject"] == [f"local_build:filewriter={tmp_path / 'build'}"]

@@ -85,3 +85,17 @@ def test_the_older_words_are_understood_and_the_job_gets_an_id(tmp_path: Path) -
 def test_a_file_that_holds_something_else_is_named_with_what_is_expected(tmp_path: Path, content: object) -> None:
     with pytest.raises(SettingsError, match=r"start-command.*c\.json.*FileWriter_new"):
         start_command.read(write(tmp_path / "c.json", content), "status")
+
+
+def test_files_of_older_writers_name_broker_and_topic_in_one(tmp_path: Path) -> None:
+    ini = tmp_path / "writer.ini"
+    ini.write_text('command-uri="//kafka:9092/jobs"\nstatus-uri=kafka:9092/status\nstatus-master-interval=2000\nverbosity="Trace"\n')
+
+    settings = parse(FileWriterSettings, PROG, ["-c", str(ini)])
+    assert (settings.brokers, settings.job_pool_topic, settings.command_status_topic) == ("kafka:9092", "jobs", "status")
+    assert (settings.status_master_interval, settings.verbosity) == (2.0, "trace")
+
+
+def test_without_a_broker_or_its_topics_the_writer_says_what_it_needs() -> None:
+    with pytest.raises(SettingsError, match="--job-pool-topic"):
+        parse(FileWriterSettings, PROG, ["--brokers", "b:1", "--command-status-topic", "s"])
