@@ -10,6 +10,7 @@ from testbeam.stacks.roles.event_source.declaration import event_source
 from testbeam.stacks.roles.filewriter.declaration import filewriter
 from testbeam.stacks.roles.forwarder.declaration import forwarder
 from testbeam.stacks.roles.ioc.declaration import ioc
+from testbeam.stacks.roles.livedata.declaration import livedata
 from testbeam.stacks.topics import Topics
 
 __all__ = ["TIME_AFTER_STOP_S", "controlled", "light_chain"]
@@ -27,12 +28,14 @@ def light_chain(
     faultable: bool = False,
     events_per_pulse: int = 1000,
     seed: int = 0,
+    live: bool = False,
 ) -> Stack:
     """Return broker, IOC with the demo records, forwarder, file-writer and event source, on the topics of one instrument.
 
     prefix: what PV names begin with. output: the folder of the files (default: the file-writer's own). bootstrap: a broker
     that already runs, in place of ours; client_options: the log-in and certificates that it asks for. faultable: the services reach
-    our broker by a link that can be broken, `run["broker"].link(…)`; what is read through handles goes there directly.
+    our broker by a link that can be broken, `run["broker"].link(…)`; what is read through handles goes there directly. live: with live
+    data of the panel and the monitor.
     """
     topics = topics or Topics()
     broker_endpoint = "proxied" if faultable else "kafka"
@@ -63,4 +66,5 @@ def light_chain(
             monitor_events_per_pulse=max(events_per_pulse // 10, 1),
             seed=seed,
         ),
+        *[livedata(broker_endpoint=broker_endpoint, commands_topic=f"{topics.prefix}_livedata_commands")] * live,
     )
