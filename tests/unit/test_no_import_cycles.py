@@ -14,8 +14,6 @@ KNOWN: tuple[frozenset[str], ...] = (
     frozenset({"testbeam.driver.driver", "testbeam.driver.explain"}),
     frozenset({"testbeam.driver.machine", "testbeam.driver.native"}),
     frozenset({"testbeam.driver.machine", "testbeam.driver.systemctl"}),
-    frozenset({"testbeam.services.control.devices.base", "testbeam.services.control.devices.host"}),
-    frozenset({"testbeam.services.control.devices.base", "testbeam.services.control.devices.waiting"}),
 )
 
 
