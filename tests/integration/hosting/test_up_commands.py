@@ -12,6 +12,7 @@ import pytest
 
 from testbeam.hosting import registry
 from testbeam.kit.probing import kernel_state
+from tests.integration.cli.commands import heed_ctrl_c
 from tests.integration.hosting.holding import until
 from tests.integration.kit.small_services import is_alive
 
@@ -223,7 +224,7 @@ def test_a_service_that_ends_is_told_of_and_can_be_started_again(testbeam: Comma
 @contextmanager
 def foreground(folder: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "testbeam", "up"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as up:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c) as up:
         try:
             yield up
         finally:

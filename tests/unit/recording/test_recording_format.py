@@ -304,7 +304,7 @@ def test_the_place_of_damage_is_found_beyond_any_distance() -> None:
 
 
 def test_a_recording_never_replaces_a_file_unless_it_is_told_to(recording: Path) -> None:
-    with pytest.raises(SettingsError, match="--force to replace"):
+    with pytest.raises(SettingsError, match="`overwrite=True` to replace"):
         RecordingWriter(recording, ABOUT)
 
     with RecordingWriter(recording, ABOUT, overwrite=True):
@@ -313,7 +313,7 @@ def test_a_recording_never_replaces_a_file_unless_it_is_told_to(recording: Path)
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"--output.*No such file or directory"):
+    with pytest.raises(SettingsError, match=r"path.*No such file or directory"):
         RecordingWriter(tmp_path / "no" / "file", ABOUT)
 
 

@@ -76,7 +76,7 @@ def test_from_the_past_without_an_end_is_what_is_there(span: Span, is_it: bool) 
 
 @pytest.mark.parametrize(
     ("given", "option"),
-    [({"for_s": 0}, "--for"), ({"idle_s": -1}, "--until-idle"), ({"messages": 0}, "-n"), ({"from_ms": 5, "to_ms": 5}, "--to")],
+    [({"for_s": 0}, "for_s"), ({"idle_s": -1}, "idle_s"), ({"messages": 0}, "messages"), ({"from_ms": 5, "to_ms": 5}, "to_ms")],
 )
 def test_a_span_that_holds_nothing_is_refused(given: dict[str, int], option: str) -> None:
     with pytest.raises(SettingsError, match=option):

@@ -90,5 +90,5 @@ def test_a_topic_that_is_not_in_the_recording_is_told_with_near_ones(names: Name
 
 
 def test_two_topics_never_become_one() -> None:
-    with pytest.raises(SettingsError, match=r"--map: 'motion=detector'.*'detector' goes there already"):
+    with pytest.raises(SettingsError, match=r"renames: 'motion=detector'.*'detector' goes there already"):
         Names(renames={"motion": "detector"}).targets(["detector", "motion"])
