@@ -7,7 +7,6 @@ After a failure, positions are kept, so that what was sent meanwhile comes late 
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from testbeam.errors import TransportError
@@ -15,6 +14,7 @@ from testbeam.transport.kafka.client import Kafka, Reader
 
 OnMessage = Callable[[Any], None]  # a confluent_kafka Message
 OnIdle = Callable[[], None]
+_Listening = tuple[OnMessage, Mapping[int, int]]  # and the first offset of each partition that it is to hear
 _WAIT_S = 0.05
 _RETRY_S = 0.5
 _log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class KafkaListener:
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
         self._lock = threading.Lock()
-        self._callbacks: dict[str, list[OnMessage]] = {}
+        self._callbacks: dict[str, list[_Listening]] = {}
         self._idle: list[OnIdle] = []
         self._positions: dict[tuple[str, int], int] = {}
         self._assigned: dict[tuple[str, int], int] = {}
@@ -41,13 +41,14 @@ class KafkaListener:
             TopicMissing: a topic is not there.
             TransportError: the broker does not answer.
         """
-        wanted = [topic for topic in dict.fromkeys(topics) if topic not in self._callbacks]
+        wanted = list(dict.fromkeys(topics))
         with self._kafka.reader() as reader:
-            ends = {(topic, p): high for topic in wanted for p, (_low, high) in reader.watermarks(topic, within_s).items()}
+            ends = {topic: {p: high for p, (_low, high) in reader.watermarks(topic, within_s).items()} for topic in wanted}
         with self._lock:
-            self._positions |= ends
-            for topic in dict.fromkeys(topics):
-                self._callbacks.setdefault(topic, []).append(on_message)
+            for topic in wanted:
+                if topic not in self._callbacks:
+                    self._positions |= {(topic, p): high for p, high in ends[topic].items()}
+                self._callbacks.setdefault(topic, []).append((on_message, ends[topic]))
             if on_idle is not None:
                 self._idle.append(on_idle)
         if not self._thread.is_alive() and not self._stop.is_set():
@@ -56,9 +57,8 @@ class KafkaListener:
     def forget(self, on_message: OnMessage, on_idle: OnIdle | None = None) -> None:
         """Call these no more."""
         with self._lock:
-            for callbacks in self._callbacks.values():
-                with suppress(ValueError):
-                    callbacks.remove(on_message)
+            for topic, callbacks in self._callbacks.items():
+                self._callbacks[topic] = [one for one in callbacks if one[0] != on_message]
             if on_idle in self._idle:
                 self._idle.remove(on_idle)
 
@@ -80,14 +80,15 @@ class KafkaListener:
 
     def _read(self) -> None:
         with self._lock:
-            positions, callbacks = dict(self._positions), {topic: tuple(calls) for topic, calls in self._callbacks.items()}
-            idle = tuple(self._idle)
+            positions = dict(self._positions)
         if self._reader is None:
             self._reader, self._assigned = self._kafka.reader(auto_offset_reset="earliest"), {}
         if positions.keys() != self._assigned.keys():
             self._reader.assign(positions)
             self._assigned = positions
         messages = self._reader.read(1000, _WAIT_S)
+        with self._lock:  # after the read: who began to listen meanwhile is to hear what came meanwhile
+            callbacks, idle = {topic: tuple(calls) for topic, calls in self._callbacks.items()}, tuple(self._idle)
         for message in messages:
             place: Any = (message.topic(), message.partition())
             offset: Any = message.offset()
@@ -103,8 +104,10 @@ class KafkaListener:
             self._reader = None
 
 
-def _tell(callbacks: Mapping[str, tuple[OnMessage, ...]], message: Any) -> None:
-    for call in callbacks.get(message.topic(), ()):
+def _tell(callbacks: Mapping[str, tuple[_Listening, ...]], message: Any) -> None:
+    for call, begins in callbacks.get(message.topic(), ()):
+        if message.offset() < begins.get(message.partition(), 0):
+            continue  # sent before this one listened
         try:
             call(message)
         except Exception:  # one listener's error must not end the others' reading

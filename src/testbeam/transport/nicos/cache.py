@@ -64,7 +64,7 @@ class CacheClient:
         self.dropped = 0
         self._place = host, port
         self._prefix = prefix
-        self._on_update = on_update
+        self.on_update = on_update
         self._values: dict[str, CacheValue] = {}
         self._own: dict[str, CacheLine] = {}
         self._outgoing: deque[str] = deque()
@@ -235,8 +235,11 @@ class CacheClient:
             own = self._own.get(key)
             if own is not None and own.value != line.value:
                 self._own.pop(key, None)  # somebody else's word counts now
-        if self._on_update is not None:
-            self._on_update(key, new)
+        if self.on_update is not None:
+            try:
+                self.on_update(key, new)
+            except Exception:  # of whoever listens: the connection serves others, too
+                _log.exception("what is called on a change of %r failed", key)
 
     def _ask(self, text: str, within_s: float) -> list[CacheLine]:
         """Return the lines up to the end marker, from a connection made for this."""

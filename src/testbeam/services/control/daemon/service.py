@@ -65,7 +65,7 @@ class Daemon:
         self._folder = tempfile.TemporaryDirectory(prefix="testbeam-daemon-")
         place = settings.cache or cache_of_setups(setups)
         self._messages = Messages(lambda message: self._emit(Event.MESSAGE, message))
-        self._cache = None if not place else CacheClient(*host_and_port("cache", place), on_update=self._cache_changed)
+        self._cache = None if not place else CacheClient(*host_and_port("cache", place))
         store: Any = MemoryCache(self._told) if self._cache is None else _TellingCache(self._cache, self._told)
         self._namespace: dict[str, Any] = {"__builtins__": __builtins__, "__name__": "__main__"}
         self._server: Server | None = None
@@ -89,6 +89,8 @@ class Daemon:
 
     def open(self) -> None:
         """Load the first setups and begin to accept clients."""
+        if self._cache is not None:
+            self._cache.on_update = self._cache_changed  # from here on, as all that it concerns is there
         if self._cache is not None and not self._cache.wait_connected(_CACHE_S):
             _log.warning("no cache answers at %s; values are kept in memory until one does", self._cache.address)
         self._fill_namespace()

@@ -53,8 +53,8 @@ class Poller:
         self._never = (*settings.never, *own.get("neverpoll", ()))
         self._blacklist = {*settings.blacklist, *own.get("blacklist", ())}
         self._changed = threading.Event()
-        self._cache = CacheClient(*host_and_port("cache", place), on_update=self._cache_changed)
         self._workers: dict[str, Worker] = {}
+        self._cache = CacheClient(*host_and_port("cache", place), on_update=self._cache_changed)
 
     def run(self, stop: threading.Event) -> None:
         """Follow what the daemon has loaded."""
