@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from testbeam.console import timeline
+from testbeam.console.room import warn_of_little_room
 from testbeam.errors import StackError
 from testbeam.hosting.hosted import HostedRun, StackInfo, hosted, starting
 from testbeam.kit import environment, template
@@ -51,6 +52,7 @@ def started(
     Raises:
         StackError: it did not come up.
     """
+    warn_of_little_room(folder, console)
     with timeline.shown(console) as shown:
 
         def heard(event: Event) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from testbeam.cli.apps import new_app
 from testbeam.console.json_file import answering
+from testbeam.console.room import warn_of_little_room
 from testbeam.console.signals import end_as_by_ctrl_c
 from testbeam.errors import SettingsError
 from testbeam.runtime import exit_codes
@@ -50,6 +51,7 @@ def smoke(
     plan = Plan(seed=seed, events=events, topics=Topics(prefix=instrument))
     with answering(json_file) as answer, folders.claimed(runtime) as folder:
         answer.check()
+        warn_of_little_room(folder, console)
         session = Session(plan, folder, console)
         try:
             with session.up(bootstrap):

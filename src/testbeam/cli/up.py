@@ -11,6 +11,7 @@ from testbeam.cli.endpoints import show_endpoints
 from testbeam.cli.foreground import label_of, prepare, replaced_in, started
 from testbeam.cli.replacement_options import Command, External, LocalBuild
 from testbeam.console import timeline
+from testbeam.console.room import warn_of_little_room
 from testbeam.console.signals import end_as_by_ctrl_c
 from testbeam.errors import SettingsError
 from testbeam.hosting import registry
@@ -60,6 +61,7 @@ def keep_up(stack: Stack, label: StackInfo, *, folder: Path | None, detach: bool
     if same:
         console.print(f"note: another stack of this declaration is up: {registry.listed(same)}", highlight=False)
     if detach:
+        warn_of_little_room(folder, console)
         prepare(stack)
         with timeline.shown(console) as shown:
             entry = start_detached(stack, label, folder=folder, on_event=shown.heard)
