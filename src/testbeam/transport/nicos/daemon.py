@@ -173,7 +173,10 @@ def _for_wire(password: str, banner: dict[str, Any]) -> str:
             hashing = plain or "plain"
         else:
             public = rsa.PublicKey.load_pkcs1(base64.b64decode(key if isinstance(key, bytes) else str(key)))
-            return "RSA:" + base64.b64encode(rsa.encrypt(password.encode(), public)).decode()
+            try:
+                return "RSA:" + base64.b64encode(rsa.encrypt(password.encode(), public)).decode()
+            except OverflowError:  # longer than the daemon's key takes
+                hashing = plain or "plain"
     if hashing in ("md5", "sha1"):
         return hashlib.new(hashing, password.encode(), usedforsecurity=False).hexdigest()
     return password
