@@ -20,10 +20,10 @@ from benchmarks.harness import Result, at_most
 from testbeam.errors import WireError
 from testbeam.kafka_distribution import launch
 from testbeam.kafka_distribution.options import LaunchOptions
-from testbeam.kafka_distribution.prepare import prepare
 from testbeam.kafka_distribution.telling import ConsoleTeller
 from testbeam.kit.stack import Stack
 from testbeam.stacks.reference import light_chain
+from testbeam.stacks.roles.broker.prepare import prepare
 from testbeam.stacks.topics import Topics
 from testbeam.transport.kafka.plain import ask_metadata, make_usable
 from testbeam.wire.kafka.requests import TopicSpec

@@ -53,8 +53,8 @@ def new_topic(shared_broker: "BrokerHandle", request: pytest.FixtureRequest) -> 
 def filled_cache() -> Path:
     """Return the folder of the user's cache with everything in it, filled first where it is not."""
     from testbeam.kafka_distribution.options import LaunchOptions
-    from testbeam.kafka_distribution.prepare import prepare
     from testbeam.kafka_distribution.telling import ConsoleTeller
+    from testbeam.stacks.roles.broker.prepare import prepare
 
     return Path(prepare(LaunchOptions(), ConsoleTeller()).cache.root)
 

@@ -30,8 +30,8 @@ def fetch(
     Run it where there is a network; elsewhere, copy the folder that it names.
     """
     from testbeam.kafka_distribution.options import LaunchOptions
-    from testbeam.kafka_distribution.prepare import prepare
     from testbeam.kafka_distribution.telling import ConsoleTeller
+    from testbeam.stacks.roles.broker.prepare import prepare
 
     given = {"cache_folder": cache_folder, "kafka_home": kafka_home, "java_home": java_home}
     options = LaunchOptions(**{name: str(path) for name, path in given.items() if path is not None})

@@ -17,5 +17,7 @@ def everything_in_place(options: LaunchOptions) -> tuple[Installation, AotCache 
     found = installation.find(options, cache)
     if found.missing:
         return None
+    if options.aot_output:
+        return found, None
     start_up = aot.of(found, cache)
     return None if start_up is not None and not start_up.is_settled else (found, start_up)

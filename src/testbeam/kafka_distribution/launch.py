@@ -43,6 +43,7 @@ def command(options: LaunchOptions, installation: Installation, aot: AotCache | 
     """Return the broker's whole command line."""
     folder = os.path.dirname(properties_path)
     cache = [f"-XX:AOTCache={aot.path}"] if aot is not None and aot.is_there else []
+    cache += [f"-XX:AOTCacheOutput={options.aot_output}"] if options.aot_output else []
     return [installation.java.executable, *cache, *jvm_arguments(installation, options, folder), "kafka.Kafka", properties_path]
 
 

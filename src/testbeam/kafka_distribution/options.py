@@ -8,6 +8,8 @@ argparse: those cost 15, 10 and 10 ms of the few that Python takes before it bec
 class LaunchOptions:
     """Every option of a start, with its default; paths are text, ports are on `address`.
 
+    `aot_output` is the file that Java writes what it has loaded to, at its end, rather than use a start-up cache.
+
     `proxied_port` is where the second listener listens and `proxy_port` what it advertises: clients that come through a
     proxy on `proxy_port` are then led back to the proxy. 0 means that there is none.
     """
@@ -23,6 +25,7 @@ class LaunchOptions:
     cache_folder: str = ""
     heap_mb: int = 768
     kafka_log_level: str = "warn"
+    aot_output: str = ""
     property: tuple[str, ...] = ()
 
     def __init__(self, **values: object) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from testbeam.errors import FetchError, TestbeamError
+from testbeam.errors import FetchError
 from testbeam.kafka_distribution import aot, fetch, installation, jars
 from testbeam.kafka_distribution.aot import AotCache
 from testbeam.kafka_distribution.cache import Cache, user_cache
@@ -38,8 +38,10 @@ class Prepared:
     aot: AotCache | None
 
 
-def prepare(options: LaunchOptions, teller: Teller, *, verify: bool = False, retry: bool = False) -> Prepared:
-    """Put everything in place; `verify` checks it all whatever its marks say, `retry` trains again what failed before.
+def prepare(
+    options: LaunchOptions, teller: Teller, *, verify: bool = False, settle: Callable[[Installation, AotCache], None] | None = None
+) -> Prepared:
+    """Put the jars in place; `verify` checks them whatever their marks say. settle: sees to the start-up cache, under the same lock.
 
     Raises:
         FetchError: a jar can't be had; the message has the ways out.
@@ -52,8 +54,8 @@ def prepare(options: LaunchOptions, teller: Teller, *, verify: bool = False, ret
             _complete(Path(cache.jars), teller, verify=verify)
             found.missing = []
         start_up = aot.of(found, cache)
-        if start_up is not None:
-            _settle(found, start_up, teller, verify=verify, retry=retry)
+        if start_up is not None and settle is not None:
+            settle(found, start_up)
     return Prepared(cache=cache, installation=found, aot=start_up)
 
 
@@ -94,20 +96,3 @@ def _complete(folder: Path, teller: Teller, *, verify: bool) -> None:
         there = len(pinned) - len(jars.not_marked(str(folder), pinned))
         raise fetch.ways_out(folder, str(error), there, len(pinned)) from error
     teller.say(f"{done.checked} jars found whole, {done.fetched} fetched from Maven Central, all with the pinned sha256")
-
-
-def _settle(found: Installation, start_up: AotCache, teller: Teller, *, verify: bool, retry: bool) -> None:
-    """Have the start-up cache trained, or the reason kept why it could not be: the broker starts all the same."""
-    from testbeam.kafka_distribution import training
-
-    if verify and start_up.is_there and (trouble := training.trouble(found, start_up)):
-        teller.say(f"the start-up cache can't be used any more ({trouble})")
-        start_up.forget()
-    if start_up.is_there or (start_up.failure and not retry):
-        return
-    try:
-        with teller.busy(f"training Java's start-up cache, once, about {training.USUAL_S} s"):
-            training.train(found, start_up)
-    except (TestbeamError, OSError) as error:
-        start_up.fail(f"training failed: {error}")
-        teller.say(f"no start-up cache: {error}; the broker starts all the same, in 1.5 s instead of 0.6 s")

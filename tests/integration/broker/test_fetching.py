@@ -13,10 +13,11 @@ import pytest
 import trustme
 
 from testbeam.errors import FetchError, TestbeamError
-from testbeam.kafka_distribution import aot, fetch, jars, training
+from testbeam.kafka_distribution import aot, fetch, jars
 from testbeam.kafka_distribution.cache import user_cache
 from testbeam.kafka_distribution.options import LaunchOptions
-from testbeam.kafka_distribution.prepare import prepare
+from testbeam.stacks.roles.broker import training
+from testbeam.stacks.roles.broker.prepare import prepare
 
 SMALL, BIGGER = "jspecify-1.0.0.jar", "slf4j-simple-2.0.17.jar"
 
@@ -195,8 +196,8 @@ def test_a_training_that_fails_says_why_and_leaves_nothing_running(copied_jars: 
     found = installation.find(LaunchOptions(), user_cache())
     start_up = aot.AotCache(str(tmp_path / "aot" / "one.aot"))
 
-    with pytest.raises(TestbeamError, match=r"ended with code 1.*heap"):
-        training.train(found, start_up, heap_mb=1)
+    with pytest.raises(TestbeamError, match=r"(?s)exited with code 1 .*heap"):
+        training.train(found, start_up, LaunchOptions(heap_mb=1))
 
     assert list((tmp_path / "aot").iterdir()) == []
 

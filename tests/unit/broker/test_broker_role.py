@@ -49,7 +49,7 @@ def test_what_has_yet_to_be_fetched_is_fetched_before_the_first_start(monkeypatc
     service = broker()
 
     assert len(service.prepare) == 1
-    assert "--only-prepare" in service.prepare[0]
+    assert "testbeam.stacks.roles.broker.prepare" in service.prepare[0]
     assert words_after(service.prepare[0], "--cache-folder") == [EMPTY_CACHE] == words_after(service.command, "--cache-folder")
 
 

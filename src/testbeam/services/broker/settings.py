@@ -29,7 +29,8 @@ class BrokerSettings(ProgramSettings):
         "kafka_log_level", "least level that Kafka logs", choices=("trace", "debug", "info", "warn", "error", "off"), parse=str.lower
     )
     property: tuple[str, ...] = _launch("property", "key=value of Kafka's broker configuration; may be given more than once")
-    only_prepare: bool = option(default=False, help="fetch and train what a start needs, then end")
+    aot_output: str = _launch("aot_output", 'file for a start-up cache, which Java writes at its end; "" for none')
+    only_prepare: bool = option(default=False, help="fetch what a start needs, then end")
 
     def launch_options(self) -> LaunchOptions:
         """Return what a start is told."""

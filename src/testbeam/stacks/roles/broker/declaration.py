@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["BrokerHandle", "MetadataAnswers", "TopicSpec", "broker"]
 
 PROGRAM = ("${python}", "-m", "testbeam.services.broker")
+_PREPARE = "testbeam.stacks.roles.broker.prepare"
 
 _TRANSCRIPT_MOST = 200  # messages of a topic that a failure's page shows
 _SMALL = 2000  # a topic with no more messages is shown from its beginning: a value may bear a time from before the test
@@ -204,7 +205,7 @@ def broker(
         name,
         role="broker",
         command=(*PROGRAM, *_listening(faultable), *found, *_tuning(properties, heap_mb)),
-        prepare=() if _is_prepared(launch) else ((*PROGRAM, "--only-prepare", *found),),
+        prepare=() if _is_prepared(launch) else (("${python}", "-m", _PREPARE, *found),),
         ports=ports(faultable=faultable, fixed=port),
         own_address=own_address,
         endpoints=endpoints(faultable=faultable),
