@@ -30,6 +30,9 @@ HEAD = """# Python API
 What may be imported: these names, from these modules. Nothing is imported before a name is used. Everything else may change without notice.
 Seconds are `within_s`; what does not come true in that time raises `WaitTimeout`, which says what was seen last.
 
+Authors of device simulators find `Device` and `command` in `testbeam.simulators.devices`, those of suites `shared_run` in
+`testbeam.pytest_plugin`.
+
 This page is made by `python docs/python_api.py`.
 """
 

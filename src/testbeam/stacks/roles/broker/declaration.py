@@ -138,7 +138,7 @@ class MetadataAnswers:
 class ClusterAnswers:
     """Ready when a cluster that runs elsewhere answers our client, with the log-in and certificates that it asks for."""
 
-    look_s: float = 2.0
+    look_s: float = 0.5
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Ask once, with a client that is kept for the next look."""
