@@ -9,6 +9,7 @@ import numpy as np
 from streaming_data_types import action_response_answ as answ
 from streaming_data_types import alarm_al00 as al00
 from streaming_data_types import area_detector_ad00 as ad00
+from streaming_data_types import area_detector_ADAr as adar
 from streaming_data_types import array_1d_se00 as se00
 from streaming_data_types import dataarray_da00 as da00
 from streaming_data_types import epics_connection_ep01 as ep01
@@ -282,6 +283,25 @@ def _decode_ad00(buffer: bytes) -> arrays.AreaImage:
     )
 
 
+def _encode_adar(v: arrays.AreaImage) -> bytes:
+    attributes = [adar.Attribute(one.name, one.description, one.source, one.data) for one in v.attributes]
+    return bytes(adar.serialise_ADAr(v.source_name, v.unique_id, datetime.fromtimestamp(v.timestamp_ns / 1e9, UTC), v.data, attributes))
+
+
+def _decode_adar(buffer: bytes) -> arrays.AreaImage:
+    got = adar.deserialise_ADAr(buffer)
+    return arrays.AreaImage(
+        source_name=got.source_name,
+        unique_id=got.unique_id,
+        timestamp_ns=round(got.timestamp.timestamp()) * 1_000_000_000,
+        data=got.data,
+        attributes=tuple(
+            arrays.ImageAttribute(name=one.name, description=one.description, source=one.source, data=_data(one.data))
+            for one in got.attributes
+        ),
+    )
+
+
 class _NumpyOfTheLibrary:
     """numpy with the two names that it has lost since the library's f142 was written."""
 
@@ -411,6 +431,7 @@ def _decode_un00(buffer: bytes) -> samples.UnitsChange:
 
 LIBRARY: dict[str, Library] = {
     "6s4t": Library(_encode_6s4t, _decode_6s4t),
+    "ADAr": Library(_encode_adar, _decode_adar),
     "ad00": Library(_encode_ad00, _decode_ad00),
     "al00": Library(_encode_al00, _decode_al00),
     "answ": Library(_encode_answ, _decode_answ),

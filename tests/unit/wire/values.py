@@ -22,6 +22,13 @@ GOLDEN: dict[str, Any] = {
         run_name="sweep of ω",
         service_id="writer-1",
     ),
+    "ADAr": arrays.AreaImage(
+        source_name="area_panel",
+        unique_id=7,
+        timestamp_ns=1_700_000_000_000_000_000,
+        data=np.array([[1, 2, 3], [4, 5, 65_535]], np.uint16),
+        attributes=(arrays.ImageAttribute(name="Mode", description="", source="TB:CAM:ImageMode", data="Continuous"),),
+    ),
     "ad00": arrays.AreaImage(
         source_name="area_panel",
         unique_id=7,
@@ -261,6 +268,16 @@ _streams = st.builds(
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "6s4t": st.builds(runs.RunStop, job_id=_text, command_id=_text, stop_time_ms=_u64, run_name=_text, service_id=_text),
+    "ADAr": st.builds(  # the library's times are of Python, and it can't read an image without numbers
+        arrays.AreaImage,
+        source_name=_text,
+        unique_id=_i32,
+        timestamp_ns=st.integers(0, 4_000_000_000).map(lambda s: s * 1_000_000_000),
+        data=st.sampled_from(F144_TYPES).flatmap(
+            lambda name: hnp.arrays(np.dtype(name), st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple))
+        ),
+        attributes=st.lists(_attributes(), max_size=3).map(tuple),
+    ),
     "ad00": st.builds(
         arrays.AreaImage,
         source_name=_text,

@@ -317,10 +317,14 @@ def _last(rejected: Sequence[tuple[int, WireError]]) -> str:
     return str(rejected[-1][1]) if rejected else ""
 
 
+_OBJECTS = (b"ADAr", b"ad00", b"da00", b"ep00", b"ev42", b"f142", b"ns10", b"se00", b"senv", b"tdct")
 _DECODERS: dict[bytes, _Decoder] = {
     b"f144": _decode_logs,
     b"al00": _decode_objects(b"al00"),
     b"ep01": _decode_objects(b"ep01"),
     b"ev44": _decode_events,
-    **{schema: _decode_objects(schema) for schema in (b"ad00", b"da00", b"ep00", b"ev42", b"f142", b"ns10", b"se00", b"senv", b"tdct")},
+    **{
+        schema: _decode_objects(schema)
+        for schema in (b"ADAr", b"ad00", b"da00", b"ep00", b"ev42", b"f142", b"ns10", b"se00", b"senv", b"tdct")
+    },
 }

@@ -8,6 +8,7 @@ from testbeam.errors import WireError
 from testbeam.wire.flatbuffers.schemas.alarm_al00 import decode_al00, encode_al00
 from testbeam.wire.flatbuffers.schemas.alarmed_log_value_f142 import decode_f142, encode_f142
 from testbeam.wire.flatbuffers.schemas.area_image_ad00 import decode_ad00, encode_ad00
+from testbeam.wire.flatbuffers.schemas.area_image_adar import decode_adar, encode_adar
 from testbeam.wire.flatbuffers.schemas.cache_entry_ns10 import decode_ns10, encode_ns10
 from testbeam.wire.flatbuffers.schemas.command_answer_answ import decode_answ, encode_answ
 from testbeam.wire.flatbuffers.schemas.connection_change_ep00 import decode_ep00, encode_ep00
@@ -29,6 +30,7 @@ from testbeam.wire.flatbuffers.schemas.writing_finished_wrdn import decode_wrdn,
 
 _CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "6s4t": (encode_6s4t, decode_6s4t),
+    "ADAr": (encode_adar, decode_adar),
     "ad00": (encode_ad00, decode_ad00),
     "al00": (encode_al00, decode_al00),
     "answ": (encode_answ, decode_answ),

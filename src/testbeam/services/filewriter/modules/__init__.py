@@ -8,7 +8,7 @@ from testbeam.errors import NexusError
 from testbeam.services.filewriter.modules.base import WriterModule
 from testbeam.services.filewriter.modules.config import Config
 
-NAMES = ("ad00", "al00", "da00", "ep00", "ep01", "ev42", "ev44", "f142", "f144", "mdat", "ns10", "se00", "senv", "tdct")
+NAMES = ("ADAr", "ad00", "al00", "da00", "ep00", "ep01", "ev42", "ev44", "f142", "f144", "mdat", "ns10", "se00", "senv", "tdct")
 
 
 def find(name: str, config: Config) -> type[WriterModule[Any]]:
@@ -19,5 +19,5 @@ def find(name: str, config: Config) -> type[WriterModule[Any]]:
     """
     if name not in NAMES or not re.fullmatch(r"\w+", name):
         raise NexusError(config.place, f"unknown module {name!r}; known are dataset, link, {', '.join(NAMES)}")
-    module: type[WriterModule[Any]] = importlib.import_module(f"{__name__}.{name}").Module
+    module: type[WriterModule[Any]] = importlib.import_module(f"{__name__}.{name.lower()}").Module
     return module.variant(config)

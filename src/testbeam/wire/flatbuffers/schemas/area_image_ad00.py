@@ -9,7 +9,7 @@ from testbeam.wire.flatbuffers.codec.reader import Values, read
 from testbeam.wire.flatbuffers.codec.tables import NestedVector, Scalar, String, Table, Vector
 from testbeam.wire.flatbuffers.codec.typed_bytes import DTYPES, TEXT, from_bytes, place_of, text, to_bytes
 
-_ATTRIBUTE = Table(
+ATTRIBUTE = Table(
     "attribute",
     (String("name", 0), String("description", 1), String("source", 2), Scalar("data_type", 3, "b"), Vector("data", 4, "<u1")),
     created="name description source data",
@@ -25,7 +25,7 @@ AD00 = Table(
         Vector("dimensions", 3, "<i8"),
         Scalar("data_type", 4, "b"),
         Vector("data", 5, "<u1"),
-        NestedVector("attributes", 6, _ATTRIBUTE, last_first=False),
+        NestedVector("attributes", 6, ATTRIBUTE, last_first=False),
     ),
     created="dimensions data source_name attributes",
     added="source_name data_type dimensions id data timestamp attributes",
@@ -44,7 +44,7 @@ def decode_ad00(buffer: bytes) -> AreaImage:
         unique_id=unique_id,
         timestamp_ns=timestamp_ns,
         data=from_bytes("ad00", "the image", data_type, raw, dimensions),
-        attributes=tuple(map(_attribute, attributes)),
+        attributes=tuple(map(attribute_of, attributes)),
     )
 
 
@@ -56,11 +56,12 @@ def encode_ad00(image: AreaImage) -> bytes:
     """
     raw, shape = to_bytes("ad00", "the image", image.data)
     kind = place_of("ad00", "the image", image.data)
-    attributes = tuple(map(_row, image.attributes))
+    attributes = tuple(map(row_of, image.attributes))
     return build(AD00, (image.source_name, image.unique_id, image.timestamp_ns, shape, kind, raw, attributes))
 
 
-def _attribute(row: Values) -> ImageAttribute:
+def attribute_of(row: Values) -> ImageAttribute:
+    """Return an attribute from the values of its table; raise as `decode_ad00`."""
     name, description, source, data_type, raw = row
     return ImageAttribute(name=name, description=description, source=source, data=_attribute_data(name, data_type, raw))
 
@@ -75,7 +76,8 @@ def _attribute_data(name: str, kind: int, raw: Any) -> Any:
     return numbers.reshape(()) if numbers.size == 1 else numbers
 
 
-def _row(attribute: ImageAttribute) -> Values:
+def row_of(attribute: ImageAttribute) -> Values:
+    """Return the values of an attribute's table; raise as `encode_ad00`."""
     raw, _ = to_bytes("ad00", attribute.name, attribute.data)
     kind = place_of("ad00", attribute.name, attribute.data)
     return attribute.name, attribute.description, attribute.source, kind, raw
