@@ -221,6 +221,17 @@ def test_a_batch_that_crosses_the_end_of_a_schedule_is_split() -> None:
     assert sum(bench.counts()) == 4
 
 
+def test_no_result_spans_more_than_the_schedule() -> None:
+    bench = Bench()
+    bench.command(start(schedule={"start_time": NOW + 2 * S + 300 * MS, "end_time": NOW + 4 * S + 450 * MS}))
+    bench.data(TOPICS.beam_monitor, *(events("monitor1", NOW + n * S // 10, [MS], [1]) for n in range(60)))
+
+    spans = [(int(data_of(a, "start_time")) - NOW, int(data_of(a, "time")) - NOW) for a in bench.results("cumulative")]
+    assert spans[0][0] == 2 * S + 300 * MS
+    assert spans[-1][1] == 4 * S + 450 * MS
+    assert sum(bench.counts()) == 22
+
+
 def run_start(at_ns: int, stop_ns: int = 0) -> bytes:
     return ENCODERS["pl72"](RunStart(job_id="j", filename="f", nexus_structure="{}", start_time_ms=at_ns // MS, stop_time_ms=stop_ns // MS))
 

@@ -150,7 +150,10 @@ class Job:
             return
         if self._window is None:
             self._window = max(self._newest_ns, self._part_start_ns) // self.length_ns
-        end_ns = min((self._window + 1) * self.length_ns, max(self._newest_ns + PULSE_NS, self._part_start_ns))
+        latest_ns = (self._window + 1) * self.length_ns
+        if self.start.end_time_ns is not None:
+            latest_ns = min(latest_ns, self.start.end_time_ns)
+        end_ns = min(latest_ns, max(self._newest_ns + PULSE_NS, self._part_start_ns))
         self._close(max(end_ns, self._part_start_ns))
 
     def reset(self) -> None:
@@ -195,7 +198,7 @@ class Job:
     def _open(self, index: int) -> None:
         start_ns, end_ns = index * self.length_ns, (index + 1) * self.length_ns
         if not start_ns <= self._part_start_ns < end_ns:
-            self._part_start_ns = start_ns
+            self._part_start_ns = max(start_ns, min(self.start.start_time_ns or 0, end_ns))
         self._window = index
         if self.start_ns is None or self.start_ns >= end_ns:  # a start in what turned out to be the future
             self.start_ns = self._part_start_ns

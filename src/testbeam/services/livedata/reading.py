@@ -4,6 +4,7 @@ Commands, answers, regions and data are read from the ends at which the topics s
 again and nothing new is missed.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from threading import Event
@@ -12,11 +13,14 @@ from confluent_kafka import Message
 
 from testbeam.errors import TransportError
 from testbeam.services.livedata.core import Batch
+from testbeam.services.livedata.settings import PROG
 from testbeam.transport.kafka.client import Reader
 
 _MOST = 500
 _LOOK_S = 0.01
 _RETRY_S = 0.02
+_TELL_S = 3.0
+log = logging.getLogger(PROG)
 
 
 class Reading:
@@ -33,15 +37,19 @@ class Reading:
         Raises:
             TransportError: one is missing or without a leader for too long.
         """
-        deadline_s = time.monotonic() + within_s
+        began_s = told_s = time.monotonic()
         wanted = sorted(set(topics))
         while not stop.is_set():
             try:
                 self._reader.partitions_of(wanted, within_s=1.0)
                 ends = {(topic, p): high for topic in wanted for p, (_, high) in self._reader.watermarks(topic, 1.0).items()}
-            except TransportError:
-                if time.monotonic() > deadline_s:
+            except TransportError as error:
+                now_s = time.monotonic()
+                if now_s - began_s > within_s:
                     raise
+                if now_s - told_s > _TELL_S:
+                    log.warning("waits for topics: %s", error)
+                    told_s = now_s
                 stop.wait(_RETRY_S)
                 continue
             self._reader.assign(ends)
