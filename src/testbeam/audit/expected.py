@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from testbeam.audit.columns import AlarmColumns, Columns, ConnectionColumns, EventColumns, Ints, LogColumns, as_ints, column
 from testbeam.audit.destinations import Destination, destinations
-from testbeam.audit.job import NS_PER_MS, Job
+from testbeam.audit.job import Job
 from testbeam.audit.message import Message
 from testbeam.audit.reasons import Reason, code
 from testbeam.audit.units import Wanted, event_units, log_units
 from testbeam.audit.window import Arrivals, judge
 from testbeam.errors import WireError
+from testbeam.model.time import NS_PER_MS
 from testbeam.wire.flatbuffers.registry import DECODERS, schema_id
 
 _COLUMNS: dict[str, type[Columns]] = {"f144": LogColumns, "al00": AlarmColumns, "ep01": ConnectionColumns, "ev44": EventColumns}

@@ -12,8 +12,7 @@ from typing import Any
 from testbeam.errors import AuditError
 from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, WritingFinished
 from testbeam.model.status import ServiceStatus
-
-NS_PER_MS = 1_000_000
+from testbeam.model.time import NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from testbeam.errors import SettingsError, TransportError, WireError
 from testbeam.kafkatools.load import Load, LoadMeter, Processes, parts_of
+from testbeam.model.time import NS_PER_MS
 from testbeam.transport.kafka.client import Kafka, Reader
 from testbeam.wire.flatbuffers.registry import decode
 from testbeam.wire.readable.times_of import payload_time_ns
@@ -167,7 +168,7 @@ class _Watch:
     def _kafka_times(self, arrived: Sequence[Message]) -> list[int]:
         stamps = [message.timestamp() for message in arrived]
         self.kinds |= {kind for kind, _ in stamps}
-        return [at_ms * 1_000_000 for _, at_ms in stamps]
+        return [at_ms * NS_PER_MS for _, at_ms in stamps]
 
     def _payload_times(self, arrived: Sequence[Message]) -> list[int]:
         step = -(-len(arrived) // _DECODED)
@@ -179,7 +180,7 @@ class _Watch:
             return None
         late = np.array(sorted(self.bins), np.int64)
         up_to = np.cumsum([self.bins[step] for step in late.tolist()])
-        p50, p99, most = (float(late[np.searchsorted(up_to, share * up_to[-1])]) * _BIN_NS / 1e6 for share in (0.5, 0.99, 1.0))
+        p50, p99, most = (float(late[np.searchsorted(up_to, share * up_to[-1])]) * _BIN_NS / NS_PER_MS for share in (0.5, 0.99, 1.0))
         return Latency(since=self._since_words(), count=int(up_to[-1]), p50_ms=p50, p99_ms=p99, max_ms=most)
 
     def _since_words(self) -> str:

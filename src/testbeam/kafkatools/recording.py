@@ -16,6 +16,7 @@ from testbeam._version import __version__
 from testbeam.errors import RecordingError, SettingsError
 from testbeam.kafkatools.recording_file import RecordingWriter
 from testbeam.kafkatools.recording_span import Progress, Span
+from testbeam.model.time import NS_PER_MS
 from testbeam.transport.kafka.client import Kafka, Reader
 from testbeam.wire.recording.facts import About
 from testbeam.wire.recording.messages import MessageBatch, Place, encode_headers
@@ -220,4 +221,4 @@ def _offsets(reader: Reader, topics: Sequence[str], at_ms: int | None) -> dict[P
 
 
 def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return time.time_ns() // NS_PER_MS

@@ -11,6 +11,7 @@ from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  
 
 from testbeam.errors import SettingsError, TopicMissing, TransportError
 from testbeam.kafkatools.recording_file import Summary
+from testbeam.model.time import NS_PER_MS
 from testbeam.transport.kafka.client import Kafka, create_topics
 
 _OVERHEAD = 200  # bytes that Kafka's framing adds to one message in its own batch, with room to spare
@@ -87,7 +88,7 @@ def _check(kafka: Kafka, told: Summary, topic: str, target: str, partitions: int
 
 def _check_times(kafka: Kafka, told: Summary, target: str, config: Mapping[str, str]) -> str:
     """Return a warning where the broker would soon delete the messages for their age, or give them other times."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = time.time_ns() // NS_PER_MS
     first_ms, last_ms = told.first_ms or now_ms, told.last_ms or now_ms
     after_ms, before_ms = (int(config.get(f"message.timestamp.{side}.max.ms", 1 << 62)) for side in ("after", "before"))
     if last_ms - now_ms > after_ms or now_ms - first_ms > before_ms:

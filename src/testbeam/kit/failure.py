@@ -12,6 +12,7 @@ from testbeam.kit.guard_client import CommandLine, Process, why_not_spawned
 from testbeam.kit.logs import cut, tail
 from testbeam.kit.probing import Waited
 from testbeam.kit.spec import Service
+from testbeam.model.time import NS_PER_S
 
 
 class Describable(Protocol):
@@ -53,7 +54,7 @@ class Snapshot:
             return ServiceDied(self._describe(f"service {name!r} could not be started: {what}", "correct command=… of the service"))
         when = "although it should be running" if self.was_ready else "while it was starting"
         ended_ns = process.ended_ns or self.now_ns
-        after_s = (ended_ns - (process.spawned_ns or ended_ns)) / 1e9
+        after_s = (ended_ns - (process.spawned_ns or ended_ns)) / NS_PER_S
         headline = f"service {name!r} {process.ending()} after {after_s:.2f} s, {when}"
         if process.exit_code == 0 and process.behind:
             pids = ", ".join(map(str, process.behind))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from testbeam.kit import host
+from testbeam.model.time import NS_PER_MS
 
 LOG = logging.getLogger(__name__)
 
@@ -114,4 +115,4 @@ def read(path: Path) -> Iterator[Event]:
 
 def wall_ms(event: Event) -> int:
     """Return when an event was by the clock on the wall, in ms since 1970, as this process sees both clocks now."""
-    return (time.time_ns() - (time.monotonic_ns() - event.at_ns)) // 1_000_000
+    return (time.time_ns() - (time.monotonic_ns() - event.at_ns)) // NS_PER_MS

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from testbeam.model.time import NS_PER_S
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -195,4 +197,4 @@ class CacheEntry:
     @property
     def timestamp_ns(self) -> int:
         """Return its time in ns since 1970; 0 for a time that is none."""
-        return round(self.time_s * 1_000_000_000) if abs(self.time_s) < 9e9 else 0
+        return round(self.time_s * NS_PER_S) if abs(self.time_s) < 9e9 else 0

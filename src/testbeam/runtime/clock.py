@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from testbeam.model.time import NS_PER_MS
+
 CLOCK_FILE = "TESTBEAM_CLOCK_FILE"
 _SIZE = 8
 
@@ -44,4 +46,4 @@ wall_ns, shift_ns = chosen(os.environ.get(CLOCK_FILE))
 
 def wall_ms() -> int:
     """Return the time in ms since 1970."""
-    return wall_ns() // 1_000_000
+    return wall_ns() // NS_PER_MS

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from testbeam.errors import SettingsError
 from testbeam.instruments.loader import Instrument, load
-from testbeam.model.time import NS_PER_MS
+from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.runtime import clock
 from testbeam.runtime.settings import ProgramSettings, option
 from testbeam.simulators.event_source.outlet import Outlet
@@ -113,7 +113,7 @@ class _Loop:
         first_ns, first_s = clock.wall_ns(), time.monotonic()
         start_ns = self.settings.start_time * NS_PER_MS
         pulses = Pulses.from_start(self.settings.rate, start_ns) if start_ns else Pulses.on_grid(self.settings.rate, first_ns)
-        first_s += 0.0 if start_ns else (pulses.first_ns - first_ns) / 1e9
+        first_s += 0.0 if start_ns else (pulses.first_ns - first_ns) / NS_PER_S
         sent: dict[str, int] = {}
         numbers: Any = range(self.settings.pulses) if self.settings.pulses else count()
         for pulse in numbers:

@@ -13,6 +13,7 @@ from testbeam.errors import StackError
 from testbeam.kit import guard
 from testbeam.kit.faults.fault import Fault
 from testbeam.kit.protocols import HandleLike
+from testbeam.model.time import NS_PER_S
 
 CLOCK_FILE = "TESTBEAM_CLOCK_FILE"
 LONGEST_S = 100 * 365.25 * 86400
@@ -57,7 +58,7 @@ class ClockShifted(Fault):
         return any(str(path) in mapped(each) for each in (pid, *guard.descendants(pid)))
 
     def _write(self, own_s: float) -> None:
-        shift_ns = round((own_s + sum(other.shift_s for other in self.faults.others(self))) * 1e9)
+        shift_ns = round((own_s + sum(other.shift_s for other in self.faults.others(self))) * NS_PER_S)
         path = self._path
         assert path is not None
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)

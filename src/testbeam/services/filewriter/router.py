@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from testbeam.model.time import NS_PER_MS
 from testbeam.runtime.counters import Drops
 from testbeam.services.filewriter.batches import Batch, Index, decode, is_known, verified
 from testbeam.services.filewriter.modules.base import WriterModule
@@ -26,8 +27,7 @@ TIME_ZERO = "time 0"
 WRONG_SHAPE = "array where the dataset has scalars, or of another length"
 
 FLUSH_BYTES = 16 * 2**20  # what may wait in one stream writer: large enough for long writes, small enough for any machine
-_NS_PER_MS = 1_000_000
-_MOST_MS = 2**63 // _NS_PER_MS - 1
+_MOST_MS = 2**63 // NS_PER_MS - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,7 @@ class Router:
 
     def done(self, topic: str, partition: int, beyond_ms: int = 0) -> bool:
         """Tell whether every source of the topic has come `beyond_ms` past the stop in this partition."""
-        beyond_ns = beyond_ms * _NS_PER_MS
+        beyond_ns = beyond_ms * NS_PER_MS
         return all(writer.window.done(partition, beyond_ns) for writers in self._writers[topic].values() for writer in writers)
 
     def finish(self) -> None:
@@ -194,7 +194,7 @@ def _in_ns(kafka_ms: Callable[[Index], Any] | None, places: Index | None) -> Kaf
     """Return what gives Kafka times in ns by places among the messages of one schema, whose places among all are `places`."""
     if kafka_ms is None:
         return None
-    return lambda rows: np.clip(kafka_ms(rows if places is None else places[rows]), 0, _MOST_MS) * _NS_PER_MS
+    return lambda rows: np.clip(kafka_ms(rows if places is None else places[rows]), 0, _MOST_MS) * NS_PER_MS
 
 
 def _by_schema(messages: Sequence[bytes]) -> dict[bytes, tuple[Index | None, Sequence[bytes]]]:

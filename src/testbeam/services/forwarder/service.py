@@ -18,7 +18,7 @@ from typing import Protocol
 from testbeam.errors import SettingsError, WireError
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, StreamSpec
 from testbeam.model.forwarding import Protocol as PvProtocol
-from testbeam.model.time import NS_PER_DAY
+from testbeam.model.time import NS_PER_DAY, NS_PER_MS
 from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.runtime.heartbeat import Heartbeat
@@ -87,7 +87,7 @@ class Outside:
 
     def wall_ms(self) -> int:
         """Return the time in ms since 1970."""
-        return self.wall_ns() // 1_000_000
+        return self.wall_ns() // NS_PER_MS
 
 
 def forward(settings: ForwarderSettings, stop: threading.Event) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from testbeam.errors import SettingsError
+from testbeam.model.time import NS_PER_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +18,8 @@ class Pulses:
     def on_grid(cls, rate: float, now_ns: int) -> "Pulses":
         """Return pulses at whole multiples of the period since 1970, as those of a timing system, from the one that has just been."""
         exact = exact_rate(rate)
-        index = now_ns * exact // 1_000_000_000
-        return cls(rate=exact, first_ns=int(index * 1_000_000_000 / exact))
+        index = now_ns * exact // NS_PER_S
+        return cls(rate=exact, first_ns=int(index * NS_PER_S / exact))
 
     @classmethod
     def from_start(cls, rate: float, first_ns: int) -> "Pulses":
@@ -27,7 +28,7 @@ class Pulses:
 
     def time_ns(self, pulse: int) -> int:
         """Return the reference time of a pulse; no error adds up over many."""
-        return self.first_ns + pulse * 1_000_000_000 * self.rate.denominator // self.rate.numerator
+        return self.first_ns + pulse * NS_PER_S * self.rate.denominator // self.rate.numerator
 
     def offset_s(self, pulse: int) -> float:
         """Return how long after the first a pulse is."""

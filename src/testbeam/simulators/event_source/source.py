@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 
 from testbeam.model.samples import Events
+from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.runtime import clock
 from testbeam.runtime.heartbeat import Heartbeat
 from testbeam.simulators.event_source import geometry
@@ -33,12 +34,12 @@ class EventSource:
         name = settings.service_id or f"event-source-{os.getpid()}"
         self.heartbeat = Heartbeat("event-source", name, settings.status_interval)
         if settings.start_time:
-            self.pulses = Pulses.from_start(settings.rate, settings.start_time * 1_000_000)
+            self.pulses = Pulses.from_start(settings.rate, settings.start_time * NS_PER_MS)
             self.first_due_s = time.monotonic()
         else:
             now_ns, self.first_due_s = time.time_ns(), time.monotonic()
             self.pulses = Pulses.on_grid(settings.rate, now_ns)
-            self.first_due_s += (self.pulses.first_ns - now_ns) / 1e9
+            self.first_due_s += (self.pulses.first_ns - now_ns) / NS_PER_S
 
     def run(self, stop: threading.Event) -> None:
         """Send pulses until the last one or the stop; with `stay`, wait for the stop in any case."""
@@ -84,7 +85,7 @@ class EventSource:
             self._produce(s.monitor_topic, self.beam.monitor_events, s.monitor_source, pulse, time_ns, s.monitor_events_per_pulse)
 
     def _produce(self, topic: str, make: Callable[[str, int, int, int], Events], name: str, pulse: int, time_ns: int, n: int) -> None:
-        self.outlet.send(topic, encode_ev44(make(name, pulse, time_ns, n)), key=name, timestamp_ms=time_ns // 1_000_000)
+        self.outlet.send(topic, encode_ev44(make(name, pulse, time_ns, n)), key=name, timestamp_ms=time_ns // NS_PER_MS)
 
     def _beat(self, now_s: float, *, finished: bool) -> None:
         if not self.settings.status_topic or not self.heartbeat.due(now_s):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+from testbeam.model.time import NS_PER_S
 from testbeam.runtime.ready_file import write_ready_file
 from testbeam.simulators.pva_server.core import Follower, Motor
 from testbeam.simulators.pva_server.settings import PROG, PvaServerSettings
@@ -195,6 +196,6 @@ def _filled(form: Any, fields: dict[str, Any]) -> Any:
 
 
 def _stamp(value: Any) -> None:
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    seconds, nanoseconds = divmod(time.time_ns(), NS_PER_S)
     if value.has("timeStamp.secondsPastEpoch"):
         value["timeStamp.secondsPastEpoch"], value["timeStamp.nanoseconds"] = seconds, nanoseconds

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from testbeam.errors import TransportError
 from testbeam.model.samples import ConnectionState
+from testbeam.model.time import NS_PER_S
 from testbeam.model.updates import UpdateBatch, ValueColumns
 from testbeam.transport.ca import libca, ring
 from testbeam.transport.ca.callbacks import Callbacks
@@ -23,8 +24,8 @@ from testbeam.wire.channel_access.names import alarm_status
 log = logging.getLogger(__name__)
 
 # libca spaces out its searches, to 12 s after 20 s: a PV that is missing is searched for anew, as a new channel.
-_SEARCH_NS = 1_000_000_000
-_SLOWEST_SEARCH_NS = 2_000_000_000
+_SEARCH_NS = NS_PER_S
+_SLOWEST_SEARCH_NS = 2 * NS_PER_S
 _LARGEST_ARRAY_BYTES = "10000000"
 _UNKNOWN_ALARM = -1
 _FIRST_STREAMS = 1024  # room in the tables by stream number, which grow

@@ -30,7 +30,7 @@ from testbeam.transport.pva.name_servers import NameServers, addresses
 _REQUEST = Context.makeRequest("field()record[queueSize=64]")
 _FIRST_HURRY_NS = 300_000_000
 _HURRY_NS = 30_000_000_000  # pvxs ignores more frequent ones
-_DOUBT_NS = 1_000_000_000
+_DOUBT_NS = NS_PER_S
 _STATES = {
     Disconnected: ConnectionState.DISCONNECTED,
     Cancelled: ConnectionState.CANCELLED,

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from testbeam.model.time import MS_PER_S, NS_PER_S
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -42,12 +44,12 @@ def hex_dump(raw: bytes, *, full: bool = False) -> list[str]:
 
 def time_ms(at_ms: int) -> str:
     """Return ms since 1970 as UTC, `2026-11-21T07:53:35.123Z`; a number no calendar holds stays a number."""
-    return _time(at_ms, 1_000, 3, "ms")
+    return _time(at_ms, MS_PER_S, 3, "ms")
 
 
 def time_ns(at_ns: int) -> str:
     """Return ns since 1970 as UTC, down to the nanosecond; a number no calendar holds stays a number."""
-    return _time(at_ns, 1_000_000_000, 9, "ns")
+    return _time(at_ns, NS_PER_S, 9, "ns")
 
 
 def size(count: int) -> str:

@@ -23,6 +23,7 @@ from testbeam.model.samples import (
     UnitsChange,
 )
 from testbeam.model.status import ServiceStatus
+from testbeam.model.time import NS_PER_MS
 from testbeam.wire.readable.texts import hex_head, printable, time_ms, time_ns
 
 _TEXT = 120
@@ -72,7 +73,7 @@ def _events(events: Events) -> str:
     pulses, count = len(events.reference_time_ns), len(events.time_of_flight_ns)
     parts = [f"message {events.message_id}", f"{_n(pulses, 'pulse')}", f"{_n(count, 'event')}"]
     if count:
-        first, low, high = (int(number) / 1e6 for number in _ends(events.time_of_flight_ns))
+        first, low, high = (int(number) / NS_PER_MS for number in _ends(events.time_of_flight_ns))
         parts.append(f"first tof {first:.3f} ms, tof {low:.3f}…{high:.3f} ms")
     if len(events.pixel_id):
         parts.append(f"pixel {events.pixel_id.min()}…{events.pixel_id.max()}")

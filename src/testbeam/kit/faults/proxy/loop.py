@@ -7,6 +7,8 @@ import socket
 import time
 from collections.abc import Callable
 
+from testbeam.model.time import NS_PER_S
+
 IN, OUT = select.EPOLLIN, select.EPOLLOUT
 GONE = select.EPOLLERR | select.EPOLLHUP
 
@@ -72,7 +74,7 @@ class Loop:
 
     def _timeout_s(self) -> float:
         """Return how long to wait; negative for as long as it takes."""
-        return max((self._timers[0][0] - time.monotonic_ns()) / 1e9, 0.0) if self._timers else -1.0
+        return max((self._timers[0][0] - time.monotonic_ns()) / NS_PER_S, 0.0) if self._timers else -1.0
 
 
 def listening(address: tuple[str, int]) -> socket.socket:
