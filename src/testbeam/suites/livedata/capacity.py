@@ -19,11 +19,12 @@ from testbeam.report.page import Page, Section, render
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.stacks.roles.fakes.declaration import fake_detectors
 from testbeam.stacks.roles.livedata.declaration import livedata
-from testbeam.suites.livedata.live import Live
+from testbeam.suites.livedata.live import Live, Result
 from testbeam.suites.subject import Subject
 
 _HEAD_S = 1.5
 _MOST_STEPS = 12
+_LEAST_COUNTED = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class Trial:
     sent: int
     due: int
     is_kept_up: bool
+    counted: float = 1.0  # of the events that were due in the windows of the later half: who sheds load is not late
 
     @property
     def is_sent_in_time(self) -> bool:
@@ -128,36 +130,45 @@ def _try(run: Run, plan: Plan, rate: float, *, is_ours: bool) -> Trial:
         number = live.start("panel_0_xy", "panel_0")
         detector = handle.topic("dummy_detector")
         before = detector.count()
-        lateness: list[float] = []
+        seen: list[tuple[float, float, float]] = []  # of each result: late by, events, length of its window
         with run.add(source):
             begin_s = time.monotonic()
             while time.monotonic() < begin_s + plan.seconds + _HEAD_S:
                 known = len(live.of(number, "counts_total"))
                 live.update()
-                lateness += [time.time() - one.span_ns[1] / 1e9 for one in live.of(number, "counts_total")[known:]]
+                seen += [_seen(one) for one in live.of(number, "counts_total")[known:]]
             sent = detector.count() - before
-        return _trial(plan, rate, sent, pulses, lateness)
+        return _trial(plan, rate, sent, pulses, seen)
     finally:
         live.close()
 
 
-def _trial(plan: Plan, rate: float, sent: int, due: int, lateness: list[float]) -> Trial:
-    later = lateness[len(lateness) // 2 :]
-    late_s = statistics.median(later) if later else float(plan.seconds)
+def _seen(result: Result) -> tuple[float, float, float]:
+    start_ns, end_ns = result.span_ns
+    return time.time() - end_ns / 1e9, float(result.values), (end_ns - start_ns) / 1e9
+
+
+def _trial(plan: Plan, rate: float, sent: int, due: int, seen: list[tuple[float, float, float]]) -> Trial:
+    later = seen[len(seen) // 2 :]
+    late_s = statistics.median(late for late, _, _ in later) if later else float(plan.seconds)
+    expected = sum(length for _, _, length in later) * rate * plan.events_per_pulse
+    counted = sum(events for _, events, _ in later) / expected if expected else 0.0
     return Trial(
         rate=rate,
         events_per_pulse=plan.events_per_pulse,
         late_s=late_s,
         sent=sent,
         due=due,
-        is_kept_up=bool(later) and late_s <= plan.late_s,
+        is_kept_up=bool(later) and late_s <= plan.late_s and counted >= _LEAST_COUNTED,
+        counted=counted,
     )
 
 
 def _told(trial: Trial) -> str:
     kept = "kept up" if trial.is_kept_up else "fell behind"
     source = "" if trial.is_sent_in_time else f"; the source sent {trial.sent} of {trial.due} pulses"
-    return f"{trial.rate:8.1f} pulses/s, {trial.events_per_s / 1e6:8.2f} M events/s: {kept}, results late by {trial.late_s:.2f} s{source}"
+    asked = f"{trial.rate:8.1f} pulses/s, {trial.events_per_s / 1e6:8.2f} M events/s"
+    return f"{asked}: {kept}, results late by {trial.late_s:.2f} s, {trial.counted:.0%} counted{source}"
 
 
 def as_json(trials: list[Trial]) -> dict[str, Any]:
@@ -168,7 +179,13 @@ def as_json(trials: list[Trial]) -> dict[str, Any]:
         "events_per_s": found.events_per_s if found else 0.0,
         "rate": found.rate if found else 0.0,
         "trials": [
-            {"rate": one.rate, "events_per_s": one.events_per_s, "late_s": round(one.late_s, 3), "kept_up": one.is_kept_up}
+            {
+                "rate": one.rate,
+                "events_per_s": one.events_per_s,
+                "late_s": round(one.late_s, 3),
+                "kept_up": one.is_kept_up,
+                "counted": one.counted,
+            }
             for one in trials
         ],
     }
