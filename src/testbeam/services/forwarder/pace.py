@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 _OVER_S = 0.25
-_WAITS = ((20_000, 0.02), (2_000, 0.01))  # from so many updates/s on, so many seconds
+_BUSY_PER_S = 2_000
+_WAITS = ((5_000, 0.02), (_BUSY_PER_S, 0.01))  # from so many updates/s on, so many seconds
 _SHORTEST_S = 0.002
 
 
@@ -23,6 +24,11 @@ class Pace:
         passed_s = now_s - self._since_s
         if passed_s >= _OVER_S:
             self.per_s, self._count, self._since_s = self._count / passed_s, 0, now_s
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether more come than are worth a round each."""
+        return self.per_s >= _BUSY_PER_S
 
     def wait_s(self) -> float:
         """Return how long to wait after a round that had updates."""

@@ -216,6 +216,8 @@ class Forwarder:
         self._monitors.wake(self._wake_file)
         if self._poll.poll(_TICK_S * 1000):
             os.read(self._woken, _READ_MOST)
+            if self._pace.is_busy:  # the first of many: Python's lock goes back and forth while the others come
+                stop.wait(self._pace.wait_s())
 
     def _publisher(self, address: Address) -> StatusPublisher:
         if address.cluster not in self._publishers:
