@@ -85,8 +85,8 @@ class Pvs:
     def drain(self) -> UpdateBatch:
         return self.batches.pop(0) if self.batches else UpdateBatch()
 
-    def wake(self, _file: int) -> None:
-        pass
+    def wake(self, _file: int) -> bool:
+        return True
 
     def close(self) -> None:
         self.closed = True

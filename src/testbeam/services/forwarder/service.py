@@ -51,6 +51,7 @@ REFUSED = "stream refused"
 
 _LOADED_MS = clock.wall_ms()
 _TICK_S = 0.01
+_SHORT_TICK_S = 0.002  # where a client can't wake the loop
 _READ_MOST = 64
 _GOODBYE_S = 1.0
 _LONGEST_NAME = 80  # characters of a foreign text that is told
@@ -213,8 +214,8 @@ class Forwarder:
         if self._rows:
             stop.wait(self._pace.wait_s())
             return
-        self._monitors.wake(self._wake_file)
-        if self._poll.poll(_TICK_S * 1000):
+        can_wake = self._monitors.wake(self._wake_file)
+        if self._poll.poll((_TICK_S if can_wake else _SHORT_TICK_S) * 1000):
             os.read(self._woken, _READ_MOST)
             if self._pace.is_busy:  # the first of many: Python's lock goes back and forth while the others come
                 stop.wait(self._pace.wait_s())
