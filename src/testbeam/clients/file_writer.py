@@ -168,6 +168,7 @@ class Job:
     _busy: dict[str, str] = field(default_factory=dict)  # writers with another job, in words
     _listens: bool = True
     _over: bool = False
+    _writers: set[str] = field(default_factory=set)  # whose status has named the job
     _asks: bool = False  # whether an answer is waited for that may come after the end
 
     @property
@@ -323,7 +324,7 @@ class Job:
                 self.started = value
                 self.state = JobState.WRITING if value.outcome is ActionOutcome.SUCCESS else JobState.REFUSED
             case CommandAnswer(action=ActionType.SET_STOP_TIME):
-                if self.started is None or value.service_id == self.started.service_id:  # every writer with a job answers; others refuse
+                if self._is_of_its_writer(value):
                     self.stop_answers[value.command_id] = value
             case WritingFinished(job_id=self.job_id):
                 self.finished = value
@@ -336,6 +337,12 @@ class Job:
                 return
         self._last_seen = repr(value)[:300]
 
+    def _is_of_its_writer(self, answer: CommandAnswer) -> bool:
+        """Tell whether this is the answer of the writer of this job, be it one that has taken it up: all others with a job refuse."""
+        if self.started is None or answer.service_id in (self.started.service_id, *self._writers):
+            return True
+        return answer.job_id == self.job_id and answer.outcome is ActionOutcome.SUCCESS
+
     def _take_status(self, value: ServiceStatus) -> None:
         self._last_seen = f"status of {value.service_id}: {value.status_json[:200]}"
         try:
@@ -346,6 +353,7 @@ class Job:
             return
         if status.get("job_id") == self.job_id:
             self.status = status
+            self._writers.add(value.service_id)
         self._busy.pop(value.service_id, None)
         if status.get("state") == "writing" and status.get("job_id") != self.job_id:
             self._busy[value.service_id] = (

@@ -95,12 +95,12 @@ def test_a_writer_that_is_started_again_finishes_the_job_it_had(start_writer: St
     own = start_writer()
     t = now_ms()
     job = own.start(own.speed(), start_time_ms=t)
-    job.wait_started()
+    owner = job.wait_started().service_id
     own.send(log(t + 1, 1))
     with own.writer.killed():
         own.send(log(t + 2, 2))
         assert not job.finished
-    job.send_stop(t + 10)
+    assert job.stop(t + 10, within_s=60).service_id != owner
     job.wait_written(within_s=60)
 
     with entry_of(job) as entry:
