@@ -1,7 +1,7 @@
 """PV in the hand of a test: read it, set it, expect something of it."""
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias
 
 from testbeam.errors import PvMissing, SettingsError, TransportError, WaitTimeout
@@ -171,6 +171,10 @@ class PvHandle:
             if deadline.passed:
                 raise WaitTimeout(f"{self!r} did not become {_words(value, severity, where)} within {within_s:g} s; {seen}")
 
+    def records(self) -> Sequence[str]:
+        """Return the names of the IOC's records, or none where they are not known."""
+        return self._records()
+
     def _doubt(self, error: TransportError) -> None:
         """Raise PvMissing if the IOC lacks this name by its own list, or said so."""
         names = self._records()
@@ -179,6 +183,29 @@ class PvHandle:
             raise PvMissing(self.name, error.place, near) from None
         if names and self.name.partition(".")[0] not in names:
             raise PvMissing(self.name, f"the IOC at {self._client}", near) from error
+
+
+def require_pv(name: str, servers: Mapping[str, PvHandle], within_s: float) -> None:
+    """Return once one of these servers, by their names, has the PV; what is among the records of one is not asked for.
+
+    Raises:
+        PvMissing: none has it; names that are near it are given, of those servers that tell their records.
+    """
+    deadline, records, said = Deadline(within_s), set[str](), list[str]()
+    for server in servers.values():
+        records |= set(server.records())
+    if name.partition(".")[0] in records:
+        return
+    for count, (where, server) in enumerate(servers.items()):
+        try:
+            server.read(max(deadline.left_s / (len(servers) - count), 0.001))
+        except PvMissing:
+            said.append(where)
+        except TransportError as error:
+            said.append(f"{where} ({error})")
+        else:
+            return
+    raise PvMissing(name, " or ".join(said), tuple(difflib.get_close_matches(name, sorted(records), n=3, cutoff=0.5)))
 
 
 class _Seen:

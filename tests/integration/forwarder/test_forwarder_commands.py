@@ -2,7 +2,7 @@ import pytest
 
 from testbeam.clients.forwarder import ForwarderClient
 from testbeam.clients.topics import Tail, TopicHandle
-from testbeam.errors import WaitTimeout
+from testbeam.errors import PvMissing, WaitTimeout
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol
 from testbeam.model.samples import ConnectionState, LogValue, Severity
 from tests.hostile.corpus import HOSTILE
@@ -125,3 +125,15 @@ def test_the_error_says_what_is_missing_and_what_is_too_much(client: ForwarderCl
 
     with pytest.raises(WaitTimeout, match=r"lacks .*T:LONG.* and has .*T:DOUBLE"):
         client.wait_for_streams([stream("T:LONG", topic)], within_s=1.5)
+
+
+@pytest.mark.parametrize("protocol", ["pva", "ca"])
+def test_a_pv_that_no_ioc_has_is_named_with_what_is_near_and_never_forwarded(chain: Chain, topic: TopicHandle, protocol: str) -> None:
+    with pytest.raises(PvMissing, match=r"PV 'T:DOUBEL' is not on ioc or other; did you mean T:DOUBLE"):
+        chain.forwarder.forward("T:DOUBEL", to=topic, protocol=protocol, within_s=20)
+    chain.forwarder.forward("T:DOUBLE.EGU", to=topic, protocol=protocol)
+    chain.forwarder.forward("O:VOLT", to=topic, protocol=protocol)
+
+    listed = {entry["channel_name"] for entry in chain.forwarder.client.next_status(within_s=20).details["streams"]}
+
+    assert listed == {"T:DOUBLE.EGU", "O:VOLT"}

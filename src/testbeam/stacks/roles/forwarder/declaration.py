@@ -1,13 +1,16 @@
 """Forwarder as part of a stack: ours, or the facility's own build of ess-dmsc/forwarder."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import SettingsError, StackError
 from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.handle import Handle
 from testbeam.kit.spec import Port, Service
+from testbeam.model.deadline import Deadline
 from testbeam.stacks import kafka_clients
 from testbeam.stacks.probes.idle_status import IdleStatus
 
@@ -51,18 +54,38 @@ class ForwarderHandle(Handle):
     ) -> None:
         """Send the updates of one PV to a topic (default: the stack's own for them), and wait until the forwarder lists it.
 
-        protocol: "pva", "ca" or "fake".
+        protocol: "pva", "ca" or "fake". A PV that comes up later is for `add`, which asks no IOC for it.
 
         Raises:
             SettingsError: there is no such protocol.
+            PvMissing: none of the IOCs that the forwarder reaches has it; the forwarder is told nothing.
             WaitTimeout: the forwarder does not list it in time.
         """
         from testbeam.model.forwarding import Protocol, StreamSpec
 
         if protocol.upper() not in Protocol.__members__:
             raise SettingsError("protocol", protocol, '"pva", "ca" or "fake"')
+        deadline = Deadline(within_s)
+        if protocol.lower() != "fake":
+            self._require(channel, protocol.lower(), within_s)
         topic = (to or str(self.options["data_topic"])) if isinstance(to, str) else to.name
-        self.add(StreamSpec(channel=channel, schema=schema, topic=topic, protocol=Protocol[protocol.upper()]), within_s=within_s)
+        self.add(StreamSpec(channel=channel, schema=schema, topic=topic, protocol=Protocol[protocol.upper()]), within_s=deadline.left_s)
+
+    def _require(self, channel: str, protocol: str, within_s: float) -> None:
+        """Raise PvMissing unless one of the IOCs has the PV; a forwarder without IOCs of the stack is not asked about."""
+        from testbeam.clients.pvs import PvHandle, open_client, require_pv  # late: EPICS is 100 ms of a start that may not need it
+
+        with ExitStack() as opened:
+            servers: dict[str, PvHandle] = {}
+            for name in self.service.needs:
+                server = self.run.handles[name]
+                if protocol in server.endpoints:
+                    host, _, port = server.endpoints[protocol].rpartition(":")
+                    client = open_client(host, protocol, int(port))  # type: ignore[arg-type]  # "pva" or "ca"
+                    servers[name] = PvHandle(channel, client, partial(getattr, server, "records", ()))
+                    opened.callback(servers[name].close)
+            if servers:
+                require_pv(channel, servers, within_s)
 
     def close(self) -> None:
         """Leave the broker; called at the end of the run."""
