@@ -102,6 +102,10 @@ class Driver:
         """Return the addresses of all machines but this one."""
         return [other.address for other in self.machines.values() if other is not machine and other.address != machine.address]
 
+    def hosts(self) -> dict[str, str]:
+        """Return the addresses of all machines that are here."""
+        return {name: machine.address for name, machine in self.machines.items() if machine.address}
+
     def address_of(self, name: str) -> str:
         """Return the address of a machine, or the empty string."""
         return self.machines[name].address if name in self.machines else ""

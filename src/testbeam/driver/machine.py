@@ -26,6 +26,7 @@ from testbeam.driver.units import (
     ACTIVATING,
     ACTIVE,
     BACKDOOR,
+    CONSOLE,
     FAILED,
     INACTIVE,
     SHELL_SOCKET,
@@ -49,6 +50,8 @@ from testbeam.stacks.roles.ioc.declaration import IocHandle
 from testbeam.transport.epics_environment import client_environment
 
 _NO_SCREEN = "screenshot get_screen_text get_screen_text_variants wait_for_text send_key send_chars send_monitor_command wait_for_window"
+
+_PROMPT = re.compile(r"^(?:\x1b\[[\d;]*m|[^\s\x1b]+> )+", re.MULTILINE)  # of iocsh, which may be coloured
 
 
 class Machine:
@@ -84,7 +87,7 @@ class Machine:
             return
         with self.nested("starting"):
             self.boots += 1
-            made = UnitService(self._driver.check, self.spec, self.address, self._driver.other_addresses(self))
+            made = UnitService(self._driver.check, self.spec, self.address, self._driver.hosts())
             services = [made.make(unit) for unit in self.spec.units if unit.wanted]
             self.run = Stack(*services).run(folder=self.folder / f"boot-{self.boots}", keep=True)
             self._start_error = None
@@ -253,7 +256,7 @@ class Machine:
     def _start_first(self, spec: UnitSpec) -> None:
         if self.run is None:
             raise StackError(f"machine {self.name!r} is not started; start it: {self.name}.start()")
-        made = UnitService(self._driver.check, self.spec, self.address, self._driver.other_addresses(self))
+        made = UnitService(self._driver.check, self.spec, self.address, self._driver.hosts())
         self._added.enter_context(self.run.add(made.make(spec)))
 
     def stop_job(self, jobname: str, user: str | None = None) -> tuple[int, str]:  # noqa: ARG002
@@ -490,7 +493,10 @@ class Machine:
 
     def iocsh(self, line: str, unit: str = "") -> str:
         """Run a line in the IOC's shell; return what it prints."""
-        path = self.ioc_unit(unit).folder / SHELL_SOCKET
+        handle = self.ioc_unit(unit)
+        if (handle.folder / CONSOLE).exists():
+            return self._console(handle, line)
+        path = handle.folder / SHELL_SOCKET
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
             try:
                 client.connect(str(path))
@@ -501,6 +507,15 @@ class Machine:
             except OSError as error:
                 raise StackError(f"the shell of the IOC on machine {self.name!r} does not answer: {error}; does the IOC run?") from error
         return answer.rstrip(b"\0").decode(errors="replace")
+
+    def _console(self, handle: Handle, line: str) -> str:
+        """Write a line to the console of an IOC that is not ours; return what is logged until a mark that is written behind it."""
+        mark, before = f"end-of-{os.urandom(4).hex()}", len(handle.get_stdout())
+        with (handle.folder / CONSOLE).open("w") as console:
+            console.write(f"{line}\necho {mark}\n")
+        shown = re.compile(rf"^.*(?<!echo ){mark}$", re.MULTILINE)
+        self._waits.until(lambda _: shown.search(handle.get_stdout(), before) is not None, 5.0, f"the shell of {handle.name} done")
+        return _PROMPT.sub("", shown.split(handle.get_stdout()[before:])[0])
 
     def simulator(self, unit: str = "") -> Simulator:
         """Return the backdoor of a simulated device: its state, its faults, its time."""

@@ -1,7 +1,7 @@
 """Network of a machine, cut and restored where the test has a network of its own.
 
 In it this process may change routes: a route to the machine's address that leads nowhere stands before that of the loopback network.
-Source: rtnetlink(7); ip-route(8), "blackhole".
+Source: rtnetlink(7); ip-route(8), "unreachable".
 """
 
 import os
@@ -12,7 +12,7 @@ from testbeam.errors import StackError
 
 _NEW, _DELETE = 24, 25  # RTM_NEWROUTE, RTM_DELROUTE
 _REQUEST, _ACK, _CREATE, _REPLACE = 0x1, 0x4, 0x400, 0x100
-_LOCAL_TABLE, _BLACKHOLE, _BOOT = 255, 6, 3
+_LOCAL_TABLE, _UNREACHABLE, _BOOT = 255, 7, 3
 _DESTINATION = 1
 _HEADER = struct.Struct("=IHHII")
 _ROUTE = struct.Struct("=BBBBBBBBI")
@@ -42,7 +42,7 @@ class Network:
                 "a network can only be cut where the test has one of its own: write  private = true  into the check's TOML file; the "
                 "kernel must allow unprivileged user namespaces (testbeam doctor says whether it does)"
             )
-        route = _ROUTE.pack(socket.AF_INET, 32, 0, 0, _LOCAL_TABLE, _BOOT, 0, _BLACKHOLE, 0)
+        route = _ROUTE.pack(socket.AF_INET, 32, 0, 0, _LOCAL_TABLE, _BOOT, 0, _UNREACHABLE, 0)
         attribute = struct.pack("=HH4s", 8, _DESTINATION, socket.inet_aton(address))
         message = _HEADER.pack(_HEADER.size + len(route) + len(attribute), what, flags, 1, 0) + route + attribute
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:

@@ -18,6 +18,8 @@ WIRE_LOG = "wire.jsonl"
 SHELL_SOCKET = "iocsh"
 START_REPORT = "start.json"
 BACKDOOR = "backdoor"
+CONSOLE = "console"  # a pipe that does not end: an IOC ends with its standard input
+_WITH_CONSOLE = '{ [ -p "$3" ] || mkfifo -m 600 "$3"; } && exec <>"$3" && cd "$(dirname "$2")" && exec "$1" "$2"'
 TARGETS = ("default.target", "multi-user.target", "network.target", "network-online.target", "sysinit.target", "basic.target")
 
 ACTIVE, INACTIVE, FAILED, ACTIVATING = "active", "inactive", "failed", "activating"
@@ -31,11 +33,12 @@ def service_name(machine: str, unit: str) -> str:
 class UnitService:
     """Makes the service of one unit."""
 
-    def __init__(self, check: CheckSpec, machine: MachineSpec, address: str, others: Sequence[str]) -> None:
+    def __init__(self, check: CheckSpec, machine: MachineSpec, address: str, hosts: Mapping[str, str]) -> None:
         self._check = check
         self._machine = machine
         self._address = address
-        self._others = tuple(others)  # addresses of the other machines
+        self._hosts = dict(hosts)  # addresses of all machines
+        self._others = tuple(other for other in dict.fromkeys(self._hosts.values()) if other != address)
 
     def make(self, unit: UnitSpec) -> Service:
         """Return the service of a unit."""
@@ -54,7 +57,7 @@ class UnitService:
     def _command(self, unit: UnitSpec) -> tuple[str, ...]:
         if unit.binary:
             script = self._path(unit.st_cmd)
-            return ("/bin/sh", "-c", 'cd "$(dirname "$2")" && exec "$1" "$2" </dev/null', "sh", self._path(unit.binary), script)
+            return ("/bin/sh", "-c", _WITH_CONSOLE, "sh", self._path(unit.binary), script, CONSOLE)
         if unit.is_ioc:
             return self._ioc(unit)
         if unit.device:
@@ -66,6 +69,7 @@ class UnitService:
         command += ["--records-file", RECORDS_FILE]
         command += ["--wire-log", WIRE_LOG, "--shell-socket", SHELL_SOCKET, "--start-report", START_REPORT]
         command += [word for other in self._others for word in ("--peer", other)]
+        command += [word for name, address in self._hosts.items() for word in ("--host", f"{name}={address}")]
         if unit.st_cmd:
             command += ["--st-cmd", self._path(unit.st_cmd)]
         command += [word for entry in unit.db for word in ("--db", self._entry(entry))]
@@ -117,7 +121,9 @@ class UnitService:
         return self._path(file) + comma + self._filled(macros)
 
     def _filled(self, text: str) -> str:
-        """Put the machine's address and the check's folder in."""
+        """Put the machines' addresses and the check's folder in."""
+        for name, address in self._hosts.items():
+            text = text.replace(f"${{{name}.address}}", address)
         return text.replace("${address}", self._address).replace("${checks}", str(self._check.folder)).replace("${python}", sys.executable)
 
 

@@ -32,6 +32,7 @@ class IocSettings(ProgramSettings):
     device: tuple[str, ...] = option(
         default=(), help="what stands for a device that is not here: /dev/ttyS0=localhost:9999 or ps.lab:23=localhost:9999; may be repeated"
     )
+    host: tuple[str, ...] = option(default=(), help="address of a computer that ports name, NAME=ADDRESS; may be repeated")
     real_devices: bool = option(default=False, help="let ports reach other computers and the serial lines of this one")
     wire_log: Path | None = option(default=None, help="file for what goes over the ports, one JSON object a line")
     shell_socket: Path | None = option(default=None, help="Unix socket that takes lines for the IOC shell")

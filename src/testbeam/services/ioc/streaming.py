@@ -44,7 +44,12 @@ def make(base: Base, shell: Shell, settings: IocSettings) -> Support:
         Core(base.core),
         shell.run,
         transcript=Transcript(settings.wire_log),
-        around=Neighbourhood(local_host=settings.localhost, replaced=pairs("--device", settings.device), real=settings.real_devices),
+        around=Neighbourhood(
+            local_host=settings.localhost,
+            replaced=pairs("--device", settings.device),
+            real=settings.real_devices,
+            hosts=pairs("--host", settings.host),
+        ),
     )
     support.folders.extend(Path(folder).absolute() for folder in settings.protocols)
     define(base, support.register())

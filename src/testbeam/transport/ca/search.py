@@ -25,7 +25,7 @@ def search(address: str, name: str, deadline: Deadline, port: int = CA_PORT) -> 
     question, pause_s = requests.search(name, channel_id), _FIRST_PAUSE_S
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         while True:
-            with suppress(ConnectionRefusedError):  # an answer to the question before: nobody listens yet
+            with suppress(OSError):  # nobody listens yet, which is the answer to the question before; or no way leads there
                 sock.sendto(question, (address, port))
             found = _wait(sock, channel_id, Deadline(min(pause_s, deadline.left_s)))
             if found is not None or deadline.passed:
@@ -35,7 +35,7 @@ def search(address: str, name: str, deadline: Deadline, port: int = CA_PORT) -> 
 
 def _wait(sock: socket.socket, channel_id: int, deadline: Deadline) -> int | None:
     while select.select([sock], [], [], deadline.left_s)[0]:
-        with suppress(ConnectionRefusedError):
+        with suppress(OSError):
             found = _read(sock.recv(_DATAGRAM_BYTES), channel_id)
             if found is not None:
                 return found

@@ -11,7 +11,7 @@ import socket
 import termios
 import tty
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from testbeam.errors import ConversionError
@@ -136,12 +136,13 @@ class Neighbourhood:
     """What a port may lead to.
 
     local_host: what `localhost` means here. replaced: targets that stand for others, `host:port` or a line → `host:port` or a line.
-    real: whether other computers and lines of this one may be reached.
+    real: whether other computers and lines of this one may be reached. hosts: names of computers → addresses.
     """
 
     local_host: str
     replaced: Mapping[str, str]
     real: bool = False
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
 
 def internet(spec: str, around: Neighbourhood) -> Connection:
@@ -157,7 +158,7 @@ def internet(spec: str, around: Neighbourhood) -> Connection:
     other = around.replaced.get(f"{match['host']}:{match['port']}")
     if other is not None:
         return replacement(other, around)
-    host = around.local_host if match["host"].lower() in _LOCAL else match["host"]
+    host = around.local_host if match["host"].lower() in _LOCAL else around.hosts.get(match["host"], match["host"])
     allowed = around.real or host.startswith("127.")
     port, local_port = int(match["port"]), int(match["local"] or 0)
     return Internet(host=host, port=port, local_port=local_port, datagrams=kind == "udp", allowed=allowed)
@@ -172,7 +173,7 @@ def serial(path: str, around: Neighbourhood) -> Connection:
 def replacement(target: str, around: Neighbourhood) -> Connection:
     """Return the connection of `host:port` or of a path."""
     if _SPEC.fullmatch(target):
-        return internet(target, Neighbourhood(local_host=around.local_host, replaced={}, real=around.real))
+        return internet(target, replace(around, replaced={}))
     return Serial(path=target)
 
 
