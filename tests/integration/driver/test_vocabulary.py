@@ -208,6 +208,7 @@ def test_a_wrong_toml_file_is_told_with_the_key(toml: str, words: tuple[str, ...
 
 
 def test_a_script_imports_what_lies_beside_it(run_check: RunCheck) -> None:
-    ended = run_check("from steps import shout\nassert shout(machine) == 'A'\n", ONE, files={"steps.py": "def shout(machine): return 'A'\n"})
+    script = "from steps import shout\nassert shout(machine) == 'A'\n"
+    ended = run_check(script, ONE, files={"steps.py": "def shout(machine): return 'A'\n"})
 
     assert ended.code == 0, ended.errors
