@@ -269,6 +269,9 @@ class Handle(FaultMethods):
     def end_test(self) -> None:
         """Undo what the test that has ended left open in the service; roles say what that is. Called by the pytest plugin."""
 
+    def before_user(self, user: Service) -> None:
+        """Prepare for a service that needs this one and is about to join the live run; roles say how. Called by `run.add`."""
+
     def close(self) -> None:
         """Let go of clients that a role's handle holds; called by the run before it stops the service."""
 

@@ -194,6 +194,9 @@ class HandleLike(ServiceView, Protocol):
     def begin_test(self) -> None:
         """Note what is there when a test begins."""
 
+    def before_user(self, user: Service) -> None:
+        """Prepare for a service that needs this one, and is about to start on the live run."""
+
     def end_test(self) -> None:
         """Undo what the test that has ended left open in it."""
 

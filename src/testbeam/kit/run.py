@@ -290,11 +290,15 @@ class Run:
     def add(self, service: Service, **changes: Any) -> Iterator[Handle]:
         """Start one more service, or one otherwise configured, on the live run; stop and forget it at the end of the block.
 
-        Where its name is taken it gets the next free one (`filewriter-2`). Raises as `start`.
+        Where its name is taken it gets the next free one (`filewriter-2`). What it needs is told first: a broker makes its topics.
+        Raises as `start`, and as that does.
         """
         self.check()
         service = service.configured(**changes)
         service = service.configured(name=self.members.free_name(service.name))
+        for need in service.needs:
+            if need in self.members:
+                self[need].before_user(service)
         with self._starting() as interrupt:
             try:
                 self._start_up((service,))

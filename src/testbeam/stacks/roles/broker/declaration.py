@@ -73,6 +73,11 @@ class BrokerHandle(Handle):
         """
         _create(self, _specs(topics))
 
+    def before_user(self, user: Service) -> None:
+        """Create the topics of a service that joins the run; raise as `create_topics`."""
+        if topics := _specs(user.options.get("topics", ())):
+            _create(self, topics)
+
     def measure(self, topic: "TopicHandle | str", for_s: float = 10.0, **how: Any) -> "Measurement":
         """Return rate, latency and lag of a topic, and what every service uses meanwhile; see `kafkatools.measure.measure` for `how`.
 
