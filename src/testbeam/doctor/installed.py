@@ -179,13 +179,20 @@ def _can_write(folder: str) -> bool:
 
 def look_at_channel_access() -> Finding:
     """Look for the library that the package brings."""
-    return judge_channel_access(ring.is_available(), ring.expected_here(), bool(os.environ.get(ring.WITHOUT_VARIABLE)))
+    try:
+        outdated = ring.outdated()
+    except (ImportError, OSError) as error:
+        return limited(f"not known without EPICS: {error}", "see above")
+    return judge_channel_access(ring.is_available(), ring.expected_here(), bool(os.environ.get(ring.WITHOUT_VARIABLE)), outdated)
 
 
-def judge_channel_access(available: bool, expected: bool, without: bool) -> Finding:
+def judge_channel_access(available: bool, expected: bool, without: bool, outdated: str = "") -> Finding:
     """Say by what the forwarder receives updates here, and whether it should be otherwise."""
     if without:
         return limited(f"ctypes call-backs, as {ring.WITHOUT_VARIABLE} asks", f"unset {ring.WITHOUT_VARIABLE}: updates are lost")
+    if outdated:
+        detail, _, remedy = outdated.rpartition("; ")
+        return limited(f"ctypes call-backs, which lose updates beyond some 20,000/s: {detail}", remedy)
     if available:
         return good(f"native ring, {ring.LIBRARY.name}")
     if expected:

@@ -27,6 +27,11 @@ SETTING = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
         (installed.judge_channel_access(available=False, expected=True, without=False), X, "install testbeam anew"),
         (installed.judge_channel_access(available=False, expected=False, without=False), L, "ctypes call-backs"),
         (installed.judge_channel_access(available=True, expected=True, without=True), L, "TESTBEAM_WITHOUT_NATIVE_RING"),
+        (
+            installed.judge_channel_access(available=True, expected=True, without=False, outdated="old; build"),
+            L,
+            "beyond some 20,000/s: old build",
+        ),
         (installed.judge_packages("kit", {"jgo": ("3.2", "3.2.0")}), G, "jgo 3.2.0"),
         (installed.judge_packages("kit", {"jgo": ("3.2", ""), "psutil": ("6.1", "6.1")}), X, "missing jgo"),
         (installed.judge_packages("kit", {"jgo": ("3.10", "3.9.1")}), X, "too old jgo 3.9.1 (< 3.10)"),

@@ -238,13 +238,16 @@ class CaMonitors:
 
 
 def make_receiver() -> Receiver:
-    """Return the native ring, or ctypes call-backs on platforms for which there is none.
+    """Return the native ring, or ctypes call-backs where there is none for the platform, or that of another version.
 
     Raises:
         TransportError: the native ring should be there and is not.
     """
     if os.environ.get(ring.WITHOUT_VARIABLE):
         log.warning("Channel Access by ctypes call-backs, as %s asks", ring.WITHOUT_VARIABLE)
+        return Callbacks()
+    if trouble := ring.outdated():
+        log.warning("Channel Access by ctypes call-backs, which lose updates beyond some 20,000/s: %s", trouble)
         return Callbacks()
     if ring.is_available():
         return ring.Ring()

@@ -16,6 +16,7 @@ from testbeam.transport.ca import libca
 from testbeam.transport.ca.records import RECORD, Kind, Taken
 
 LIBRARY = Path(__file__).with_name("_ring.so")
+VERSION = 1  # as ring_version() of ring.c: raise both with any change of its functions or records
 WITHOUT_VARIABLE = "TESTBEAM_WITHOUT_NATIVE_RING"
 
 _CAPACITY = 1 << 20  # records of 32 bytes: five seconds at 200,000 updates/s
@@ -39,6 +40,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "ring_close": (None, (_POINTER,)),
     "ring_has_missed": (_INT, (_POINTER,)),
 }
+_ANEW = "install testbeam anew, which builds it: pip install -e . (make install in a checkout)"
 
 
 def expected_here() -> bool:
@@ -49,6 +51,24 @@ def expected_here() -> bool:
 def is_available() -> bool:
     """Tell whether the library is there."""
     return LIBRARY.exists()
+
+
+def outdated() -> str:
+    """Return why the library that is there can't be used, and the way out; empty where it can, or where there is none.
+
+    An editable checkout keeps the library of its last installation, whatever becomes of `ring.c`.
+    """
+    if not is_available():
+        return ""
+    libca.load()
+    try:
+        library = ctypes.CDLL(str(LIBRARY))
+    except OSError as error:
+        return f"{LIBRARY} can't be loaded ({error}); {_ANEW}"
+    version = library.ring_version() if hasattr(library, "ring_version") else 1  # the first had no number
+    if version == VERSION and all(hasattr(library, name) for name in _FUNCTIONS):
+        return ""
+    return f"{LIBRARY} was built from another ring.c (version {version}, not {VERSION}, or without some function); {_ANEW}"
 
 
 @cache
