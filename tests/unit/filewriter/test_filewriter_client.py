@@ -184,6 +184,18 @@ def test_the_refusal_of_a_writer_with_another_job_is_no_answer_to_this_job_s_sto
     assert one.stop_answers["stop"] == stopped
 
 
+def test_the_writer_that_has_taken_the_job_up_answers_its_stop() -> None:
+    taken_up = replace(status(state="writing", job_id=JOB_ID), service_id="successor")
+    stopped = replace(answer(), action=ActionType.SET_STOP_TIME, command_id="stop", service_id="successor")
+    other = replace(answer(400, "not mine"), action=ActionType.SET_STOP_TIME, command_id="stop", service_id="other")
+    one = job(answer(), taken_up, stopped, other)
+
+    for _ in range(4):
+        one.look()
+
+    assert one.stop_answers["stop"] == stopped
+
+
 def test_a_job_that_has_failed_says_why_when_it_is_stopped_and_nobody_is_waited_for() -> None:
     j = job(answer(), finished(error=True, message='{"summary": "topic \'nonsense\' is missing"}'))
     j.wait_started(within_s=0)
