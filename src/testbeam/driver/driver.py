@@ -258,7 +258,7 @@ class Driver:
         except (Exception, SystemExit) as error:
             problem, place = told(error), self._place(error)
             self.waits.conditions.clear()
-            explanation = explain(self)
+            explanation = explain(self.machines, self.log, self.watches)
         return Result(
             name=self.check.name,
             script=self.check.script,

@@ -6,19 +6,19 @@ An answer that no protocol has read is marked.
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from testbeam.driver.log import TestLog
+from testbeam.driver.machine import Machine
 from testbeam.driver.native import SEVERITIES
 from testbeam.driver.units import START_REPORT, WIRE_LOG
+from testbeam.driver.watch import PvWatch
 from testbeam.errors import TestbeamError
 from testbeam.kit.logs import tail
 from testbeam.wire.pv_reading import Reading
-
-if TYPE_CHECKING:
-    from testbeam.driver.driver import Driver
-    from testbeam.driver.machine import Machine
 
 _LINES = 30
 _TOOLS = re.compile(r"\b(?:caget|caput|camonitor|cainfo|pvget|pvput|pvmonitor|pvinfo)\b[^|;&]*")
@@ -39,22 +39,22 @@ class Explanation:
         return "\n\n".join(f"--- {title}\n{text}" for title, text in self.blocks)
 
 
-def explain(driver: "Driver") -> Explanation:
+def explain(machines: Mapping[str, Machine], log: TestLog, watches: Mapping[str, PvWatch]) -> Explanation:
     """Return what is known of a failure, of all machines."""
     explanation = Explanation()
-    for machine in driver.machines.values():
-        title = "" if len(driver.machines) == 1 else f"{machine.name}: "
+    for machine in machines.values():
+        title = "" if len(machines) == 1 else f"{machine.name}: "
         entries = wire_entries(machine)
         explanation.add(f"{title}unread replies", unread(entries))
         explanation.add(f"{title}PVs now", pvs_now(machine))
-        explanation.add(f"{title}what happened, in order of time", time_line(driver, machine, entries))
+        explanation.add(f"{title}what happened, in order of time", time_line(log, watches.get(machine.name), entries))
         explanation.add(f"{title}what the start-up file asks for and is not done", start_notes(machine))
         for name, text in consoles(machine):
             explanation.add(f"{title}console of {name}", text)
     return explanation
 
 
-def wire_entries(machine: "Machine") -> list[dict[str, Any]]:
+def wire_entries(machine: Machine) -> list[dict[str, Any]]:
     """Return what went over the ports of the machine's IOCs."""
     entries: list[dict[str, Any]] = []
     for ioc in machine.iocs().values() if machine.run is not None else ():
@@ -106,7 +106,7 @@ def _answered(entries: list[dict[str, Any]], index: int) -> bool:
     return False
 
 
-def pvs_now(machine: "Machine") -> str:
+def pvs_now(machine: Machine) -> str:
     """Return the PVs that the failing command, or the script by `pv`, names."""
     names = list(machine.pvs)
     for command in machine.last_commands:
@@ -128,11 +128,10 @@ def _value(reading: Reading) -> str:
     return f"{reading.value:g}" if isinstance(reading.value, float) else reading.text[:100]
 
 
-def time_line(driver: "Driver", machine: "Machine", entries: list[dict[str, Any]]) -> str:
+def time_line(log: TestLog, watch: PvWatch | None, entries: list[dict[str, Any]]) -> str:
     """Return changes of PVs, the wire and the test's own lines, merged."""
-    lines = [(stamp, f"test   {line.strip()}") for stamp, line in driver.log.lines if "(finished: " not in line]
+    lines = [(stamp, f"test   {line.strip()}") for stamp, line in log.lines if "(finished: " not in line]
     lines += [(entry["t"], _wire_line(entry)) for entry in entries]
-    watch = driver.watches.get(machine.name)
     for change in tuple(watch.changes) if watch is not None else ():
         reading = change.reading
         alarm = "" if not reading.severity else f"   {SEVERITIES[reading.severity]} {reading.status}"
@@ -155,7 +154,7 @@ def _shown(data: str) -> str:
     return data.encode("latin-1").decode("latin-1").encode("unicode_escape").decode()[:120]
 
 
-def start_notes(machine: "Machine") -> str:
+def start_notes(machine: Machine) -> str:
     """Return what start-up files ask for and is not done."""
     lines = []
     for ioc in machine.iocs().values() if machine.run is not None else ():
@@ -166,7 +165,7 @@ def start_notes(machine: "Machine") -> str:
     return "\n".join(lines)
 
 
-def consoles(machine: "Machine") -> list[tuple[str, str]]:
+def consoles(machine: Machine) -> list[tuple[str, str]]:
     """Return the ends of the units' logs."""
     if machine.run is None:
         return []

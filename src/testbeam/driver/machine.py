@@ -22,6 +22,7 @@ from testbeam.driver import commands
 from testbeam.driver.commands import Outcome
 from testbeam.driver.native import Pv, Simulator
 from testbeam.driver.spec import MachineSpec, UnitSpec
+from testbeam.driver.systemctl import systemctl
 from testbeam.driver.units import (
     ACTIVATING,
     ACTIVE,
@@ -268,8 +269,6 @@ class Machine:
 
     def systemctl(self, q: str, user: str | None = None) -> tuple[int, str]:  # noqa: ARG002
         """Do what `systemctl …` would: start, stop, restart, kill, is-active, is-failed, status, show; return exit code and output."""
-        from testbeam.driver.systemctl import systemctl  # late: it needs this module
-
         return systemctl(self, q.split())
 
     # --- commands ---

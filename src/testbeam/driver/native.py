@@ -6,26 +6,38 @@ Source: docs/reference/test-driver.md.
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from testbeam.clients.pvs import PvHandle, PvProtocol, open_client
 from testbeam.driver.waiting import RequestedAssertionFailed
 from testbeam.errors import StackError, TransportError, WaitTimeout
+from testbeam.stacks.roles.ioc.declaration import IocHandle
 from testbeam.wire.pv_reading import PvValue, Reading, Scalar
 
-if TYPE_CHECKING:
-    from testbeam.driver.machine import Machine
-
 SEVERITIES = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
+
+
+class PvServer(Protocol):
+    """What a PV needs of the machine that serves it."""
+
+    name: str
+    address: str
+
+    def start(self) -> None:
+        """Start the machine, if it is not up."""
+
+    def iocs(self) -> Mapping[str, IocHandle]:
+        """Return the handles of its IOCs by their units."""
+        ...
 
 
 class Pv:
     """One PV of a machine. What is expected is watched for by a monitor, so that a value that passes by is seen as well."""
 
-    def __init__(self, name: str, protocol: PvProtocol, machine: "Machine") -> None:
+    def __init__(self, name: str, protocol: PvProtocol, machine: PvServer) -> None:
         self.name = name
         self.protocol = protocol
         self._machine = machine

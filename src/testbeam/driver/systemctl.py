@@ -1,19 +1,48 @@
 """`systemctl` and `journalctl` for the units of a machine."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from testbeam.driver.spec import MachineSpec
 from testbeam.driver.units import ACTIVE, FAILED, TARGETS, plain
 from testbeam.errors import StackError
-
-if TYPE_CHECKING:
-    from testbeam.driver.machine import Machine
+from testbeam.kit.handle import Handle
 
 Answer = tuple[int, str]
 NOT_RUNNING, UNKNOWN = 3, 4
 
 
-def systemctl(machine: "Machine", words: Sequence[str]) -> Answer:
+class UnitManager(Protocol):
+    """A machine as its units are managed: by the words of NixOS' driver."""
+
+    spec: MachineSpec
+
+    def start_job(self, jobname: str) -> Answer:
+        """Start a unit."""
+        ...
+
+    def stop_job(self, jobname: str) -> Answer:
+        """Stop a unit."""
+        ...
+
+    def get_unit_state(self, unit: str) -> str:
+        """Return `active`, `failed` and so on."""
+        ...
+
+    def get_unit_info(self, unit: str) -> dict[str, str]:
+        """Return the properties of a unit."""
+        ...
+
+    def unit(self, name: str) -> Handle:
+        """Return the handle of a unit."""
+        ...
+
+    def get_console_log(self) -> str:
+        """Return all that the units have logged."""
+        ...
+
+
+def systemctl(machine: UnitManager, words: Sequence[str]) -> Answer:
     """Return exit code and output of `systemctl WORDS`."""
     plain_words = [word for word in words if not word.startswith("-")]
     if not plain_words:
@@ -33,7 +62,7 @@ def systemctl(machine: "Machine", words: Sequence[str]) -> Answer:
     return code, output
 
 
-def journalctl(machine: "Machine", words: Sequence[str]) -> Answer:
+def journalctl(machine: UnitManager, words: Sequence[str]) -> Answer:
     """Return exit code and output of `journalctl -u UNIT`, or of the whole machine."""
     units = [words[index + 1] for index, word in enumerate(words[:-1]) if word in ("-u", "--unit")]
     units += [word.partition("=")[2] for word in words if word.startswith("--unit=")]
@@ -45,36 +74,36 @@ def journalctl(machine: "Machine", words: Sequence[str]) -> Answer:
         return 1, f"{error}\n"
 
 
-def _restart(machine: "Machine", unit: str) -> Answer:
+def _restart(machine: UnitManager, unit: str) -> Answer:
     machine.stop_job(unit)
     return machine.start_job(unit)
 
 
-def _kill(machine: "Machine", unit: str) -> Answer:
+def _kill(machine: UnitManager, unit: str) -> Answer:
     machine.unit(unit).kill()
     return 0, ""
 
 
-def _is(wanted: str) -> Callable[["Machine", str], Answer]:
-    def ask(machine: "Machine", unit: str) -> Answer:
+def _is(wanted: str) -> Callable[[UnitManager, str], Answer]:
+    def ask(machine: UnitManager, unit: str) -> Answer:
         state = machine.get_unit_state(unit)
         return (0 if state == wanted else NOT_RUNNING), f"{state}\n"
 
     return ask
 
 
-def _status(machine: "Machine", unit: str) -> Answer:
+def _status(machine: UnitManager, unit: str) -> Answer:
     info = machine.get_unit_info(unit)
     log = "" if unit in TARGETS else "\n".join(machine.unit(unit).log_tail(10))
     text = f"{plain(unit)}.service\n   Active: {info['ActiveState']} ({info['SubState']})\n Main PID: {info['MainPID']}\n\n{log}\n"
     return (0 if info["ActiveState"] == ACTIVE else NOT_RUNNING), text
 
 
-def _show(machine: "Machine", unit: str) -> Answer:
+def _show(machine: UnitManager, unit: str) -> Answer:
     return 0, "".join(f"{name}={value}\n" for name, value in machine.get_unit_info(unit).items())
 
 
-_VERBS: dict[str, Callable[["Machine", str], Answer]] = {
+_VERBS: dict[str, Callable[[UnitManager, str], Answer]] = {
     "start": lambda machine, unit: machine.start_job(unit),
     "stop": lambda machine, unit: machine.stop_job(unit),
     "restart": _restart,

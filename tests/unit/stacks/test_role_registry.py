@@ -10,7 +10,8 @@ from testbeam.kit.spec import Service
 from testbeam.kit.stack import Stack
 from testbeam.stacks.replacing import replaced
 from testbeam.stacks.roles import registry
-from testbeam.stacks.roles.broker.declaration import TopicSpec, broker, topics_of
+from testbeam.stacks.roles.broker.declaration import TopicSpec, broker
+from testbeam.stacks.roles.broker.handle import topics_of
 from testbeam.stacks.roles.filewriter.declaration import filewriter
 from testbeam.stacks.roles.role import Role
 from testbeam.stacks.toml.file import parse

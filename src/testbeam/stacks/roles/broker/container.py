@@ -12,7 +12,9 @@ from testbeam.kit.containers.container import in_container
 from testbeam.kit.containers.engine_commands import Container
 from testbeam.kit.containers.handle import InContainer
 from testbeam.kit.spec import Service
-from testbeam.stacks.roles.broker import declaration as broker
+from testbeam.stacks.roles.broker.handle import BrokerHandle, create_at_start
+from testbeam.stacks.roles.broker.ports import endpoints, ports
+from testbeam.stacks.roles.broker.probes import MetadataAnswers
 from testbeam.wire.kafka.requests import TopicSpec
 
 _CONTROLLER_PORT = 29093  # within the container, where nobody else listens
@@ -20,7 +22,7 @@ _CLUSTER_ID = "dGVzdGJlYW0tY2x1c3Rlcg"  # any will do; one for all, so that equa
 _LEFT_TO_THE_IMAGE = ("log.dirs", "metric.reporters")
 
 
-class ContainerBrokerHandle(InContainer, broker.BrokerHandle):
+class ContainerBrokerHandle(InContainer, BrokerHandle):
     """A running broker in a container."""
 
 
@@ -43,14 +45,14 @@ def of_container(container: Container, *, name: str, topics: tuple[TopicSpec, ..
     return in_container(
         name,
         container,
-        ports=tuple(port for port in broker.ports(faultable=faultable) if port.name != "controller"),
+        ports=tuple(port for port in ports(faultable=faultable) if port.name != "controller"),
         publish=("plain", "proxied"),  # the proxy's port is for the proxy
         has_image=has_image,
         role="broker",
-        endpoints=broker.endpoints(faultable=faultable),
-        ready=broker.MetadataAnswers(),
+        endpoints=endpoints(faultable=faultable),
+        ready=MetadataAnswers(),
         ready_timeout_s=120.0,
-        after_ready=broker.create_at_start,
+        after_ready=create_at_start,
         handle=ContainerBrokerHandle,
         options={"topics": topics},
     )

@@ -1,165 +1,23 @@
 """Apache Kafka as part of a stack: ours, a Kafka that is installed, or a broker that runs already."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
 
-from testbeam.errors import StackError, TestbeamError
+from testbeam.errors import StackError
 from testbeam.kafka_distribution.in_place import everything_in_place
 from testbeam.kafka_distribution.options import LaunchOptions
-from testbeam.kit.handle import Handle
-from testbeam.kit.journal import Event, wall_ms
-from testbeam.kit.probing import words_of
-from testbeam.kit.protocols import Evidence
-from testbeam.kit.spec import Port, ProbeResult, Service, ServiceView
+from testbeam.kit.spec import Service
 from testbeam.stacks import kafka_clients
-from testbeam.transport.kafka.plain import ask_metadata, make_usable
+from testbeam.stacks.roles.broker.handle import BrokerHandle, Declared, create_at_start, specs_of
+from testbeam.stacks.roles.broker.ports import endpoints, ports
+from testbeam.stacks.roles.broker.probes import ClusterAnswers, MetadataAnswers
 from testbeam.wire.kafka.requests import TopicSpec
-
-if TYPE_CHECKING:
-    from testbeam.clients.topics import TopicHandle, Topics
-    from testbeam.kafkatools.measuring import Measurement
-    from testbeam.transport.kafka.client import Kafka
 
 __all__ = ["BrokerHandle", "MetadataAnswers", "TopicSpec", "broker"]
 
 PROGRAM = ("${python}", "-m", "testbeam.services.broker")
 _PREPARE = "testbeam.stacks.roles.broker.prepare"
-
-_TRANSCRIPT_MOST = 200  # messages of a topic that a failure's page shows
-_SMALL = 2000  # a topic with no more messages is shown from its beginning: a value may bear a time from before the test
-_TRANSCRIPT_S = 3.0
-
-Declared = TopicSpec | str | Mapping[str, int]
-
-
-class BrokerHandle(Handle):
-    """A running broker, and what is on its topics."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._topics: Topics | None = None
-
-    @property
-    def bootstrap(self) -> str:
-        """Return `host:port` for clients."""
-        return self.endpoints["kafka"]
-
-    @property
-    def kafka(self) -> "Kafka":
-        """Return the cluster as the clients of this package take it."""
-        return self._clients().kafka
-
-    def topic(self, name: str) -> "TopicHandle":
-        """Return a topic that is on the broker.
-
-        Raises:
-            TopicMissing: it is not; near names are given.
-        """
-        return self._clients().handle(name)
-
-    def topics(self) -> tuple[str, ...]:
-        """Return the names of all topics but Kafka's own."""
-        return self._clients().names()
-
-    def create_topics(self, *topics: Declared) -> None:
-        """Create topics, by name, `{name: partitions}`, or TopicSpec; those that are there are left as they are.
-
-        Raises:
-            TransportError: the broker refuses one; says why.
-        """
-        _create(self, _specs(topics))
-
-    def before_user(self, user: Service) -> None:
-        """Create the topics of a service that joins the run; raise as `create_topics`."""
-        if topics := _specs(user.options.get("topics", ())):
-            _create(self, topics)
-
-    def measure(self, topic: "TopicHandle | str", for_s: float = 10.0, **how: Any) -> "Measurement":
-        """Return rate, latency and lag of a topic, and what every service uses meanwhile; see `kafkatools.measure.measure` for `how`.
-
-        Raises:
-            TopicMissing: the topic is not on the broker.
-        """
-        from testbeam.kafkatools.measuring import measure  # late: it brings numpy
-
-        processes = {name: handle.pid for name, handle in self.run.handles.items() if handle.pid is not None}
-        return measure(self.kafka, topic if isinstance(topic, str) else topic.name, for_s, **{"processes": processes, **how})
-
-    def evidence(self, begin: Event) -> Sequence[Evidence]:
-        """Return, of each topic that was asked for, its offsets and what came on it since `begin`."""
-        since_ms = wall_ms(begin)
-        return [_transcript(topic, since_ms) for topic in (self._topics.asked() if self._topics else ())]
-
-    def close(self) -> None:
-        """Leave the broker; called at the end of the run."""
-        if self._topics is not None:
-            self._topics.close()
-            self._topics = None
-
-    def _clients(self) -> "Topics":
-        if self._topics is None:
-            from testbeam.clients.topics import Topics  # late: the client library is 70 ms of a start that may not need it
-
-            self._topics = Topics(kafka_clients.kafka_of_broker(self))
-        return self._topics
-
-
-def _transcript(topic: "TopicHandle", since_ms: int) -> Evidence:
-    try:
-        offsets = ", ".join(f"partition {p}: {low} to {high}" for p, (low, high) in topic.watermarks().items())
-        records = topic.messages(None if topic.count() <= _SMALL else since_ms, within_s=_TRANSCRIPT_S)
-    except TestbeamError as error:
-        return Evidence(title=f"topic {topic.name}", text=str(error))
-    left = len(records) - _TRANSCRIPT_MOST
-    lines = [offsets, *([f"… {left} more before these"] if left > 0 else []), *map(str, records[-_TRANSCRIPT_MOST:])]
-    return Evidence(title=f"topic {topic.name}: {len(records)} messages", text="\n".join(lines))
-
-
-@dataclass(frozen=True, slots=True)
-class MetadataAnswers:
-    """Ready when the broker answers a metadata request with itself in it: a stopped one still accepts connections.
-
-    A look lasts until the answer, for at most `look_s`: Kafka listens only when it can answer, and is then seen within 5 ms.
-    """
-
-    look_s: float = 0.5
-    pause_s: float = 0.005
-
-    def check(self, service: ServiceView) -> ProbeResult:
-        """Ask until there is an answer, the service has ended, or the look is over."""
-        end_s = monotonic() + self.look_s
-        while True:
-            seen = _ask(service.endpoints["kafka"])
-            if seen.ready or monotonic() > end_s or not service.is_running():
-                return seen
-            sleep(self.pause_s)
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterAnswers:
-    """Ready when a cluster that runs elsewhere answers our client, with the log-in and certificates that it asks for."""
-
-    look_s: float = 0.5
-
-    def check(self, service: ServiceView) -> ProbeResult:
-        """Ask once, with a client that is kept for the next look."""
-        from confluent_kafka import KafkaException  # late: our own broker is asked without
-
-        memory = service.memory
-        if "cluster" not in memory:
-            memory["trouble"] = trouble = list[str]()
-            memory["cluster"] = kafka_clients.kafka_of_broker(service, error_cb=lambda error: trouble.append(error.str())).admin()
-        try:
-            found = memory["cluster"].list_topics(timeout=self.look_s)
-        except KafkaException as error:
-            memory["cluster"].poll(0)  # hands over what the client says of it: a log-in that is refused, a certificate
-            said = [one for one in memory["trouble"] if "brokers are down" not in one] or [error.args[0].str()]
-            return ProbeResult(ready=False, detail=f"{service.endpoints['kafka']}: {said[-1]}")
-        return ProbeResult(ready=True, detail=f"{len(found.brokers)} broker(s) answer, with {len(found.topics)} topics")
 
 
 def broker(
@@ -193,7 +51,7 @@ def broker(
         StackError: `bootstrap` is not HOST:PORT, or no container engine answers.
         SettingsError: `kafka_home` holds no Kafka, there is no Java, or `client_config` can't be read.
     """
-    specs = _specs(topics)
+    specs = specs_of(topics)
     if bootstrap:
         return _external(name, bootstrap, specs, kafka_clients.read(client_config, client_options))
     if container:
@@ -220,17 +78,6 @@ def broker(
         handle=BrokerHandle,
         options={"topics": specs},
     )
-
-
-def ports(*, faultable: bool, fixed: int | None = None) -> tuple[Port, ...]:
-    """Return the ports of a broker of ours; `fixed` is that of its clients."""
-    own = (Port(name="plain", fixed=fixed), Port(name="controller"), *((Port(name="proxied"),) if faultable else ()))
-    return (*own, *((Port(name="proxy", forwards_to="proxied"),) if faultable else ()))
-
-
-def endpoints(*, faultable: bool) -> dict[str, str]:
-    """Return where clients reach it: directly, and through the proxy of a faultable one."""
-    return {"kafka": "${address}:${port.plain}"} | ({"proxied": "${address}:${port.proxy}"} if faultable else {})
 
 
 def _external(name: str, bootstrap: str, topics: tuple[TopicSpec, ...], options: Mapping[str, str]) -> Service:
@@ -264,50 +111,3 @@ def _tuning(properties: Mapping[str, str] | None, heap_mb: int) -> tuple[str, ..
 def _is_prepared(launch: Mapping[str, str]) -> bool:
     options = LaunchOptions(**{option.replace("-", "_"): value for option, value in launch.items()})
     return everything_in_place(options) is not None
-
-
-def _specs(topics: Iterable[Declared]) -> tuple[TopicSpec, ...]:
-    specs: list[TopicSpec] = []
-    for topic in topics:
-        if isinstance(topic, Mapping):
-            specs += [TopicSpec(name, partitions=partitions) for name, partitions in topic.items()]
-        else:
-            specs.append(TopicSpec(topic) if isinstance(topic, str) else topic)
-    return tuple(specs)
-
-
-def create_at_start(handle: Handle) -> None:
-    """Create the topics that are declared here or by services that need this broker; warm up what a first consumer group waits for."""
-    users = (other.service for other in handle.run.handles.values() if handle.name in other.service.needs)
-    _create(handle, topics_of(handle.service, users), warm=True)
-
-
-def topics_of(broker: Service, users: Iterable[Service]) -> tuple[TopicSpec, ...]:
-    """Return the topics that a broker creates: what it declares itself comes before what a service says of a topic of that name."""
-    declared = (*broker.options["topics"], *(topic for user in users for topic in _specs(user.options.get("topics", ()))))
-    return tuple({topic.name: topic for topic in reversed(declared)}.values())[::-1]
-
-
-def _create(handle: Handle, topics: tuple[TopicSpec, ...], *, warm: bool = False) -> None:
-    if handle.service.external:
-        from testbeam.transport.kafka.client import create_topics  # a cluster of several brokers needs a whole client
-
-        kafka = kafka_clients.kafka_of_broker(handle)
-        for topic in topics:
-            create_topics(kafka, {topic.name: topic.partitions}, config=topic.config)
-    else:
-        make_usable(handle.endpoints["kafka"], topics, warm=warm)
-
-
-def _ask(bootstrap: str) -> ProbeResult:
-    trouble = ""
-    for address in bootstrap.split(","):
-        try:
-            found = ask_metadata(address)
-        except Exception as error:  # shown as the last thing seen, whatever it is
-            trouble = f"{address}: {words_of(error)}"
-            continue
-        if found.brokers:
-            return ProbeResult(ready=True, detail=f"{address} answers for {len(found.brokers)} broker(s) and {len(found.topics)} topics")
-        trouble = f"{address} answers, but knows no broker yet"
-    return ProbeResult(ready=False, detail=trouble)
