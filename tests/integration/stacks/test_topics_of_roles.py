@@ -4,7 +4,8 @@ from typing import cast
 from uuid import uuid4
 
 from testbeam.kit.stack import Stack
-from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker, topics_of
+from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
+from testbeam.stacks.roles.broker.handle import topics_of
 from testbeam.stacks.roles.filewriter.declaration import filewriter
 from testbeam.stacks.roles.forwarder.declaration import forwarder
 from testbeam.stacks.roles.livedata.declaration import livedata
