@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from testbeam.cli.apps import new_app
 from testbeam.clients.control import Client
 from testbeam.errors import ControlError, SettingsError, TestbeamError
 from testbeam.wire.nicos.daemon_words import BreakLevel, Event, MessageLevel, ScriptStatus
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 _STATES = {-2: "idle after an error", -1: "idle", 0: "running", 1: "paused", 2: "stopping"}
 _HELP = """A line is a script, queued where one runs: maw(motor, 5)   scan(motor, 0, 1, 11, t=1)   help()

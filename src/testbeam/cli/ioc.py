@@ -8,10 +8,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from testbeam.cli.apps import new_app
+
 if TYPE_CHECKING:
     from testbeam.services.ioc.lint import Finding
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = new_app(has_commands=True)
 
 
 @app.callback()
