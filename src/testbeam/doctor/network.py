@@ -6,9 +6,11 @@ from pathlib import Path
 
 from testbeam.doctor.examination import Finding, good, lacking, limited
 from testbeam.errors import PortTaken
-from testbeam.kit import ports
-from testbeam.transport.epics_environment import CA_PORT, PVA_PORT
+from testbeam.kit import host, ports
+from testbeam.transport.epics_environment import CA_PORT, PVA_BROADCAST_PORT, PVA_PORT
 
+_TCP: host.Protocol = "tcp"
+_UDP: host.Protocol = "udp"
 _LOOPBACK_ANSWER_S = 1.0
 
 
@@ -47,32 +49,24 @@ def look_at_datagrams() -> Finding:
 
 
 def look_at_epics_ports() -> Finding:
-    """Bind the ports of Channel Access and PV Access on a leased address, over TCP and UDP."""
-    lease = ports.lease()
-    try:
-        for port in (CA_PORT, PVA_PORT):
-            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                with socket.socket(socket.AF_INET, kind) as one:
-                    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    one.bind((lease.address, port))
-    except OSError as error:
-        return lacking(
-            f"port {port} of {lease.address} can't be bound: {error.strerror}",
-            f"somebody listens on every address; see who, and stop it: ss -lntup 'sport = :{port}'",
-        )
-    finally:
-        lease.release()
-    return _shadowed(good(f"{CA_PORT} and {PVA_PORT} are free on {lease.address}, TCP and UDP"))
+    """Ask who holds the usual ports on every address, or on 127.0.0.1; those for datagrams are shared, unless somebody has one alone."""
+    return judge_epics_ports(
+        [
+            str(one)
+            for port, protocol in ((CA_PORT, _TCP), (CA_PORT, _UDP), (PVA_PORT, _TCP), (PVA_BROADCAST_PORT, _UDP))
+            if protocol == _TCP or ports.is_refused(ports.LOOPBACK, port)
+            for one in host.port_holders(port, protocol, ports.LOOPBACK)
+        ]
+    )
 
 
-def _shadowed(fine: Finding) -> Finding:
-    """Say where another server holds a port on every address: ours still work, but tools without our variables find that one."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
-        if one.connect_ex(("127.0.0.1", CA_PORT)) != 0:
-            return fine
+def judge_epics_ports(holders: list[str]) -> Finding:
+    """Say who holds them; an IOC of ours takes other ports where it can't have these."""
+    if not holders:
+        return good(f"{CA_PORT}, {PVA_PORT} and {PVA_BROADCAST_PORT} are free, TCP and UDP")
     return limited(
-        f"{fine.detail}; another CA server answers on 127.0.0.1:{CA_PORT}",
-        "harmless for stacks; stop it if tools of your own find the wrong PVs",
+        f"the usual ports are held by {', '.join(dict.fromkeys(holders))}; stacks come up all the same, on other ports where they must",
+        'tools of your own find those servers, unless they are led to the stack: eval "$(testbeam env)"',
     )
 
 

@@ -16,7 +16,7 @@ from testbeam.kit.handle import Handle, handle_class
 from testbeam.kit.lifecycle import Context, Lifecycle
 from testbeam.kit.protocols import RunLike
 from testbeam.kit.run_folder import PRIVATE, Layout
-from testbeam.kit.spec import Port, Service, check_stack
+from testbeam.kit.spec import Port, Service, Transport, check_stack
 
 
 class Allocation:
@@ -80,12 +80,18 @@ class Allocation:
         self.endpoints = MappingProxyType({name: self.fill(text, f"endpoint {name}") for name, text in self.service.endpoints.items()})
 
     def check_ports(self) -> None:
-        """Raise PortTaken where another process listens on one of the service's own ports, which are held by us."""
+        """Raise PortTaken where another process has one of the service's own ports, TCP (which are held by us) or UDP."""
         for port in self.service.ports:
             number = self.ports[port.name]
-            if port.transport != "udp" and not port.forwards_to and (holders := host.port_holders(number, "tcp", self.address)):
+            if not port.forwards_to and (holders := self._strangers(number, port.transport)):
                 what = f"service {self.service.name!r}: its port {port.name} ({number} of {self.address}) is taken by {holders[0]}"
                 raise PortTaken(f"{what}, perhaps left by an earlier start; stop that process, then start the service again")
+
+    def _strangers(self, number: int, transport: Transport) -> list[host.PortHolder]:
+        """Return who is in the way; a socket for datagrams to every address is not, where it lets others share the port."""
+        found = [] if transport == "udp" else [*host.port_holders(number, "tcp", self.address)]
+        datagrams = () if transport == "tcp" else host.port_holders(number, "udp", self.address)
+        return found + [one for one in datagrams if not one.is_everywhere or ports.is_refused(self.address, number)]
 
     def fill(self, text: str, where: str = "template") -> str:
         """Return a template with this service's values."""

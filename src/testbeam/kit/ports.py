@@ -52,6 +52,15 @@ def hold(address: str = LOOPBACK, fixed: int | None = None, *, usual: int | None
     raise PortTaken(taken(address, failed.number, failed.cause, failed.kind))
 
 
+def is_refused(address: str, number: int) -> bool:
+    """Tell whether a UDP port can't be bound now; one that is bound already with SO_REUSEADDR can be shared."""
+    try:
+        _hold(address, number, "udp").release()
+    except _BindFailed:
+        return True
+    return False
+
+
 class _BindFailed(Exception):
     def __init__(self, number: int, kind: socket.SocketKind, cause: OSError) -> None:
         super().__init__(cause)

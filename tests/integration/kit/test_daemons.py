@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from testbeam.clients.waiting import wait_for_condition
 from testbeam.errors import PortTaken, ServiceDied
 from testbeam.kit.probes.file import FileExists
-from testbeam.kit.spec import Service
+from testbeam.kit.spec import Port, Service
 from testbeam.kit.stack import Stack
 from tests.integration.kit.small_services import is_alive, listener, sleeper
 
@@ -80,6 +81,39 @@ server.accept()
                 one.start()
             os.kill(stranger.pid, signal.SIGKILL)
         one.start()
+        assert one.is_running()
+
+
+_DATAGRAMS = """
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+if sys.argv[3] == "shared":
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind((sys.argv[1], int(sys.argv[2])))
+print("bound", flush=True)
+server.recv(1)
+"""
+
+
+@pytest.mark.parametrize(("where", "how", "in_the_way"), [("", "shared", True), ("0.0.0.0", "alone", True), ("0.0.0.0", "shared", False)])
+def test_a_start_says_who_has_taken_its_port_for_datagrams(where: str, how: str, in_the_way: bool) -> None:
+    with Stack(replace(sleeper("one"), ports=(Port(name="search", transport="udp"),))).run() as run:
+        one = run["one"]
+        one.stop()
+        words = [sys.executable, "-c", _DATAGRAMS, where or one.address, str(one.ports["search"]), how]
+        with subprocess.Popen(words, stdout=subprocess.PIPE) as stranger:
+            assert stranger.stdout is not None
+            stranger.stdout.readline()
+            try:
+                if in_the_way:
+                    with pytest.raises(PortTaken, match=rf"(?s)its port search .* is taken by pid {stranger.pid} .*/udp"):
+                        one.start()
+                else:
+                    one.start()
+            finally:
+                stranger.kill()
+        if in_the_way:
+            one.start()
         assert one.is_running()
 
 

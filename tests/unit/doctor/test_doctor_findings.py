@@ -52,6 +52,8 @@ SETTING = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
         (machine.judge_open_files(64, 64), X, "limits.conf"),
         (machine.judge_clocks(41, 9_000), G, "41 ns (monotonic), 9 µs (wall)"),
         (machine.judge_clocks(41, 15_000_000), L, "clock source"),
+        (network.judge_epics_ports([]), G, "5064, 5075 and 5076 are free"),
+        (network.judge_epics_ports(["pid 7 (softIoc) at *:5064/udp"]), L, "pid 7 (softIoc) at *:5064/udp; stacks come up all the same"),
         (network.judge_namespaces(0, "", {}), G, "are allowed"),
         (
             network.judge_namespaces(1, "x\nunshare failed: EPERM", {SETTING: "1"}),
