@@ -43,10 +43,11 @@ class TestbeamError(Exception):
 
 
 class SettingsError(TestbeamError):
-    """An option has a value that can't be used."""
+    """An option has a value that can't be used; a value of None: it was left out and can't be guessed."""
 
     def __init__(self, option: str, value: object, expected: str) -> None:
-        super().__init__(f"{option}: {value!r} can't be used; give {expected}")
+        wrong = f"{option} is missing" if value is None else f"{option}: {value!r} can't be used"
+        super().__init__(f"{wrong}; give {expected}")
         self.option = option
         self.value = value
 

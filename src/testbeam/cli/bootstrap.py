@@ -25,7 +25,7 @@ ConfigOption: TypeAlias = Annotated[
     typer.Option("--kafka-config", "-F", metavar="FILE", help="File of such options, one key=value a line: the place for passwords."),
 ]
 
-_WAYS = "HOST:PORT of a broker with --bootstrap, or start a stack first: no stack of yours with a broker is running"
+_WAYS = "HOST:PORT of a broker, or start a stack first: no stack of yours with a broker is running"
 
 _SERVERS = ("bootstrap.servers", "metadata.broker.list")  # two names of one option
 
@@ -45,6 +45,12 @@ def bootstrap_of(option: str) -> str:
     return option
 
 
+def check_there(file: Path) -> None:
+    """Raise SettingsError for a file that is not there, before a broker is looked for."""
+    if not file.is_file():
+        raise SettingsError("FILE", str(file), "a file that is there")
+
+
 def _of_running_stack() -> str:
     from testbeam.cli.chosen_stack import by_surroundings
     from testbeam.hosting import registry  # late: only who leaves the option out looks for running stacks
@@ -56,10 +62,10 @@ def _of_running_stack() -> str:
     up = tuple(entry for entry in up if not entry.session) or up  # one that stays is meant before one that ends with its tests
     found = {entry.id: endpoint["kafka"] for entry in up for endpoint in entry.endpoints.values() if "kafka" in endpoint}
     if not found:
-        raise SettingsError("--bootstrap", "", _WAYS)
+        raise SettingsError("--bootstrap", None, _WAYS)
     if len(found) > 1:
         running = ", ".join(f"{stack} has {broker}" for stack, broker in found.items())
-        raise SettingsError("--bootstrap", "", f"which broker is meant: {len(found)} stacks of yours are running ({running})")
+        raise SettingsError("--bootstrap", None, f"the broker that is meant: {len(found)} stacks of yours are running ({running})")
     (stack,) = (entry for entry in up if entry.id in found)
     _check_alive(stack)
     return found[stack.id]

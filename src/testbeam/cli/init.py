@@ -1,6 +1,7 @@
 """`testbeam init`: writes what a project needs to use testbeam, to be kept and changed there."""
 
 import json
+import shlex
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
@@ -80,12 +81,10 @@ def ci(
 
 @app.command()
 def stack(
-    folder: Annotated[Path, typer.Argument(help="The project's folder.", show_default=False)] = Path(),
+    folder: Annotated[Path, typer.Argument(help="The project's folder; made where it is not there.", show_default=False)] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
 ) -> None:
     """Write a testbeam.toml with a service of your own in it, that service, and a first test that passes."""
-    if not folder.is_dir():
-        raise SettingsError("FOLDER", str(folder), "a folder that exists")
     targets = {folder / name: template for name, template in FIRST_STACK.items()}
     there = [str(target) for target in targets if target.exists()]
     if there and not force:
@@ -93,7 +92,8 @@ def stack(
     for target, template in targets.items():
         _write(target, _template(template))
         print(f"{target} is written")
-    print("try it:  pytest   ·  testbeam up   ·  then put your own service into testbeam.toml")
+    inside = "" if folder.samefile(Path()) else f"cd {shlex.quote(str(folder))}   ·  "
+    print(f"try it:  {inside}pytest   ·  testbeam up   ·  then put your own service into testbeam.toml")
 
 
 @app.command()

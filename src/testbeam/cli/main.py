@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from testbeam._version import __version__
 from testbeam.cli.option_words import in_options
+from testbeam.console.encoding import use_substitutes
 from testbeam.errors import SettingsError, TestbeamError
 from testbeam.runtime import exit_codes
 
@@ -76,8 +77,8 @@ def run(argv: list[str]) -> int:
 def _substitute_what_a_terminal_lacks() -> None:
     """Have a character that the terminal's encoding lacks replaced by another, instead of a command ended by it."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
-            stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape", "backslashreplace"):
+            use_substitutes(stream)
 
 
 def _help(about: list[str]) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from testbeam.cli.apps import new_app
-from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
+from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, check_there, kafka_of
 from testbeam.cli.option_words import in_options
 from testbeam.console.output import StatusLine, stop_on_signals, write
 from testbeam.errors import SettingsError
@@ -61,6 +61,7 @@ def replay(
     if show or list_:
         _look(file, names, show=show, list_=list_)
         return
+    check_there(file)
     kafka = kafka_of(bootstrap, properties, config)
     from testbeam.kafkatools import replaying
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from testbeam.cli.apps import new_app
-from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
+from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, check_there, kafka_of
 from testbeam.console.output import stop_on_signals
 from testbeam.errors import SettingsError
 
@@ -27,6 +27,7 @@ def stream(
 ) -> None:
     """Send the events, logs, alarms and connection states of a NeXus file to Kafka, in the order of their times."""
     factor = _speed(speed)
+    check_there(file)
     kafka = kafka_of(bootstrap, properties, config)
     from testbeam.kafkatools.nexus_stream import NexusStreamer
 

@@ -60,7 +60,7 @@ def verify(
         outcome = runner.run(order)
         summary.show(outcome, Console())
         answer.write(outcome.as_json())
-    raise typer.Exit(exit_codes.OK if outcome.ok else exit_codes.FAILED)
+    raise typer.Exit(exit_codes.INTERRUPTED if outcome.interrupted else exit_codes.OK if outcome.ok else exit_codes.FAILED)
 
 
 def _make(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """Output line by line of a command that ends well at Ctrl-C, and when nobody reads any more."""
 
-import io
 import os
 import signal
 import sys
@@ -8,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from testbeam.console.encoding import use_substitutes
 from testbeam.runtime import exit_codes
 
 
@@ -38,8 +38,7 @@ def write(bursts: Iterable[Iterable[str]]) -> int:
     Raises:
         SystemExit: nobody reads any more.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal of another encoding than UTF-8 gets \\u2026 for …
+    use_substitutes(sys.stdout)
     written = 0
     try:
         for burst in bursts:

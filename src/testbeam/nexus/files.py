@@ -38,6 +38,8 @@ def opened(path: Path, *, growing: bool = False) -> Iterator[h5py.File]:
     Raises:
         NexusError: it is not there, not HDF5, or still written and `growing` was not asked for.
     """
+    if not path.is_file():
+        raise NexusError(str(path), "is a folder, not a NeXus file" if path.is_dir() else "there is no such file")
     try:
         file = h5py.File(path, "r", swmr=growing)
     except OSError as error:

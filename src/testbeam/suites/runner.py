@@ -39,6 +39,7 @@ class Outcome:
     seconds: float
     ended: int
     folder: Path
+    interrupted: bool = False  # by Ctrl-C
 
     @property
     def ok(self) -> bool:
@@ -107,6 +108,7 @@ def run(order: Order) -> Outcome:
         seconds=monotonic() - begin_s,
         ended=int(ended),
         folder=order.folder,
+        interrupted=collector.interrupted,
     )
 
 
@@ -129,6 +131,7 @@ def _argv(order: Order) -> list[str]:
 class _Collector:
     """Notes the outcome of each test, from this process or from workers."""
 
+    interrupted: bool = False
     _reports: dict[str, list[pytest.TestReport]] = field(default_factory=dict)
     _not_collected: list[pytest.CollectReport] = field(default_factory=list)
 
@@ -140,6 +143,10 @@ class _Collector:
         """Take in a file that can't be imported."""
         if report.failed:
             self._not_collected.append(report)
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Take in Ctrl-C."""
+        self.interrupted = True
 
     def cases(self) -> tuple[Case, ...]:
         """Return every test that has run, in that order."""

@@ -29,4 +29,5 @@ def _sentence(outcome: Outcome) -> str:
     }
     told = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "no test was run"
     who = " and ".join(outcome.subject) or "testbeam's own"
-    return f"{outcome.role} ({who}): {told}, in {outcome.seconds:.1f} s"
+    how = "interrupted, " if outcome.interrupted else ""
+    return f"{outcome.role} ({who}): {how}{told}, in {outcome.seconds:.1f} s"

@@ -24,3 +24,11 @@ def test_what_is_there_is_not_overwritten(commands: Commands) -> None:
     assert "--force" in refused.stderr
     assert (commands.folder / "testbeam.toml").read_text() == "mine"
     assert commands.run("init", "stack", "--force").returncode == 0
+
+
+def test_a_folder_that_is_not_there_is_made(commands: Commands) -> None:
+    done = commands.run("init", "stack", "my stack")
+
+    assert done.returncode == 0, done.stderr
+    assert (commands.folder / "my stack/testbeam.toml").is_file()
+    assert "cd 'my stack'" in done.stdout

@@ -34,3 +34,17 @@ def test_an_error_of_ours_is_a_paragraph_not_a_traceback(capsys: pytest.CaptureF
     shown = capsys.readouterr().err
     assert shown.startswith("error: --folder: '/nowhere' can't be used")
     assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("command", ["replay", "stream"])
+def test_a_missing_file_is_named_before_a_broker_is_looked_for(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run([command, "/nowhere/a.file"]) == 2
+
+    assert "FILE: '/nowhere/a.file' can't be used" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", main.COMMANDS)
+def test_help_is_plain_text(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run([command, "--help"]) == 0
+
+    assert "╭" not in capsys.readouterr().out

@@ -66,7 +66,7 @@ def test_without_a_broker_the_ways_to_one_are_named(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # whatever else this user keeps up
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(SettingsError, match="--bootstrap, or start a stack first"):
+    with pytest.raises(SettingsError, match=r"^--bootstrap is missing; give HOST:PORT of a broker, or start a stack first"):
         bootstrap_of("")
 
 

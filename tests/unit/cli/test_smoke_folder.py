@@ -14,16 +14,17 @@ def names(path: Path) -> set[str]:
 
 def test_what_an_earlier_run_left_is_cleared_away_but_not_the_pages_of_failed_tests(tmp_path: Path) -> None:
     with folder.claimed(tmp_path / "runtime") as runtime:
-        for name in ("log", "broker", "failures"):
+        for name in ("log", "broker", "failures", "verify-ioc"):
             (runtime / name).mkdir()
 
     with folder.claimed(tmp_path / "runtime") as again:
         assert again == runtime
-        assert names(runtime) == {"failures"}
+        assert names(runtime) == {"failures", "verify-ioc"}
 
 
-def test_a_folder_with_nothing_but_pages_of_failed_tests_may_be_used(tmp_path: Path) -> None:
-    (tmp_path / "runtime" / "failures").mkdir(parents=True)
+@pytest.mark.parametrize("name", ["failures", "verify-broker"])
+def test_a_folder_with_nothing_but_what_tests_left_may_be_used(tmp_path: Path, name: str) -> None:
+    (tmp_path / "runtime" / name).mkdir(parents=True)
 
     with folder.claimed(tmp_path / "runtime") as runtime:
         assert runtime == tmp_path / "runtime"
@@ -56,11 +57,11 @@ def test_a_folder_in_which_a_run_still_lives_is_passed_by(tmp_path: Path) -> Non
 
 def test_after_a_good_run_only_what_a_person_wants_is_kept(tmp_path: Path) -> None:
     with folder.claimed(tmp_path / "runtime") as runtime:
-        for name in ("log", "broker", "ioc", "config-files", "failures"):
+        for name in ("log", "broker", "ioc", "config-files", "failures", "verify-ioc"):
             (runtime / name).mkdir()
         for name in ("report.html", "smoke.nxs", "events.jsonl"):
             (runtime / name).touch()
 
         folder.clean(runtime)
 
-        assert names(runtime) == {"log", "failures", "report.html", "smoke.nxs", "events.jsonl"}
+        assert names(runtime) == {"log", "failures", "verify-ioc", "report.html", "smoke.nxs", "events.jsonl"}

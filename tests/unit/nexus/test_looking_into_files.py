@@ -7,7 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
+from testbeam.errors import NexusError
 from testbeam.nexus.diff import differences
+from testbeam.nexus.files import opened
 from testbeam.nexus.show import tree
 
 
@@ -70,3 +72,10 @@ def test_a_group_that_is_a_link_to_itself_ends_the_comparison(files: tuple[h5py.
         file["entry/loop"] = file["entry"]
 
     assert list(differences(*files)) == []
+
+
+def test_a_file_that_is_not_there_is_said_in_plain_words(tmp_path: Path) -> None:
+    with pytest.raises(NexusError, match=r"no\.nxs: there is no such file$"), opened(tmp_path / "no.nxs"):
+        pass
+    with pytest.raises(NexusError, match=r"is a folder, not a NeXus file$"), opened(tmp_path):
+        pass

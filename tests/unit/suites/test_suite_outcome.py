@@ -2,9 +2,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from testbeam.errors import SettingsError
-from testbeam.suites import runner
+from testbeam.suites import runner, summary
 from testbeam.suites.runner import Case, Outcome
 from testbeam.suites.subject import Subject
 
@@ -75,3 +76,17 @@ def test_a_suite_has_a_run_of_its_own_where_one_session_runs_several(role: str) 
 
     # a fixture is made once for the folder that defines it: without this line the first suite's stack would serve all
     assert "from testbeam.pytest_plugin.fixtures import shared_run as shared_run" in conftest.read_text()
+
+
+def test_ctrl_c_is_told_apart_from_a_suite_without_tests(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def pressed(_argv: list[str], plugins: list[Any]) -> int:
+        plugins[0].pytest_keyboard_interrupt()
+        return int(pytest.ExitCode.INTERRUPTED)
+
+    monkeypatch.setattr(pytest, "main", pressed)
+    told = runner.run(runner.Order(role="broker", subject=Subject(), folder=Path("/f")))
+    summary.show(told, Console())
+
+    assert told.interrupted
+    assert not told.ok
+    assert "interrupted, no test was run" in capsys.readouterr().out

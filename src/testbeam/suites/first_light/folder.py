@@ -5,13 +5,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from testbeam.errors import SettingsError
 from testbeam.suites.first_light.plan import FILE_NAME
 
 KEPT = ("report.html", FILE_NAME, "log", "events.jsonl")
-OF_OTHERS = ("failures",)  # what a failed test left for its reader stays whatever a smoke run does
+OF_OTHERS = ("failures", "verify-*")  # what tests and verdicts left for their reader stays whatever a smoke run does
 _MARK = ".testbeam-runtime"
 
 
@@ -40,7 +41,7 @@ def claimed(wanted: Path) -> Iterator[Path]:
 def clean(folder: Path, answer: Path | None = None) -> None:
     """Remove all but what a person wants to keep: report, file, logs and journal, and the answer for programs where it lies in there."""
     for entry in folder.iterdir():
-        if entry.name not in (*KEPT, *OF_OTHERS, _MARK) and not (answer and answer.resolve().is_relative_to(entry.resolve())):
+        if entry.name not in (*KEPT, _MARK) and not _of_others(entry) and not (answer and answer.resolve().is_relative_to(entry.resolve())):
             _remove(entry)
 
 
@@ -50,7 +51,11 @@ def _check_ours(folder: Path) -> None:
 
 
 def _strange(folder: Path) -> bool:
-    return any(entry.name not in OF_OTHERS for entry in folder.iterdir())
+    return not all(_of_others(entry) for entry in folder.iterdir())
+
+
+def _of_others(entry: Path) -> bool:
+    return any(fnmatchcase(entry.name, pattern) for pattern in OF_OTHERS)
 
 
 def _has_run(folder: Path) -> bool:
@@ -72,7 +77,7 @@ def _lock(fd: int) -> bool:
 
 def _empty(folder: Path) -> None:
     for entry in folder.iterdir():
-        if entry.name not in (*OF_OTHERS, _MARK):
+        if entry.name != _MARK and not _of_others(entry):
             _remove(entry)
 
 
