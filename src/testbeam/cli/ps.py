@@ -16,6 +16,7 @@ from testbeam.errors import TestbeamError
 from testbeam.hosting import registry
 from testbeam.hosting.facts import ServiceFacts, ask_services
 from testbeam.hosting.registry import Entry
+from testbeam.stacks.client_variables import epics_variables
 
 app = new_app()
 
@@ -63,7 +64,10 @@ def _show(entry: Entry, services: Told, console: Console) -> None:
         console.print(f"  file    {escape(entry.file)}")
     if not isinstance(services, str):
         console.print(_table(entry, services), soft_wrap=False)
-    if any("ca" in one or "pva" in one for one in entry.endpoints.values()):
+    epics = epics_variables(entry.endpoints.values())
+    if epics:
+        for name in ("EPICS_CA_ADDR_LIST", "EPICS_PVA_NAME_SERVERS"):
+            console.print(f'  {name}="{escape(epics[name])}"')
         console.print(f'  for caget and pvget:  [bold]eval "$(testbeam env {entry.id})"[/]')
         console.print(f"  its PVs:  [bold]testbeam pvs --stack {entry.id}[/]")
 

@@ -36,7 +36,7 @@ def client_variables(facts: StackFacts) -> dict[str, str]:
     brokers = [one["kafka"] for one in facts.endpoints.values() if "kafka" in one]
     if brokers:
         found["KAFKA_BOOTSTRAP_SERVERS"] = brokers[0]
-    found |= _epics(facts.endpoints.values())
+    found |= epics_variables(facts.endpoints.values())
     found |= {_variable("ENDPOINT", service, name): where for service, name, where in _each(facts.endpoints)}
     found |= {_variable("PID", service): str(pid) for service, pid in facts.pids.items()}
     values = {name: value for name, value in _template_values(facts).items() if value}
@@ -57,7 +57,7 @@ def _each(endpoints: Mapping[str, Mapping[str, str]]) -> Iterable[tuple[str, str
     return ((service, name, where) for service, of_service in endpoints.items() for name, where in of_service.items())
 
 
-def _epics(endpoints: Iterable[Mapping[str, str]]) -> dict[str, str]:
+def epics_variables(endpoints: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """Return what a client of EPICS needs to reach the IOCs and nobody else; nothing where there is none.
 
     Source: docs/reference/contracts/ioc.md, "Isolation".

@@ -43,6 +43,10 @@ def test_the_pvs_of_each_ioc_are_listed_and_ps_says_how_to_reach_them(commands: 
     assert some.stdout.split() == ["other", "B:VOLT", "other", "B:VOLT-RB"]
     assert json.loads(as_json.stdout) == {"ioc": ["A:VOLT", "A:VOLT-RB"], "other": []}
     assert 'eval "$(testbeam env' in told
+    (entry,) = json.loads(commands.run("ps", "--json").stdout)
+    servers = " ".join(entry["endpoints"][name]["pva"] for name in ("ioc", "other"))
+    assert f'EPICS_PVA_NAME_SERVERS="{servers}"' in told
+    assert 'EPICS_CA_ADDR_LIST="127.' in told
 
 
 def test_a_stack_without_an_ioc_says_so(commands: Commands) -> None:

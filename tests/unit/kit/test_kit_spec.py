@@ -57,6 +57,13 @@ def test_an_empty_command_is_refused_with_the_ways_out() -> None:
         Service("x")
 
 
+@pytest.mark.parametrize("time_s", [float("nan"), float("inf"), -1.0])
+@pytest.mark.parametrize("word", ["ready_timeout_s", "stop_timeout_s", "alive_timeout_s"])
+def test_a_time_out_that_is_no_time_is_refused(word: str, time_s: float) -> None:
+    with pytest.raises(StackError, match=rf"'x': {word}={time_s!r} can't be used; give a number of seconds"):
+        service("x", **{word: time_s})
+
+
 def test_a_service_that_runs_already_has_no_command() -> None:
     assert Service("x", external=True).command == ()
     with pytest.raises(StackError, match="leave command out"):

@@ -44,6 +44,8 @@ CASES = {
     "a wrong probe in a list": (A + 'ready = [{probe = "process"}, {probe = "lgo"}]', r"services\.a\.ready\[1\]\.probe: 'lgo' is no probe"),
     "an unknown signal": (A + 'stop_signal = "SIGTRM"', r"services\.a\.stop_signal: 'SIGTRM' is no signal; .* did you mean SIGTERM"),
     "no time": (A + "ready_timeout_s = 0", r"services\.a\.ready_timeout_s: 0 is no time; give a number of seconds above 0"),
+    "time that is no number": (A + "ready_timeout_s = nan", r"services\.a\.ready_timeout_s: nan is no time; give a number of seconds"),
+    "time without an end": (A + "ready_timeout_s = inf", r"services\.a\.ready_timeout_s: inf is no time; give a number of seconds"),
     "a Kafka that is not there": (B + 'kafka_home = "no"', r"services\.broker: KAFKA_HOME: '/beamline/no' can't be used"),
     "a wrong port": (A + "ports = [1]", r"services\.a\.ports\[0\]: 1 is a whole number; give the name of the port"),
     "a name that can't be used": ('[services."a b"]\ncommand = ["a"]', r'services\."a b": service name .a b. can\'t be used'),

@@ -1,6 +1,5 @@
 """Probe that connects to a port."""
 
-import os
 import socket
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ from testbeam.kit.spec import ProbeResult, ServiceView
 
 @dataclass(frozen=True, slots=True)
 class PortListens:
-    """Ready when a TCP connect to the named port, or to a `host:port` template, is accepted.
+    """Ready when a TCP connect to the named port, or to a `host:port` template, is accepted; IPv6 as `[::1]:80`.
 
     The weakest of probes: a kernel accepts for a process that hangs. Ask the protocol where there is one.
     """
@@ -18,14 +17,13 @@ class PortListens:
     timeout_s: float = 0.5
 
     def check(self, service: ServiceView) -> ProbeResult:
-        """Connect once."""
+        """Connect once to each address that the name has, IPv4 or IPv6, until one accepts."""
         host, number = self._where(service)
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
-            client.settimeout(self.timeout_s)
-            number_of_error = client.connect_ex((host, number))
-        return ProbeResult(
-            ready=number_of_error == 0, detail=f"{host}:{number}: {os.strerror(number_of_error) if number_of_error else 'accepts'}"
-        )
+        try:
+            socket.create_connection((host.strip("[]"), number), timeout=self.timeout_s).close()
+        except OSError as error:
+            return ProbeResult(ready=False, detail=f"{host}:{number}: {error.strerror or error}")
+        return ProbeResult(ready=True, detail=f"{host}:{number}: accepts")
 
     def _where(self, service: ServiceView) -> tuple[str, int]:
         if self.port in service.ports:
