@@ -12,13 +12,13 @@ from testbeam.audit import statics
 from testbeam.audit.destinations import not_judged
 from testbeam.audit.detail import Fetch, explain
 from testbeam.audit.expected import Expected
-from testbeam.audit.matching import Fate, Match, match
+from testbeam.audit.matching import Match, Outcome, match
 from testbeam.audit.reasons import CODES, Reason, code
 from testbeam.audit.result import AuditResult, Finding, Findings, Kind, StreamCount
 from testbeam.audit.stored import TIME_NAMES, VALUE_NAMES, Stored, read
 from testbeam.audit.units import Wanted
 
-_KINDS = {Fate.MISSING: Kind.MISSING, Fate.ALTERED: Kind.ALTERED}
+_KINDS = {Outcome.MISSING: Kind.MISSING, Outcome.ALTERED: Kind.ALTERED}
 
 
 def compare(expected: Expected, file: h5py.File, fetch: Fetch | None = None, name: str = "") -> AuditResult:
@@ -38,18 +38,18 @@ class _Comparison:
     findings: Findings = field(default_factory=Findings)
     streams: list[StreamCount] = field(default_factory=list)
     reasons: NDArray[np.int8] = field(init=False)
-    fates: NDArray[np.int8] = field(init=False)
+    outcomes: NDArray[np.int8] = field(init=False)
 
     def __post_init__(self) -> None:
         self.reasons = self.expected.reasons.copy()
-        self.fates = np.zeros(len(self.expected.ledger), np.int8)
+        self.outcomes = np.zeros(len(self.expected.ledger), np.int8)
 
     def take(self, wanted: Wanted) -> None:
         """Compare one destination."""
         stored = read(self.file, wanted)
         wanted = self._settle_first(wanted, stored)
         found = match(wanted.units, stored.time_ns, stored.digest)
-        np.maximum.at(self.fates, wanted.units.number, found.fate)
+        np.maximum.at(self.outcomes, wanted.units.number, found.outcome)
         destination = wanted.destination
         self.streams.append(
             StreamCount(
@@ -72,8 +72,8 @@ class _Comparison:
         return settled
 
     def _note(self, wanted: Wanted, stored: Stored, found: Match) -> None:
-        for fate, kind in _KINDS.items():
-            self._note_units(kind, wanted, stored, np.flatnonzero(found.fate == fate), found.row)
+        for outcome, kind in _KINDS.items():
+            self._note_units(kind, wanted, stored, np.flatnonzero(found.outcome == outcome), found.row)
         self._note_units(Kind.MISPLACED, wanted, stored, found.misplaced, found.row)
         for kind, rows in ((Kind.DOUBLED, found.doubled), (Kind.UNEXPECTED, found.unexpected)):
             self._note_rows(kind, wanted, stored, rows)
@@ -121,8 +121,8 @@ class _Comparison:
 
     def result(self, name: str) -> AuditResult:
         """Return the sum."""
-        count: Callable[[Fate], int] = lambda fate: int((self.fates == fate).sum())  # noqa: E731
-        excused = self.fates == Fate.EXCUSED
+        count: Callable[[Outcome], int] = lambda outcome: int((self.outcomes == outcome).sum())  # noqa: E731
+        excused = self.outcomes == Outcome.EXCUSED
         self.reasons[excused] = self.expected.excuses[excused]
         self._note_error(name)
         filtered = Counter(CODES[number] for number in self.reasons[self.reasons != 0].tolist())
@@ -131,12 +131,12 @@ class _Comparison:
             job_id=self.expected.job.job_id,
             start_ms=self.expected.job.start_ms,
             stop_ms=self.expected.job.stop_ms,
-            read=len(self.fates),
+            read=len(self.outcomes),
             expected=int((self.reasons == 0).sum()),
-            written=count(Fate.WRITTEN),
+            written=count(Outcome.WRITTEN),
             filtered={reason.value: n for reason, n in sorted(filtered.items(), key=str) if reason},
-            missing=count(Fate.MISSING),
-            altered=count(Fate.ALTERED),
+            missing=count(Outcome.MISSING),
+            altered=count(Outcome.ALTERED),
             doubled=self.findings.counts[Kind.DOUBLED],
             unexpected=self.findings.counts[Kind.UNEXPECTED],
             misplaced=self.findings.counts[Kind.MISPLACED],

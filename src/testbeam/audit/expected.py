@@ -19,6 +19,7 @@ from testbeam.audit.units import Wanted, event_units, log_units
 from testbeam.audit.window import Arrivals, judge
 from testbeam.errors import WireError
 from testbeam.model.time import NS_PER_MS
+from testbeam.model.topic_partition import TopicPartition
 from testbeam.wire.flatbuffers.registry import DECODERS, schema_id
 
 _COLUMNS: dict[str, type[Columns]] = {"f144": LogColumns, "al00": AlarmColumns, "ep01": ConnectionColumns, "ev44": EventColumns}
@@ -88,7 +89,7 @@ class _Reading:
     wanted: list[Wanted] = field(default_factory=list)
     older: int = 0
     _topics: dict[str, int] = field(default_factory=dict)
-    _begun: set[tuple[str, int]] = field(default_factory=set)  # where all has to be read from now on, old Kafka times too
+    _begun: set[TopicPartition] = field(default_factory=set)  # where all has to be read from now on, old Kafka times too
     _places: tuple[Any, Any, Any] = field(default_factory=lambda: (column(), column(), column()))
     excuses: NDArray[np.int8] = field(init=False)
     _by_key: dict[Key, Columns] = field(init=False)

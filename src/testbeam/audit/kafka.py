@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 from testbeam.audit.job import Job
 from testbeam.audit.message import Message
 from testbeam.errors import AuditError, WireError
+from testbeam.model.topic_partition import TopicPartition
 from testbeam.transport.kafka.client import Kafka, Reader
 from testbeam.wire.flatbuffers.registry import decode
-
-Place = tuple[str, int]
 
 _BEYOND_MS = 60_000  # read before what had to be read, to name what the rule has left out
 
@@ -48,7 +47,7 @@ def data(kafka: Kafka, job: Job, topics: Iterable[str], before_s: float, within_
     from_ms = must_read_from_ms(job, before_s)
     begin_ms = from_ms - _BEYOND_MS
     with kafka.reader() as reader:
-        bounds: dict[Place, tuple[int, int]] = {}
+        bounds: dict[TopicPartition, tuple[int, int]] = {}
         for topic in sorted(set(topics)):
             bounds |= _bounds(reader, topic, begin_ms, from_ms)
         yield from _between(reader, bounds, within_s)
@@ -59,7 +58,7 @@ def must_read_from_ms(job: Job, before_s: float) -> int:
     return job.start_ms - round(before_s * 1000)
 
 
-def _bounds(reader: Reader, topic: str, begin_ms: int, from_ms: int) -> dict[Place, tuple[int, int]]:
+def _bounds(reader: Reader, topic: str, begin_ms: int, from_ms: int) -> dict[TopicPartition, tuple[int, int]]:
     """Return where to begin and end in each partition; all since `from_ms` must be there."""
     begin, window = reader.offsets_at(topic, begin_ms), reader.offsets_at(topic, from_ms)
     bounds = {}
@@ -82,7 +81,7 @@ def fetch(kafka: Kafka, topic: str, partition: int, offset: int, within_s: float
     raise AuditError(f"{topic}[{partition}] has no message at offset {offset} any more")
 
 
-def _between(reader: Reader, bounds: Mapping[Place, tuple[int, int]], within_s: float) -> Iterator[Message]:
+def _between(reader: Reader, bounds: Mapping[TopicPartition, tuple[int, int]], within_s: float) -> Iterator[Message]:
     """Yield the messages from each place's first offset up to before its end; raise as `Reader.between`."""
     for messages in reader.between(bounds, silent_s=within_s):
         for raw in messages:

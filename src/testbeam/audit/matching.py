@@ -11,7 +11,7 @@ from testbeam.audit.digests import Digests
 from testbeam.audit.units import Units
 
 
-class Fate(IntEnum):
+class Outcome(IntEnum):
     """What became of a unit; of several for one message the greatest counts."""
 
     WRITTEN = 1
@@ -22,12 +22,12 @@ class Fate(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Fate and row (-1 for none) of each unit, and the rows that are nobody's: copies of a unit, or quite unknown.
+    """Outcome and row (-1 for none) of each unit, and the rows that are nobody's: copies of a unit, or quite unknown.
 
     misplaced: the units whose row does not come after those of the units before them in their partition.
     """
 
-    fate: NDArray[np.int8]
+    outcome: NDArray[np.int8]
     row: NDArray[np.intp]
     doubled: NDArray[np.intp]
     unexpected: NDArray[np.intp]
@@ -39,15 +39,15 @@ def match(units: Units, time_ns: Ints, digest: Digests) -> Match:
     row = _same(units, time_ns, digest)
     written = row >= 0
     rest, rows = np.flatnonzero(~written), _without(len(time_ns), row)
-    fate = np.where(written, np.int8(Fate.WRITTEN), np.where(units.optional, np.int8(Fate.EXCUSED), np.int8(Fate.MISSING)))
+    outcome = np.where(written, np.int8(Outcome.WRITTEN), np.where(units.optional, np.int8(Outcome.EXCUSED), np.int8(Outcome.MISSING)))
     copies = _copies(units, time_ns[rows], digest[rows])
     doubled, rows = rows[copies], rows[~copies]
     for of_units, of_rows in ((units.time_ns, time_ns), (units.digest, digest)):
         paired, with_rows = pair(of_units[rest], of_rows[rows])
-        fate[rest[paired]] = Fate.ALTERED
+        outcome[rest[paired]] = Outcome.ALTERED
         row[rest[paired]] = rows[with_rows]
         rest, rows = np.delete(rest, paired), np.delete(rows, with_rows)
-    return Match(fate=fate, row=row, doubled=doubled, unexpected=rows, misplaced=_misplaced(units, row, written))
+    return Match(outcome=outcome, row=row, doubled=doubled, unexpected=rows, misplaced=_misplaced(units, row, written))
 
 
 def pair(wanted: Ints, found: Ints) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

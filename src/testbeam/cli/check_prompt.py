@@ -8,7 +8,7 @@ from typing import Any
 
 from testbeam.driver.driver import Driver
 from testbeam.driver.log import TestLog
-from testbeam.driver.program import placed
+from testbeam.driver.program import network_of
 from testbeam.driver.spec import load
 
 _BANNER = """names: {names}
@@ -25,7 +25,7 @@ def open_prompt(script: Path) -> None:
     """
     check = load(script)
     folder = Path(tempfile.mkdtemp(prefix=f"testbeam-{check.name}-"))
-    with placed(check) as place, Driver(check, log=TestLog(), folder=folder, private=place.private, local=place.local) as driver:
+    with network_of(check) as network, Driver(check, log=TestLog(), folder=folder, private=network.private, local=network.local) as driver:
         names = driver.namespace()
         shown = sorted(name for name in names if not name.startswith("_") and name not in ("machines_qemu", "machines_nspawn", "vlans"))
         _interact(names, _BANNER.format(names=", ".join(shown)))

@@ -27,22 +27,22 @@ PASSED, FAILED, WRONG = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a check runs: in a network of its own, or with `localhost` taken from all others."""
+class CheckNetwork:
+    """Network of a check: one of its own, or that of all with `localhost` taken for it."""
 
     private: bool
     local: bool
 
 
 @contextmanager
-def placed(check: CheckSpec) -> Iterator[Place]:
-    """Go where the check can run; this process must have one thread.
+def network_of(check: CheckSpec) -> Iterator[CheckNetwork]:
+    """Enter a network in which the check can run; this process must have one thread.
 
     Raises:
         StackError: it must have a network of its own, and may not.
     """
     if not check.needs_own_loopback:
-        yield Place(private=False, local=False)
+        yield CheckNetwork(private=False, local=False)
         return
     try:
         private_net.enter()
@@ -50,9 +50,9 @@ def placed(check: CheckSpec) -> Iterator[Place]:
         if check.private:
             raise
         with _turn():
-            yield Place(private=False, local=True)
+            yield CheckNetwork(private=False, local=True)
         return
-    yield Place(private=True, local=True)
+    yield CheckNetwork(private=True, local=True)
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def _turn() -> Iterator[None]:
 
 def run_check(check: CheckSpec, log: TestLog, folder: Path | None = None) -> Result:
     """Run one check to its end."""
-    with placed(check) as place, Driver(check, log=log, folder=folder, private=place.private, local=place.local) as driver:
+    with network_of(check) as network, Driver(check, log=log, folder=folder, private=network.private, local=network.local) as driver:
         return driver.test()
 
 

@@ -17,9 +17,10 @@ from testbeam.errors import RecordingError, SettingsError
 from testbeam.kafkatools.recording_file import RecordingWriter
 from testbeam.kafkatools.recording_span import Progress, Span
 from testbeam.model.time import NS_PER_MS
+from testbeam.model.topic_partition import TopicPartition
 from testbeam.transport.kafka.client import Kafka, Reader
 from testbeam.wire.recording.facts import About
-from testbeam.wire.recording.messages import MessageBatch, Place, encode_headers
+from testbeam.wire.recording.messages import MessageBatch, encode_headers
 
 _READ_MOST, _READ_LEAST = 1_000, 10  # messages at a time
 _READ_SIZE = 2 << 20  # bytes at a time, as far as the messages before can tell: more than the caches hold takes twice the time
@@ -84,7 +85,7 @@ class _Recorder:
         if span.from_ms is None and span.to_ms is not None and span.to_ms <= _now_ms():
             raise SettingsError("to_ms", span.to_ms, "a time that lies ahead, or say with `from_ms` where the past begins")
         self.started_s = time.monotonic()
-        self.counts: Counter[Place] = Counter()
+        self.counts: Counter[TopicPartition] = Counter()
         self.most = _READ_LEAST
         starts = _offsets(reader, topics, span.from_ms)
         self.places = tuple(starts)
@@ -169,11 +170,11 @@ class _Recorder:
             return f"nothing came for {span.idle_s:g} s"
         return ""
 
-    def _at_end(self) -> set[Place]:
+    def _at_end(self) -> set[TopicPartition]:
         return self.reader.at_end  # type: ignore[return-value]  # None stands for no topic, which only errors have
 
 
-def gather(messages: Sequence[Message], places: Sequence[Place], index: Mapping[Place, int]) -> MessageBatch:
+def gather(messages: Sequence[Message], places: Sequence[TopicPartition], index: Mapping[TopicPartition, int]) -> MessageBatch:
     """Return Kafka's messages as columns."""
     count = len(messages)
     kinds, times = zip(*map(Message.timestamp, messages), strict=True) if messages else ((), ())
@@ -203,14 +204,14 @@ def in_blocks(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
         yield messages[start:]
 
 
-def _place(messages: Sequence[Message], index: Mapping[Place, int]) -> NDArray[np.uint16]:
+def _place(messages: Sequence[Message], index: Mapping[TopicPartition, int]) -> NDArray[np.uint16]:
     pairs = zip(map(Message.topic, messages), map(Message.partition, messages), strict=True)
     return np.fromiter(map(index.__getitem__, pairs), np.uint16, len(messages))  # type: ignore[arg-type]
 
 
-def _offsets(reader: Reader, topics: Sequence[str], at_ms: int | None) -> dict[Place, int]:
+def _offsets(reader: Reader, topics: Sequence[str], at_ms: int | None) -> dict[TopicPartition, int]:
     """Return an offset of each partition: the next one (None), the oldest (0 or before), or the first at or after a time."""
-    found: dict[Place, int] = {}
+    found: dict[TopicPartition, int] = {}
     for topic in topics:
         if at_ms is not None and at_ms > 0:
             offsets = reader.offsets_at(topic, at_ms)

@@ -12,9 +12,10 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from testbeam.errors import RecordingError, SettingsError, WireError
+from testbeam.model.topic_partition import TopicPartition
 from testbeam.wire.recording.blocks import SIGNATURE, Block, Damage, Kind, block, scan
 from testbeam.wire.recording.facts import About, End, decode_about, decode_end, encode_about, encode_end
-from testbeam.wire.recording.messages import MessageBatch, Place, decode_messages, encode_messages
+from testbeam.wire.recording.messages import MessageBatch, decode_messages, encode_messages
 
 _MOST_PIECES = 1_000  # Linux takes 1024
 
@@ -102,7 +103,7 @@ class Summary:
     about: About | None = None
     end: End | None = None
     damages: list[Damage] = field(default_factory=list)
-    messages: Counter[Place] = field(default_factory=Counter)
+    messages: Counter[TopicPartition] = field(default_factory=Counter)
     largest: dict[str, int] = field(default_factory=dict)
     value_bytes: int = 0
     first_ms: int | None = None

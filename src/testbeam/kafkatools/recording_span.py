@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbeam.errors import SettingsError
-from testbeam.wire.recording.messages import MessageBatch, Place
+from testbeam.model.topic_partition import TopicPartition
+from testbeam.wire.recording.messages import MessageBatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +46,15 @@ class Span:
 class Progress:
     """How far each partition was read, and where it ends, if that is known; positions and ends are offsets."""
 
-    places: Sequence[Place]
-    starts: Mapping[Place, int]
+    places: Sequence[TopicPartition]
+    starts: Mapping[TopicPartition, int]
     positions: NDArray[np.int64] = field(init=False)
     _ends: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         self.positions = np.array([self.starts[place] for place in self.places], np.int64)
 
-    def end_at(self, ends: Mapping[Place, int]) -> None:
+    def end_at(self, ends: Mapping[TopicPartition, int]) -> None:
         """Take nothing at or after these offsets."""
         self._ends = np.array([ends[place] for place in self.places], np.int64)
 
@@ -68,7 +69,7 @@ class Progress:
             batch = _where(batch, np.arange(len(batch)) < most)
         return batch
 
-    def is_complete(self, at_end: frozenset[Place] | set[Place]) -> bool:
+    def is_complete(self, at_end: frozenset[TopicPartition] | set[TopicPartition]) -> bool:
         """Return whether every partition was read to its end; `at_end` has those with nothing more on the broker.
 
         They are asked as well because the last offsets of a partition may hold no message: transactions and compaction leave gaps.

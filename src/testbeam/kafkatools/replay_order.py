@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from testbeam.errors import RecordingError
 from testbeam.kafkatools.recording_file import content_of, parts
+from testbeam.model.topic_partition import TopicPartition
 from testbeam.wire.recording.blocks import Block, block_at
-from testbeam.wire.recording.messages import MessageBatch, Place
+from testbeam.wire.recording.messages import MessageBatch
 
 _KEPT = 64 << 20  # bytes of blocks that are kept decoded
 _RUN = 1_000  # rows of one run at most: between runs one can stop
@@ -51,7 +52,7 @@ def in_time_order(path: Path) -> Iterator[Run]:
             yield Run(batch, row[chosen], due[chosen] - first_ms)
 
 
-def due_times(batch: MessageBatch, latest_ms: dict[Place, int]) -> NDArray[np.int64]:
+def due_times(batch: MessageBatch, latest_ms: dict[TopicPartition, int]) -> NDArray[np.int64]:
     """Return when each message is due: at its timestamp, but not before one that stands before it in its partition.
 
     `latest_ms` holds the due time of each partition's message before this batch, and is brought up to date.
@@ -69,7 +70,7 @@ def _index(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np
     """Return due time, block and row of every message, and where in the file each block stands."""
     due: list[NDArray[np.int64]] = []
     places: list[int] = []
-    latest_ms: dict[Place, int] = {}
+    latest_ms: dict[TopicPartition, int] = {}
     for part in parts(path):
         if isinstance(part.content, MessageBatch):
             places.append(part.at)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from testbeam.audit.columns import pulse_bounds
 from testbeam.audit.destinations import destinations, not_judged
-from testbeam.audit.matching import Fate, match, pair
+from testbeam.audit.matching import Outcome, match, pair
 from testbeam.audit.result import AuditResult, Finding, Kind
 from testbeam.audit.summary import report
 from testbeam.audit.units import Units
@@ -26,14 +26,14 @@ def units(keys: list[tuple[int, int]], partitions: list[int] | None = None) -> U
     )
 
 
-def matched(wanted: list[tuple[int, int]], found: list[tuple[int, int]]) -> tuple[list[Fate], int, int, int]:
+def matched(wanted: list[tuple[int, int]], found: list[tuple[int, int]]) -> tuple[list[Outcome], int, int, int]:
     rows = units(found)
     result = match(units(wanted), rows.time_ns, rows.digest)
-    return [Fate(f) for f in result.fate], len(result.doubled), len(result.unexpected), len(result.misplaced)
+    return [Outcome(f) for f in result.outcome], len(result.doubled), len(result.unexpected), len(result.misplaced)
 
 
 KEYS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=12)
-W, A, M = Fate.WRITTEN, Fate.ALTERED, Fate.MISSING
+W, A, M = Outcome.WRITTEN, Outcome.ALTERED, Outcome.MISSING
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_rows_are_matched_with_what_is_wanted(wanted: list[tuple[int, int]], fou
 
 
 @given(KEYS, KEYS)
-def test_every_unit_has_a_fate_and_every_row_an_owner_or_is_nobodys(wanted: list[tuple[int, int]], found: list[tuple[int, int]]) -> None:
-    fates, doubled, unexpected, misplaced = matched(wanted, found)
+def test_every_unit_has_a_outcome_and_every_row_an_owner_or_is_nobodys(wanted: list[tuple[int, int]], found: list[tuple[int, int]]) -> None:
+    outcomes, doubled, unexpected, misplaced = matched(wanted, found)
 
-    owned = fates.count(W) + fates.count(A)
-    assert len(fates) == len(wanted)
+    owned = outcomes.count(W) + outcomes.count(A)
+    assert len(outcomes) == len(wanted)
     assert owned + doubled + unexpected == len(found)
-    clean = set(fates) <= {W} and not doubled and not unexpected and not misplaced
+    clean = set(outcomes) <= {W} and not doubled and not unexpected and not misplaced
     assert clean == (wanted == found)
 
 

@@ -8,10 +8,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from testbeam.kafkatools.recording_file import RecordingWriter
+from testbeam.model.topic_partition import TopicPartition
 from testbeam.wire.kafka.message import KafkaMessage
 from testbeam.wire.recording.blocks import SIGNATURE, Block, Damage, Kind, block, scan
 from testbeam.wire.recording.facts import About
-from testbeam.wire.recording.messages import MessageBatch, Place, encode_headers, encode_messages
+from testbeam.wire.recording.messages import MessageBatch, encode_headers, encode_messages
 
 ABOUT = About(topics={"detector": 2, "motion": 1}, bootstrap="localhost:9092", cluster_id="here", started_ms=1_700_000_000_000)
 
@@ -39,7 +40,7 @@ def message(
 
 def batch(rows: Sequence[KafkaMessage]) -> MessageBatch:
     """Return messages as a batch."""
-    places: list[Place] = sorted({(row.topic, row.partition) for row in rows})
+    places: list[TopicPartition] = sorted({(row.topic, row.partition) for row in rows})
     return MessageBatch(
         places=places,
         place=np.array([places.index((row.topic, row.partition)) for row in rows], np.uint16),

@@ -5,17 +5,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaException, Message, TopicPartition
+import confluent_kafka
+from confluent_kafka import KafkaException, Message
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # their stubs forget it
 
 from testbeam.errors import TransportError
 from testbeam.model.deadline import Deadline
+from testbeam.model.topic_partition import TopicPartition
 from testbeam.transport.kafka.client import Kafka
 from testbeam.wire.readable.payload import kind_of
 
 _WITHIN_S = 10.0
-
-Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +49,13 @@ def list_topics(kafka: Kafka, *, sample: int = 20, internal: bool = False, withi
     return [_facts(name, [place for place in places if place[0] == name], low, high, seen) for name in names]
 
 
-def _offsets(admin: Any, places: Iterable[Place], spec: OffsetSpec, within_s: float) -> dict[Place, int]:
-    asked = {TopicPartition(topic, partition): spec for topic, partition in places}
+def _offsets(admin: Any, places: Iterable[TopicPartition], spec: OffsetSpec, within_s: float) -> dict[TopicPartition, int]:
+    asked = {confluent_kafka.TopicPartition(topic, partition): spec for topic, partition in places}
     answers = admin.list_offsets(asked, request_timeout=within_s) if asked else {}
     return {(place.topic, place.partition): answer.result(within_s).offset for place, answer in answers.items()}
 
 
-def _newest(kafka: Kafka, starts: Mapping[Place, int], ends: Mapping[Place, int], within_s: float) -> list[Message]:
+def _newest(kafka: Kafka, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int], within_s: float) -> list[Message]:
     """Return what lies from `starts` to `ends`, or what of it came in time."""
     seen: list[Message] = []
     deadline = Deadline(within_s)
@@ -66,7 +66,9 @@ def _newest(kafka: Kafka, starts: Mapping[Place, int], ends: Mapping[Place, int]
     return seen
 
 
-def _facts(name: str, places: list[Place], low: Mapping[Place, int], high: Mapping[Place, int], seen: list[Message]) -> TopicFacts:
+def _facts(
+    name: str, places: list[TopicPartition], low: Mapping[TopicPartition, int], high: Mapping[TopicPartition, int], seen: list[Message]
+) -> TopicFacts:
     own = [message for message in seen if message.topic() == name]
     return TopicFacts(
         name=name,

@@ -9,15 +9,16 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
+import confluent_kafka
 import numpy as np
-from confluent_kafka import KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaException, Message
 
 from testbeam.errors import TransportError
+from testbeam.model.topic_partition import TopicPartition
 from testbeam.services.filewriter.router import Router
 
-Place: TypeAlias = tuple[str, int]  # topic, partition
 _PORTION_BYTES = 4_000_000  # read at once: larger portions only push data out of the processor's cache
 _FEWEST = 10
 _ASK_S = 1.0
@@ -33,7 +34,7 @@ class PartitionReader(Protocol):
     def consumer(self) -> Any:
         """Return the client's consumer."""
 
-    def assign(self, offsets: Mapping[Place, int]) -> None:
+    def assign(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Read these partitions from these offsets."""
 
     def read(self, most: int, wait_s: float, /) -> Sequence[Any]:
@@ -63,9 +64,9 @@ class Progress:
     """All partitions of a job that are still read; `leeway_ms` is how long after the stop late data are waited for."""
 
     leeway_ms: int
-    open: dict[Place, Partition] = field(default_factory=dict)
+    open: dict[TopicPartition, Partition] = field(default_factory=dict)
 
-    def is_due(self, place: Place, stop_ms: int | None, now_ms: int, *, sources_done: bool) -> bool:
+    def is_due(self, place: TopicPartition, stop_ms: int | None, now_ms: int, *, sources_done: bool) -> bool:
         """Tell whether the end of a partition is to be asked for now, and note since when."""
         partition = self.open[place]
         if stop_ms is None or now_ms <= stop_ms or partition.end_offset is not None:
@@ -75,7 +76,7 @@ class Progress:
         partition.asked_ms = partition.asked_ms or now_ms
         return True
 
-    def ended(self, place: Place, stop_ms: int | None, now_ms: int, *, sources_gone: bool, at_end: bool) -> bool:
+    def ended(self, place: TopicPartition, stop_ms: int | None, now_ms: int, *, sources_gone: bool, at_end: bool) -> bool:
         """Tell whether a partition has nothing more for the job; never before the stop time is over, since it may be moved.
 
         `sources_gone`: each source has come the leeway past the stop. `at_end`: Kafka said so; that alone counts a while after the end
@@ -111,7 +112,7 @@ class DataReader:
     progress: Progress
     most: int
     from_ms: int = 0
-    ends: dict[Place, int] = field(default_factory=dict)  # where each partition that is read no more ended
+    ends: dict[TopicPartition, int] = field(default_factory=dict)  # where each partition that is read no more ended
     _portion: int = field(init=False)
     _several: bool = False
     _looked_again: set[str] = field(default_factory=set)  # topics whose partitions were listed once more at their end
@@ -119,7 +120,7 @@ class DataReader:
     def __post_init__(self) -> None:
         self._portion = min(100, self.most)
 
-    def open(self, offsets: Mapping[Place, int]) -> None:
+    def open(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Begin to read at these offsets."""
         self._several = len(offsets) > 1
         self.progress.open.update({place: Partition(offset) for place, offset in offsets.items()})
@@ -155,7 +156,7 @@ class DataReader:
             gone = self.router.done(*place, self.progress.leeway_ms)
             if self.progress.ended(place, stop_ms, now_ms, sources_gone=gone, at_end=place in self.reader.at_end):
                 self.ends[place] = self.progress.open.pop(place).next_offset
-                self.reader.consumer.incremental_unassign([TopicPartition(*place)])
+                self.reader.consumer.incremental_unassign([confluent_kafka.TopicPartition(*place)])
         return not self.progress.open
 
     def _without_early(self, partition: Partition, group: Sequence[Message]) -> Sequence[Message]:
@@ -165,18 +166,18 @@ class DataReader:
         self.router.skip(first)
         return group[first:]
 
-    def _by_place(self, messages: Sequence[Message]) -> Iterator[tuple[Place, Sequence[Message]]]:
+    def _by_place(self, messages: Sequence[Message]) -> Iterator[tuple[TopicPartition, Sequence[Message]]]:
         if self._several:
             for place, run in itertools.groupby(messages, _place_of):
                 yield place, list(run)
         elif messages:
             yield _place_of(messages[0]), messages
 
-    def _ask_end(self, place: Place) -> None:
+    def _ask_end(self, place: TopicPartition) -> None:
         with suppress(KafkaException, TransportError):  # asked again in the next round; `Progress.overdue` says when it takes too long
             if place[0] not in self._looked_again:
                 self._open_new_partitions(place[0])
-            _low, high = self.reader.consumer.get_watermark_offsets(TopicPartition(*place), timeout=_ASK_S)
+            _low, high = self.reader.consumer.get_watermark_offsets(confluent_kafka.TopicPartition(*place), timeout=_ASK_S)
             self.progress.open[place].end_offset = int(high)
 
     def _open_new_partitions(self, topic: str) -> None:
@@ -185,12 +186,12 @@ class DataReader:
         for number in sorted(set(self.reader.partitions(topic, _ASK_S)) - known):
             self.router.add_partition(topic)
             self.progress.open[topic, number] = Partition(0)
-            self.reader.consumer.incremental_assign([TopicPartition(topic, number, 0)])
+            self.reader.consumer.incremental_assign([confluent_kafka.TopicPartition(topic, number, 0)])
             self._several = True
         self._looked_again.add(topic)
 
 
-def places_of(offsets: Mapping[str, Mapping[int, int]]) -> dict[Place, int]:
+def places_of(offsets: Mapping[str, Mapping[int, int]]) -> dict[TopicPartition, int]:
     """Return offsets by (topic, partition) from offsets by topic."""
     return {(topic, number): offset for topic, by_number in offsets.items() for number, offset in by_number.items()}
 

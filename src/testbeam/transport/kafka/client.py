@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+import confluent_kafka
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.cimpl import NewTopic
 
 from testbeam.errors import TopicMissing, TransportError
 from testbeam.model.deadline import Deadline
+from testbeam.model.topic_partition import TopicPartition
 from testbeam.transport.kafka.options import of_environment
 
 if TYPE_CHECKING:
@@ -114,24 +116,24 @@ class Reader:
     def watermarks(self, topic: str, within_s: float = 10) -> dict[int, tuple[int, int]]:
         """Return (oldest, next) offset of each partition."""
         return {
-            p: self._ask(topic, within_s, self.consumer.get_watermark_offsets, TopicPartition(topic, p), timeout=within_s)
+            p: self._ask(topic, within_s, self.consumer.get_watermark_offsets, confluent_kafka.TopicPartition(topic, p), timeout=within_s)
             for p in self.partitions(topic, within_s)
         }
 
     def offsets_at(self, topic: str, timestamp_ms: int, within_s: float = 10) -> dict[int, int]:
         """Return, for each partition, the offset of the first message at or after `timestamp_ms`; past the newest, the next offset."""
         ends = self.watermarks(topic, within_s)  # asked first: what is sent between the two questions must not be skipped
-        asked = [TopicPartition(topic, p, max(timestamp_ms, 0)) for p in ends]
+        asked = [confluent_kafka.TopicPartition(topic, p, max(timestamp_ms, 0)) for p in ends]
         found = self._ask(topic, within_s, self.consumer.offsets_for_times, asked, timeout=within_s)
         for tp in found:
             if tp.error is not None:
                 raise TransportError(f"{self.bootstrap}: {topic}[{tp.partition}]: no offset at {timestamp_ms} ms: {tp.error.str()}")
         return {tp.partition: tp.offset if tp.offset >= 0 else ends[tp.partition][1] for tp in found}
 
-    def assign(self, offsets: Mapping[tuple[str, int], int]) -> None:
+    def assign(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Read from now on exactly these (topic, partition) pairs, from these offsets."""
         self.at_end.clear()
-        self.consumer.assign([TopicPartition(topic, p, offset) for (topic, p), offset in offsets.items()])
+        self.consumer.assign([confluent_kafka.TopicPartition(topic, p, offset) for (topic, p), offset in offsets.items()])
 
     def assign_ends(self, topics: Iterable[str]) -> None:
         """Read only what comes from now on. The positions are fixed facts when this returns: nothing sent later is missed."""
@@ -161,7 +163,7 @@ class Reader:
         return False
 
     def between(
-        self, bounds: Mapping[tuple[str, int], tuple[int, int]], *, silent_s: float = 10.0, stop: Callable[[], bool] = lambda: False
+        self, bounds: Mapping[TopicPartition, tuple[int, int]], *, silent_s: float = 10.0, stop: Callable[[], bool] = lambda: False
     ) -> Iterator[list[Message]]:
         """Yield, as they come, the messages of each (topic, partition) from its first offset up to, not including, its end.
 
@@ -211,7 +213,7 @@ class Reader:
                 raise TransportError(f"{self.bootstrap}: {topic}: no answer within {within_s} s ({error.args[0].str()})") from error
 
 
-def _place(message: Message) -> tuple[str, int]:
+def _place(message: Message) -> TopicPartition:
     return message.topic() or "", message.partition() or 0
 
 

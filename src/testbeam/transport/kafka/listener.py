@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from testbeam.errors import TransportError
+from testbeam.model.topic_partition import TopicPartition
 from testbeam.transport.kafka.client import Kafka, Reader
 
 OnMessage = Callable[[Any], None]  # a confluent_kafka Message
@@ -28,8 +29,8 @@ class KafkaListener:
         self._lock = threading.Lock()
         self._callbacks: dict[str, list[_Listening]] = {}
         self._idle: list[OnIdle] = []
-        self._positions: dict[tuple[str, int], int] = {}
-        self._assigned: dict[tuple[str, int], int] = {}
+        self._positions: dict[TopicPartition, int] = {}
+        self._assigned: dict[TopicPartition, int] = {}
         self._reader: Reader | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-listener", daemon=True)

@@ -4,15 +4,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from testbeam.errors import WireError
+from testbeam.model.topic_partition import TopicPartition
 from testbeam.wire.kafka.message import Headers, KafkaMessage
-
-Place: TypeAlias = tuple[str, int]  # topic, partition
 
 MAX_PLACES = 1 << 16
 
@@ -28,7 +27,7 @@ _ROW_SIZE = sum(np.dtype(code).itemsize for _, code in (*_COLUMNS, *_SIZES))
 class MessageBatch:
     """Messages in the order of their arrival, as columns; `place` counts in `places`; `headers` are as `encode_headers` makes them."""
 
-    places: Sequence[Place]
+    places: Sequence[TopicPartition]
     place: NDArray[np.uint16]
     timestamp_type: NDArray[np.uint8]
     offset: NDArray[np.int64]
@@ -140,7 +139,7 @@ def _end_to_end(blobs: Sequence[bytes | None]) -> tuple[NDArray[np.int64], Seque
     return sizes, there if int(sizes.sum()) > _LARGE * len(blobs) else [b"".join(there)]
 
 
-def _places(body: bytes) -> tuple[Sequence[Place], int]:
+def _places(body: bytes) -> tuple[Sequence[TopicPartition], int]:
     size = _SIZE.unpack_from(body)[0] if len(body) >= _SIZE.size else 0
     end = _SIZE.size + size
     try:
