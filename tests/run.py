@@ -5,6 +5,7 @@ Usage: python tests/run.py WORKERS [PYTEST OPTION…]
 """
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,9 @@ FAILED = 1  # pytest's own code: tests ran, and some failed
 
 def main(workers: str, options: list[str]) -> int:
     """Run the suite and return the exit code."""
+    # Who is started in the background ignores Ctrl-C and hang-up, and so would all its children; tests send them both.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     LAST_FAILED.unlink(missing_ok=True)
     code = run("-n", workers, "--durations=20", *options)
     if code != FAILED:

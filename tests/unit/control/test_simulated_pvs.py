@@ -38,7 +38,7 @@ def test_a_stop_stands_where_it_is_and_a_deaf_one_goes_on() -> None:
         one.put(10.0, 0.0)
         one.stop(4.0)
 
-    assert (motor.look(9.0), deaf.look(9.0)) == (pytest.approx(4.0), pytest.approx(9.0))
+    assert [motor.look(9.0), deaf.look(9.0)] == pytest.approx([4.0, 9.0])
 
 
 @pytest.mark.parametrize("target", [-101.0, 100.5, float("nan")])
