@@ -3,6 +3,9 @@
 from typing import cast
 from uuid import uuid4
 
+import pytest
+
+from testbeam.errors import TransportError
 from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.stacks.roles.broker.handle import topics_of
@@ -31,9 +34,13 @@ def test_a_service_that_joins_the_run_finds_its_topics(shared_broker: BrokerHand
 
 
 def test_the_broker_of_a_stack_makes_them_as_they_are_declared() -> None:
-    with Stack(broker()).run() as run, run.add(livedata(share="two")):
+    with Stack(broker()).run() as run:
         made = cast("BrokerHandle", run["broker"])
-        partitions = {name: len(made.topic(name).watermarks()) for name in made.topics()}
+        with run.add(livedata(share="two")):
+            partitions = {name: len(made.topic(name).watermarks()) for name in made.topics()}
+        made.stop()
+        with pytest.raises(TransportError, match=r"broker 'broker' at .* has not made the topics of 'livedata': .*; is it up\?"):
+            run.add(livedata()).__enter__()
 
     declared = {topic.name: topic.partitions for topic in topics_of(broker(), (livedata(share="two"),))}
     assert {name: partitions.get(name) for name in declared} == declared

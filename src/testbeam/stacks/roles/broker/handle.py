@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from testbeam.errors import TestbeamError
+from testbeam.errors import TestbeamError, TransportError
 from testbeam.kit.handle import Handle
 from testbeam.kit.journal import Event, wall_ms
 from testbeam.kit.protocols import Evidence
@@ -63,8 +63,13 @@ class BrokerHandle(Handle):
 
     def before_user(self, user: Service) -> None:
         """Create the topics of a service that joins the run; raise as `create_topics`."""
-        if topics := specs_of(user.options.get("topics", ())):
-            _create(self, topics)
+        topics = specs_of(user.options.get("topics", ()))
+        try:
+            if topics:
+                _create(self, topics)
+        except OSError as error:
+            where = f"broker {self.name!r} at {self.endpoints['kafka']}"
+            raise TransportError(f"{where} has not made the topics of {user.name!r}: {error.strerror or error}; is it up?") from error
 
     def measure(self, topic: "TopicHandle | str", for_s: float = 10.0, **how: Any) -> "Measurement":
         """Return rate, latency and lag of a topic, and what every service uses meanwhile; see `kafkatools.measure.measure` for `how`.
