@@ -10,6 +10,7 @@ from testbeam.cli.apps import new_app
 from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
 from testbeam.console.output import StatusLine, stop_on_signals
 from testbeam.console.times import moment_ms, seconds
+from testbeam.model.time import NS_PER_MS
 
 app = new_app()
 OPTIONS = {
@@ -45,7 +46,7 @@ def record(
     """
     from testbeam.kafkatools.recording_span import Span
 
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = time.time_ns() // NS_PER_MS
     span = Span(
         from_ms=moment_ms("--from", since, now_ms) if since else None,
         to_ms=moment_ms("--to", to, now_ms) if to else None,

@@ -13,6 +13,7 @@ from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption
 from testbeam.console.output import stop_on_signals, write
 from testbeam.console.times import moment_ms
 from testbeam.errors import SettingsError
+from testbeam.model.time import NS_PER_MS
 from testbeam.runtime import exit_codes
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def tail(
 ) -> None:
     """Show the newest messages of a topic, one readable line each: time, partition@offset, key, schema, source, value."""
     kafka = kafka_of(bootstrap, properties, config)
-    since_ms = moment_ms("--since", since, time.time_ns() // 1_000_000) if since else None
+    since_ms = moment_ms("--since", since, time.time_ns() // NS_PER_MS) if since else None
     from testbeam.kafkatools.inspect import tail as looking
     from testbeam.kafkatools.inspect.message import Wanted
 

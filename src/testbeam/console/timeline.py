@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from testbeam.kit.journal import Event
+from testbeam.model.time import NS_PER_S
 
 _BAR_S = 3.0  # seconds that a full bar stands for; longer ones are cut
 _BAR_CELLS = 30
@@ -42,7 +43,7 @@ class Timeline:
         row = self.rows.get(event.service)
         if row is None:
             return
-        at_s = (event.at_ns - self.started_ns) / 1e9
+        at_s = (event.at_ns - self.started_ns) / NS_PER_S
         if event.kind in ("starting", "spawned"):
             row.state, row.spawned_s = "starting", at_s
         elif event.kind == "seen":
@@ -78,6 +79,6 @@ def shown(console: Console) -> Iterator[Timeline]:
         console.print(timeline.table(0.0))
         return
     with Live(
-        console=console, refresh_per_second=8, get_renderable=lambda: timeline.table((time.monotonic_ns() - timeline.started_ns) / 1e9)
+        console=console, refresh_per_second=8, get_renderable=lambda: timeline.table((time.monotonic_ns() - timeline.started_ns) / NS_PER_S)
     ):
         yield timeline

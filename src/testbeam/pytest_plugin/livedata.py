@@ -14,8 +14,8 @@ from testbeam.pytest_plugin.fixtures import own_prefix
 from testbeam.pytest_plugin.keys import ATTACH
 
 if TYPE_CHECKING:
+    from testbeam.clients.livedata.address import LiveDataAddress
     from testbeam.clients.livedata.backend import DashboardBackend
-    from testbeam.clients.livedata.place import Place
     from testbeam.clients.livedata.processes import ServiceGroup
     from testbeam.kit.protocols import RunLike
 
@@ -56,22 +56,22 @@ def livedata_broker(request: pytest.FixtureRequest, pytestconfig: pytest.Config)
 
 
 @pytest.fixture
-def livedata_place(livedata_broker: "RunLike", request: pytest.FixtureRequest) -> "Iterator[Place]":
+def livedata_address(livedata_broker: "RunLike", request: pytest.FixtureRequest) -> "Iterator[LiveDataAddress]":
     """Make the topics of this test's own instrument; backends and services of the test go there unless they are told another place."""
-    from testbeam.clients.livedata.place import Place, using
+    from testbeam.clients.livedata.address import LiveDataAddress, using
     from testbeam.clients.livedata.processes import topics_of
 
     handle: Any = livedata_broker["broker"]
     prefix = own_prefix(request.node.name)
     handle.create_topics(dict.fromkeys(topics_of(instrument_of(request), prefix), 1))
-    with using(Place(bootstrap=handle.bootstrap, prefix=prefix)) as place:
+    with using(LiveDataAddress(bootstrap=handle.bootstrap, prefix=prefix)) as place:
         yield place
 
 
 @pytest.fixture
-def dashboard_backend(livedata_place: "Place", request: pytest.FixtureRequest) -> "Iterator[DashboardBackend]":
+def dashboard_backend(livedata_address: "LiveDataAddress", request: pytest.FixtureRequest) -> "Iterator[DashboardBackend]":
     """Give a backend of the test's instrument."""
-    del livedata_place
+    del livedata_address
     from testbeam.clients.livedata.backend import DashboardBackend
 
     with DashboardBackend(instrument_of(request)) as backend:
@@ -79,23 +79,23 @@ def dashboard_backend(livedata_place: "Place", request: pytest.FixtureRequest) -
 
 
 @pytest.fixture
-def monitor_services(livedata_place: "Place", request: pytest.FixtureRequest) -> "Iterator[ServiceGroup]":
+def monitor_services(livedata_address: "LiveDataAddress", request: pytest.FixtureRequest) -> "Iterator[ServiceGroup]":
     """Run fake_monitors and monitor_data."""
-    del livedata_place
+    del livedata_address
     yield from create_service_group(request, _GROUPS["monitor"])
 
 
 @pytest.fixture
-def detector_services(livedata_place: "Place", request: pytest.FixtureRequest) -> "Iterator[ServiceGroup]":
+def detector_services(livedata_address: "LiveDataAddress", request: pytest.FixtureRequest) -> "Iterator[ServiceGroup]":
     """Run fake_detectors and detector_data."""
-    del livedata_place
+    del livedata_address
     yield from create_service_group(request, _GROUPS["detector"])
 
 
 @pytest.fixture
-def reduction_services(livedata_place: "Place", request: pytest.FixtureRequest) -> "Iterator[ServiceGroup]":
+def reduction_services(livedata_address: "LiveDataAddress", request: pytest.FixtureRequest) -> "Iterator[ServiceGroup]":
     """Run all fakes and data_reduction."""
-    del livedata_place
+    del livedata_address
     yield from create_service_group(request, _GROUPS["reduction"])
 
 

@@ -23,7 +23,7 @@ NAMES = {
         forwarder ioc livedata load pva_server reference replaced
     """,
     "testbeam.clients.livedata": """
-        DashboardBackend DataKey DataService JobId JobService LiveResult Place ResultKey ServiceGroup ServiceProcess WaitTimeout
+        DashboardBackend DataKey DataService JobId JobService LiveDataAddress LiveResult ResultKey ServiceGroup ServiceProcess WaitTimeout
         WorkflowController WorkflowId collect_updates using wait_for_backend_condition wait_for_condition wait_for_data
         wait_for_job_data wait_for_job_status
     """,

@@ -4,14 +4,14 @@ from testbeam._lazy import attach
 
 TYPE_CHECKING = False  # as typing's, which would be 8 ms of every start
 if TYPE_CHECKING:
+    from testbeam.clients.livedata.address import LiveDataAddress as LiveDataAddress
+    from testbeam.clients.livedata.address import using as using
     from testbeam.clients.livedata.backend import DashboardBackend as DashboardBackend
     from testbeam.clients.livedata.backend import JobService as JobService
     from testbeam.clients.livedata.backend import WorkflowController as WorkflowController
     from testbeam.clients.livedata.data import DataService as DataService
     from testbeam.clients.livedata.data import LiveResult as LiveResult
     from testbeam.clients.livedata.data import collect_updates as collect_updates
-    from testbeam.clients.livedata.place import Place as Place
-    from testbeam.clients.livedata.place import using as using
     from testbeam.clients.livedata.processes import ServiceGroup as ServiceGroup
     from testbeam.clients.livedata.processes import ServiceProcess as ServiceProcess
     from testbeam.clients.livedata.waiting import wait_for_backend_condition as wait_for_backend_condition
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "testbeam.clients.livedata.backend": ("DashboardBackend", "JobService", "WorkflowController"),
     "testbeam.clients.livedata.data": ("DataService", "LiveResult", "collect_updates"),
-    "testbeam.clients.livedata.place": ("Place", "using"),
+    "testbeam.clients.livedata.address": ("LiveDataAddress", "using"),
     "testbeam.clients.livedata.processes": ("ServiceGroup", "ServiceProcess"),
     "testbeam.clients.livedata.waiting": (
         "wait_for_backend_condition",

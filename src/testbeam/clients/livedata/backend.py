@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import numpy as np
 
+from testbeam.clients.livedata.address import current
 from testbeam.clients.livedata.data import DataService, result_of
-from testbeam.clients.livedata.place import current
 from testbeam.errors import JobRefused, StackError, TransportError, WaitTimeout, WireError
 from testbeam.instruments.loader import load
 from testbeam.instruments.topics import InstrumentTopics

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from testbeam.clients.livedata.place import current
+from testbeam.clients.livedata.address import current
 from testbeam.errors import StackError
 from testbeam.instruments.loader import load
 from testbeam.instruments.topics import InstrumentTopics

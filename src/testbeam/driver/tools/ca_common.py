@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from testbeam.errors import PvMissing, TestbeamError
+from testbeam.model.time import NS_PER_S
 from testbeam.transport.ca.channel import CaChannel
 from testbeam.transport.ca.client import CaClient
 from testbeam.transport.epics_environment import CA_PORT
@@ -134,7 +135,7 @@ def stamp(value: DbrValue) -> str:
     """Return a value's time."""
     if not value.timestamp_ns:
         return "<undefined>"
-    seconds, nanoseconds = divmod(value.timestamp_ns, 1_000_000_000)
+    seconds, nanoseconds = divmod(value.timestamp_ns, NS_PER_S)
     return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(seconds))}.{nanoseconds // 1000:06d}"
 
 

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from testbeam.driver.tools.ca_common import SEVERITIES
+from testbeam.model.time import NS_PER_MS
 from testbeam.transport.pva.p4p_import import without_setuptools
 
 STATUSES = ("NO_STATUS", "DEVICE", "DRIVER", "RECORD", "DB", "CONF", "UNDEFINED", "CLIENT")
@@ -92,7 +93,7 @@ def stamp(value: Any) -> str:
     if not seconds:
         return "<undefined>             " if seconds is not None else ""
     nanoseconds = int(_field(value, "timeStamp.nanoseconds") or 0)
-    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(seconds))}.{nanoseconds // 1_000_000:03d} "
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(seconds))}.{nanoseconds // NS_PER_MS:03d} "
 
 
 def _field(value: Any, path: str) -> Any:

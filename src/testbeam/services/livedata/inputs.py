@@ -16,7 +16,7 @@ from testbeam.errors import WireError
 from testbeam.model.arrays import AreaImage, LabelledArray
 from testbeam.model.columns import EventColumns
 from testbeam.model.samples import LogValue
-from testbeam.model.time import NS_PER_MS
+from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.services.livedata.workflows.seam import Data, EventData, LogSample
 from testbeam.wire.flatbuffers.registry import DECODERS
 from testbeam.wire.flatbuffers.schemas.columns_ev44 import decode_ev44_columns
@@ -25,7 +25,7 @@ MALFORMED = "malformed"
 UNKNOWN_SCHEMA = "unknown schema"
 UNKNOWN_UNIT = "reference_time in an unknown unit"
 IGNORED = frozenset((b"al00", b"ep01"))  # alarms and connections lie beside the values of PVs
-_NS_PER = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": NS_PER_MS, "s": 1_000_000_000}
+_NS_PER = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": NS_PER_MS, "s": NS_PER_S}
 
 Add = Callable[[int, int], Data]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from testbeam.clients.control import Client
 from testbeam.model.samples import Alarm, LogValue
+from testbeam.model.time import NS_PER_S
 from testbeam.wire.flatbuffers import registry
 
 TOPIC = "test_smoke_nicos_devices"
@@ -30,7 +31,7 @@ def test_a_move_is_on_the_topic(client: Client, shared_run: Any) -> None:
     client.maw(client.dev("SmokeBasicMoveable"), 8.25)
 
     sent = wait_for_value(shared_run, "smokebasicmoveable", 8.25)
-    assert abs(sent.timestamp_ns / 1e9 - time.time()) < 60
+    assert abs(sent.timestamp_ns / NS_PER_S - time.time()) < 60
 
 
 def test_states_are_on_the_topic(client: Client, shared_run: Any) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from testbeam.clients.file_writer import FileWriterClient, Job
 from testbeam.clients.topics import TopicHandle
 from testbeam.model.samples import Alarm, Events, LogValue, Severity
+from testbeam.model.time import NS_PER_MS
 from testbeam.nexus import compose
 from testbeam.stacks.roles.broker.declaration import BrokerHandle
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle
@@ -26,17 +27,17 @@ SPEED, PANEL = "TB:SPEED", "panel"
 
 def now_ms() -> int:
     """Return the time in ms since 1970."""
-    return time.time_ns() // 1_000_000
+    return time.time_ns() // NS_PER_MS
 
 
 def log(time_ms: int, value: float = 1.5, source: str = SPEED) -> LogValue:
     """Return a value of a log."""
-    return LogValue(source_name=source, value=np.float64(value), timestamp_ns=time_ms * 1_000_000)
+    return LogValue(source_name=source, value=np.float64(value), timestamp_ns=time_ms * NS_PER_MS)
 
 
 def alarm(time_ms: int, message: str = "HIHI", source: str = SPEED) -> Alarm:
     """Return an alarm."""
-    return Alarm(source_name=source, timestamp_ns=time_ms * 1_000_000, severity=Severity.MAJOR, message=message)
+    return Alarm(source_name=source, timestamp_ns=time_ms * NS_PER_MS, severity=Severity.MAJOR, message=message)
 
 
 def events(time_ms: int, offsets: Sequence[int], source: str = PANEL) -> Events:
@@ -44,7 +45,7 @@ def events(time_ms: int, offsets: Sequence[int], source: str = PANEL) -> Events:
     return Events(
         source_name=source,
         message_id=1,
-        reference_time_ns=np.array([time_ms * 1_000_000], np.int64),
+        reference_time_ns=np.array([time_ms * NS_PER_MS], np.int64),
         reference_time_index=np.zeros(1, np.int32),
         time_of_flight_ns=np.array(offsets, np.int32),
         pixel_id=np.array(offsets, np.int32) + 1,
@@ -107,7 +108,7 @@ class Writing:
         """Send values; Kafka's time of a message is its payload time, as where a producer sends at once."""
         for value in values:
             time_ns = value.reference_time_ns[0] if isinstance(value, Events) else value.timestamp_ns
-            (topic or self.data).produce(value, timestamp_ms=int(time_ns) // 1_000_000)
+            (topic or self.data).produce(value, timestamp_ms=int(time_ns) // NS_PER_MS)
 
     def said(self, topic: TopicHandle | None = None) -> list[Any]:
         """Return what is on the control topic (or another), oldest first."""
@@ -142,7 +143,7 @@ def read(entry: h5py.Group, *paths: str) -> list[list[Any]]:
 
 def ns(*times_ms: int) -> list[int]:
     """Return times in ns."""
-    return [time_ms * 1_000_000 for time_ms in times_ms]
+    return [time_ms * NS_PER_MS for time_ms in times_ms]
 
 
 def status_of(record: Any) -> dict[str, Any]:

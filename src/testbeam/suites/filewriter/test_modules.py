@@ -7,6 +7,7 @@ import numpy as np
 from testbeam.clients.file_writer import Job
 from testbeam.model.arrays import AreaImage, LabelledArray, Variable
 from testbeam.model.samples import ConnectionChange, ConnectionState, SampleSeries, TimeSeries
+from testbeam.model.time import NS_PER_MS
 from testbeam.suites.filewriter.jobs import SPEED, Writing, alarm, entry_of, log, now_ms, ns, read
 
 
@@ -20,7 +21,7 @@ def written(writing: Writing, module: str, *values: Any, **config: Any) -> Job:
 
 def test_alarms_and_connection_states_lie_beside_their_values(writing: Writing) -> None:
     t = now_ms() - 8_000
-    change = ConnectionChange(source_name=SPEED, timestamp_ns=t * 1_000_000, state=ConnectionState.CONNECTED, service_id="f")
+    change = ConnectionChange(source_name=SPEED, timestamp_ns=t * NS_PER_MS, state=ConnectionState.CONNECTED, service_id="f")
     job = written(writing, "f144", log(t), alarm(t, ""), change)
 
     with entry_of(job) as entry:
@@ -32,7 +33,7 @@ def test_alarms_and_connection_states_lie_beside_their_values(writing: Writing) 
 def test_an_image_of_an_area_detector(writing: Writing) -> None:
     t = now_ms() - 8_000
     images = [
-        AreaImage(source_name=SPEED, unique_id=i, timestamp_ns=(t + i) * 1_000_000, data=np.full((2, 3), i, np.uint16)) for i in range(3)
+        AreaImage(source_name=SPEED, unique_id=i, timestamp_ns=(t + i) * NS_PER_MS, data=np.full((2, 3), i, np.uint16)) for i in range(3)
     ]
     job = written(writing, "ad00", *images, array_size=[2, 3], dtype="uint16")
 
@@ -44,7 +45,7 @@ def test_an_image_of_an_area_detector(writing: Writing) -> None:
 def test_a_labelled_array(writing: Writing) -> None:
     t = now_ms() - 8_000
     signal = Variable(name="signal", data=np.arange(3, dtype=np.int32), axes=("x",), unit="counts")
-    array = LabelledArray(source_name=SPEED, timestamp_ns=t * 1_000_000, variables=(signal,))
+    array = LabelledArray(source_name=SPEED, timestamp_ns=t * NS_PER_MS, variables=(signal,))
     variables = [{"name": "signal", "data_type": "int32", "shape": [3], "axes": ["x"], "unit": "counts"}]
     constants = [{"name": "x", "data_type": "float64", "data": [0.5, 1.5, 2.5]}]
     job = written(writing, "da00", array, variables=variables, constants=constants)
@@ -59,7 +60,7 @@ def test_samples_taken_fast(writing: Writing) -> None:
     series = SampleSeries(
         source_name=SPEED,
         channel=0,
-        timestamp_ns=t * 1_000_000,
+        timestamp_ns=t * NS_PER_MS,
         time_delta_ns=1_000_000.0,
         message_counter=1,
         values=np.array([5, 6, 7], np.int64),

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.report.charts.lines import Curve
 from testbeam.suites.first_light.plan import PVS
 
@@ -35,7 +36,7 @@ def spectra(file: Path) -> list[Curve]:
     """Return counts over time of flight in ms, of the panel and of the monitor."""
     edges = np.linspace(0, _FRAME_MS, _BINS + 1)
     with h5py.File(file, "r") as nexus:
-        times = {name: nexus[f"{path}/event_time_offset"][:] / 1e6 for name, path in (("panel", PANEL), ("monitor", MONITOR))}
+        times = {name: nexus[f"{path}/event_time_offset"][:] / NS_PER_MS for name, path in (("panel", PANEL), ("monitor", MONITOR))}
     return [Curve(name=name, x=edges[:-1].tolist(), y=np.histogram(tof, edges)[0].tolist()) for name, tof in times.items()]
 
 
@@ -45,6 +46,6 @@ def traces(file: Path) -> Iterator[tuple[str, str, Curve]]:
         groups = {pv.name: nexus[f"entry/parameters/{pv.name.lower().replace('-', '_')}"] for pv in PVS}
         zero_ns = min((int(g["time"][0]) for g in groups.values() if g["time"].size), default=0)
         for name, group in groups.items():
-            seconds = (group["time"][:].astype(np.int64) - zero_ns) / 1e9
+            seconds = (group["time"][:].astype(np.int64) - zero_ns) / NS_PER_S
             unit = group["value"].attrs.get("units", "")
             yield name, str(unit), Curve(name=name, x=seconds.tolist(), y=group["value"][:].tolist(), steps=True)

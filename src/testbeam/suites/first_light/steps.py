@@ -8,6 +8,7 @@ from pathlib import Path
 from testbeam.clients.topics import TopicHandle
 from testbeam.clients.waiting import wait_for_condition
 from testbeam.kit.run import Run
+from testbeam.model.time import NS_PER_MS
 from testbeam.stacks.roles.broker.declaration import BrokerHandle
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle
 from testbeam.stacks.roles.forwarder.declaration import ForwarderHandle
@@ -32,7 +33,7 @@ class Steps:
         self._forward()
         writer = self.run.service("filewriter", FileWriterHandle)
         first_pulse = self._topic(self.plan.topics.detector).count()
-        start_ms, stop_ms = self.plan.window_ms(time.time_ns() // 1_000_000)
+        start_ms, stop_ms = self.plan.window_ms(time.time_ns() // NS_PER_MS)
         self.live.start(start_ms, stop_ms)
         job = writer.client.start(
             self.plan.nexus_structure(),

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
+from testbeam.model.time import NS_PER_S
 from testbeam.report.charts.lines import Curve, lines
 from testbeam.report.page import Page, Section, render
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
@@ -145,7 +146,7 @@ def _try(run: Run, plan: Plan, rate: float, *, is_ours: bool) -> Trial:
 
 def _seen(result: Result) -> tuple[float, float, float]:
     start_ns, end_ns = result.span_ns
-    return time.time() - end_ns / 1e9, float(result.values), (end_ns - start_ns) / 1e9
+    return time.time() - end_ns / NS_PER_S, float(result.values), (end_ns - start_ns) / NS_PER_S
 
 
 def _trial(plan: Plan, rate: float, sent: int, due: int, seen: list[tuple[float, float, float]]) -> Trial:

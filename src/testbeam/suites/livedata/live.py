@@ -13,10 +13,10 @@ from testbeam.instruments.topics import InstrumentTopics
 from testbeam.model.arrays import LabelledArray, Variable
 from testbeam.model.live import ResultKey
 from testbeam.model.samples import Events, LogValue
+from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.wire.livedata_messages import decode_result_key
 
-S = 1_000_000_000
-MS = 1_000_000
+S, MS = NS_PER_S, NS_PER_MS
 PULSE_NS = 71_428_571
 ANSWER_S = 10.0
 RESULT_S = 15.0

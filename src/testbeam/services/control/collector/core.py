@@ -13,12 +13,12 @@ import numpy as np
 
 from testbeam.errors import WireError
 from testbeam.model.samples import Alarm, LogValue, Severity
+from testbeam.model.time import NS_PER_S
 from testbeam.services.control.devices.status import State
 from testbeam.transport.nicos.cache import CacheValue
 from testbeam.wire.flatbuffers.schemas.alarm_al00 import encode_al00
 from testbeam.wire.flatbuffers.schemas.log_value_f144 import encode_f144
 
-_NS = 1_000_000_000
 _SEVERITIES = {State.WARN: Severity.MINOR, State.ERROR: Severity.MAJOR}
 Message = tuple[bytes, bytes]  # key, payload
 
@@ -64,7 +64,7 @@ class Core:
         else:
             self._drop(f"not a number: {type(plain).__name__}")
             return None
-        payload = encode_f144(LogValue(source_name=device, value=number, timestamp_ns=round(value.time_s * _NS)))
+        payload = encode_f144(LogValue(source_name=device, value=number, timestamp_ns=round(value.time_s * NS_PER_S)))
         self.values[device] = payload
         return payload
 
@@ -74,7 +74,7 @@ class Core:
         known = self.alarms.get(device)
         if known is not None and known[:2] == (severity, str(text)):
             return None
-        payload = encode_al00(Alarm(source_name=device, timestamp_ns=round(value.time_s * _NS), severity=severity, message=str(text)))
+        payload = encode_al00(Alarm(source_name=device, timestamp_ns=round(value.time_s * NS_PER_S), severity=severity, message=str(text)))
         self.alarms[device] = severity, str(text), payload
         return payload
 

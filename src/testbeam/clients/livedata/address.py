@@ -1,4 +1,4 @@
-"""Place: on which Kafka and under which prefix of topics live data is looked for where a test does not say."""
+"""Address of live data: on which Kafka and under which prefix of topics live data is looked for where a test does not say."""
 
 import os
 from collections.abc import Iterator
@@ -11,18 +11,18 @@ ENVIRONMENT = "KAFKA_BOOTSTRAP_SERVERS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class LiveDataAddress:
     """A Kafka, and what topics begin with ("": as the instrument says)."""
 
     bootstrap: str
     prefix: str = ""
 
 
-_CURRENT: list[Place] = []
+_CURRENT: list[LiveDataAddress] = []
 
 
-def current() -> Place:
-    """Return the place in use: the innermost of `using`, else the Kafka that the environment names.
+def current() -> LiveDataAddress:
+    """Return the address in use: the innermost of `using`, else the Kafka that the environment names.
 
     Raises:
         SettingsError: neither is there.
@@ -33,14 +33,14 @@ def current() -> Place:
     if not bootstrap:
         ways = f"bootstrap=HOST:PORT, set {ENVIRONMENT}, or ask for the fixture dashboard_backend, which has a Kafka of its own"
         raise SettingsError("bootstrap", bootstrap, ways)
-    return Place(bootstrap=bootstrap)
+    return LiveDataAddress(bootstrap=bootstrap)
 
 
 @contextmanager
-def using(place: Place) -> Iterator[Place]:
-    """Look for live data at this place within the block."""
-    _CURRENT.append(place)
+def using(address: LiveDataAddress) -> Iterator[LiveDataAddress]:
+    """Look for live data at this address within the block."""
+    _CURRENT.append(address)
     try:
-        yield place
+        yield address
     finally:
-        _CURRENT.remove(place)
+        _CURRENT.remove(address)
