@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,7 +28,8 @@ def doctor(
         Path | None, typer.Option("--json", help="Write the findings to this file, for programs; - is standard output.")
     ] = None,
     remove_leftovers: Annotated[
-        bool, typer.Option("--remove-leftovers", help="Remove the containers of runs that are over, and examine nothing.")
+        bool,
+        typer.Option("--remove-leftovers", help="Remove the temporary folders and containers of runs that are over, and examine nothing."),
     ] = False,
 ) -> None:
     """Examine this machine; ends with code 1 where the reference stack can't run.
@@ -107,6 +109,8 @@ def _table(examined: "tuple[Examined, ...]") -> "RenderableType":
 
 
 def _remove_leftovers() -> None:
+    from testbeam.doctor import leftover_folders
     from testbeam.doctor.processes import remove_leftovers
 
+    print(f"{leftover_folders.remove(Path(gettempdir()))} folders of runs that are over were removed")
     print(f"{remove_leftovers()} containers of runs that are over were removed")

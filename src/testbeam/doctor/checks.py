@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from testbeam.doctor import installed, machine, network, processes
+from testbeam.doctor import installed, leftover_folders, machine, network, processes
 from testbeam.doctor.examination import Check
 
 _INSTALLED, _MACHINE, _NETWORK, _PROCESSES, _BESIDES = "Installed", "Machine", "Network", "Processes", "Besides"
@@ -29,4 +29,5 @@ CHECKS = (
     Check(group=_PROCESSES, name="no orphans", look=processes.look_at_processes),
     Check(group=_PROCESSES, name="stacks of hung services", look=processes.look_at_tracing),
     Check(group=_BESIDES, name="container engine", look=processes.look_at_containers, timeout_s=12.0),
+    Check(group=_BESIDES, name="leftover folders", look=leftover_folders.look),
 )

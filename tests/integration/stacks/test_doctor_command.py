@@ -1,5 +1,6 @@
 """`testbeam doctor` on this machine, and on one that lacks nearly everything."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -42,15 +43,27 @@ def test_what_is_lacking_is_named_with_its_remedy_and_ends_with_code_1() -> None
     assert "–  private networks" in done.stdout
 
 
-def test_leftovers_are_removed_on_request_alone(engine: Engine) -> None:
-    done = doctor("--remove-leftovers")
+def test_leftovers_are_removed_on_request_alone(engine: Engine, tmp_path: Path) -> None:
+    done = doctor("--remove-leftovers", TMPDIR=str(tmp_path))
 
-    assert (done.returncode, done.stdout) == (0, "0 containers of runs that are over were removed\n")
+    assert done.returncode == 0
+    assert "0 containers of runs that are over were removed\n" in done.stdout
     assert engine.containers() == []
 
 
-def test_without_an_engine_there_is_nobody_to_ask_for_leftovers() -> None:
-    done = doctor("--remove-leftovers", TESTBEAM_CONTAINER_ENGINE="/no/engine")
+def test_folders_of_runs_that_are_over_are_removed_without_an_engine(tmp_path: Path) -> None:
+    parent = tmp_path / "of runs"
+    for name in ("testbeam-over", "testbeam-lives", "testbeam-no-run", "other"):
+        (parent / name / "log").mkdir(parents=True)
+    for name in ("testbeam-over", "testbeam-lives", "other"):
+        (parent / name / "events.jsonl").touch()
+    fd = os.open(parent / "testbeam-lives", os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        done = doctor("--remove-leftovers", TMPDIR=str(parent), TESTBEAM_CONTAINER_ENGINE="/no/engine")
+    finally:
+        os.close(fd)
 
-    assert done.returncode == 3
-    assert "no container engine answers" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "1 folders of runs that are over were removed" in done.stdout
+    assert sorted(entry.name for entry in parent.iterdir()) == ["other", "testbeam-lives", "testbeam-no-run"]

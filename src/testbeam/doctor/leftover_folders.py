@@ -1,0 +1,73 @@
+"""Temporary folders of runs that are over: of killed ones, and those kept for a reader after a start that failed."""
+
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from testbeam.doctor.examination import Finding, good
+
+_JOURNAL = "events.jsonl"  # what every run has in its folder
+
+
+def find(parent: Path) -> tuple[Path, ...]:
+    """Return this user's folders of runs that are over; every run holds its folder's lock while it lives."""
+    found = []
+    for folder in sorted(parent.glob("testbeam-*")):
+        with _unlocked(folder) as is_over:
+            if is_over:
+                found.append(folder)
+    return tuple(found)
+
+
+def remove(parent: Path) -> int:
+    """Remove them; return how many there were."""
+    count = 0
+    for folder in find(parent):
+        with _unlocked(folder) as is_over:  # a second look: nobody may have taken it up meanwhile
+            if is_over:
+                shutil.rmtree(folder, ignore_errors=True)
+                count += not folder.exists()
+    return count
+
+
+def look() -> Finding:
+    """Say how many there are in the folder for temporary files."""
+    parent = Path(tempfile.gettempdir())
+    left = find(parent)
+    if not left:
+        return good(f"none in {parent}")
+    return good(f"{len(left)} of runs that are over in {parent}; remove them: testbeam doctor --remove-leftovers")
+
+
+@contextmanager
+def _unlocked(folder: Path) -> Iterator[bool]:
+    """Tell whether it is a run's, ours, and nobody's now; it is locked until the end of the block."""
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:  # somebody else's, a link, or gone
+        yield False
+        return
+    try:
+        yield os.fstat(fd).st_uid == os.getuid() and _has_journal(fd) and _lock(fd)
+    finally:
+        os.close(fd)
+
+
+def _has_journal(fd: int) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(_JOURNAL, dir_fd=fd, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def _lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
