@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from testbeam.model.agreed import CLOCK_FILE
 from testbeam.model.time import NS_PER_MS
 
-CLOCK_FILE = "TESTBEAM_CLOCK_FILE"
 _SIZE = 8
 
 

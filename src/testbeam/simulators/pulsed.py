@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from testbeam.errors import SettingsError
 from testbeam.instruments.loader import Instrument, load
+from testbeam.model.agreed import PULSES_BEGIN
 from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.runtime import clock
 from testbeam.runtime.settings import ProgramSettings, option
 from testbeam.simulators.event_source.outlet import Outlet
 from testbeam.simulators.event_source.pulses import Pulses, exact_rate
-from testbeam.simulators.event_source.service import READY, wait_for_topics
+from testbeam.simulators.event_source.service import wait_for_topics
 from testbeam.transport.kafka.client import Kafka
 from testbeam.transport.listening import wait_for_broker
 
@@ -61,7 +62,7 @@ def send_pulses(settings: PulsedSettings, topics: list[str], make: Make, log: lo
     wait_for_broker(kafka, stop, log, within_s=settings.topic_timeout)
     wait_for_topics(kafka, topics, settings.topic_timeout, stop)
     outlet = Outlet(kafka.producer(queue_buffering_max_kbytes=131072, enable_idempotence=False, linger_ms=2), stop, log)
-    log.info(READY)
+    log.info(PULSES_BEGIN)
     try:
         _Loop(settings, make, outlet, log).run(stop)
     finally:

@@ -11,7 +11,6 @@ from testbeam.simulators.event_source.core import Beam
 from testbeam.simulators.event_source.geometry import shipped
 from testbeam.simulators.event_source.pulses import Pulses
 from testbeam.simulators.event_source.settings import EventSourceSettings
-from testbeam.stacks.roles.event_source import declaration as role
 from testbeam.wire.flatbuffers.schemas.events_ev44 import decode_ev44, encode_ev44
 
 GEOMETRY = shipped()
@@ -118,7 +117,3 @@ def test_a_rate_that_can_not_be_is_refused(rate: float) -> None:
 def test_a_seed_that_can_not_be_is_refused(seed: int) -> None:
     with pytest.raises(SettingsError, match="--seed"):
         service.check(EventSourceSettings(bootstrap="127.0.0.1:9092", seed=seed))
-
-
-def test_the_role_waits_for_the_very_words_that_the_program_says() -> None:
-    assert role.READY == service.READY

@@ -16,10 +16,11 @@ from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.run import Run
 from testbeam.kit.spec import Service
 from testbeam.kit.stack import Stack
+from testbeam.model.agreed import LIVEDATA_READY, PULSES_BEGIN
 
 WORKERS = ("monitor_data", "detector_data", "data_reduction", "timeseries")
 FAKES = ("fake_monitors", "fake_detectors", "fake_logdata")
-_READY = {"worker": "ready: commands and data are read from now on", "fake": "Kafka has the topics, pulses begin"}
+_READY = {"worker": LIVEDATA_READY, "fake": PULSES_BEGIN}
 _OURS = ("mode", "num_monitors", "rate", "seed", "pulses", "start_time", "events_per_pulse", "stay", "as_fast_as_possible")
 _IGNORED = ("dev", "log_json_file", "no_stdout_log", "nexus_file")
 

@@ -13,9 +13,9 @@ from testbeam.errors import StackError
 from testbeam.kit import guard
 from testbeam.kit.faults.fault import Fault
 from testbeam.kit.protocols import HandleLike
+from testbeam.model.agreed import CLOCK_FILE
 from testbeam.model.time import NS_PER_S
 
-CLOCK_FILE = "TESTBEAM_CLOCK_FILE"
 LONGEST_S = 100 * 365.25 * 86400
 
 

@@ -15,13 +15,14 @@ from confluent_kafka import KafkaError, KafkaException
 from testbeam.errors import SettingsError, TransportError, WireError
 from testbeam.instruments.loader import Instrument, load
 from testbeam.instruments.topics import InstrumentTopics
+from testbeam.model.agreed import LIVEDATA_READY
 from testbeam.model.live import ServiceState, StartJob, WorkerStatus
 from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.runtime import clock
 from testbeam.runtime.heartbeat import Heartbeat
 from testbeam.services.livedata.answers import TAKE_OVER_S
 from testbeam.services.livedata.keeping_up import KeepingUp
-from testbeam.services.livedata.settings import PROG, READY, SERVICES, LivedataSettings
+from testbeam.services.livedata.settings import PROG, SERVICES, LivedataSettings
 from testbeam.transport.kafka.client import Kafka
 from testbeam.transport.listening import wait_for_broker
 from testbeam.wire.livedata_messages import decode_command, encode_job_status, encode_worker_status, job_service_id, worker_service_id
@@ -152,7 +153,7 @@ class Service:
         self._reading.begin(topics, stop, self.settings.topic_timeout)
         self._beat(ServiceState.STARTING)
         self._auto_start()
-        log.info(READY)
+        log.info(LIVEDATA_READY)
         log.info("%s %s: worker %s reads %s", self.instrument.name, ", ".join(self.services), self.worker_id, ", ".join(sorted(topics)))
         if self.settings.ready_file is not None:
             self.settings.ready_file.write_text(f"{os.getpid()}")

@@ -6,7 +6,6 @@ from pathlib import Path
 from testbeam.runtime.settings import ProgramSettings, option
 
 PROG = "livedata"
-READY = "ready: commands and data are read from now on"
 SERVICES = ("monitor_data", "detector_data", "data_reduction", "timeseries")
 
 

@@ -5,6 +5,7 @@ import threading
 import time
 
 from testbeam.errors import SettingsError, TransportError
+from testbeam.model.agreed import PULSES_BEGIN
 from testbeam.simulators.event_source.outlet import Outlet
 from testbeam.simulators.event_source.pulses import exact_rate
 from testbeam.simulators.event_source.settings import EventSourceSettings
@@ -13,7 +14,6 @@ from testbeam.transport.listening import wait_for_broker
 
 log = logging.getLogger("event-source")
 
-READY = "Kafka has the topics, pulses begin"
 _WAIT_AGAIN_S = 0.02
 
 
@@ -26,7 +26,7 @@ def serve(settings: EventSourceSettings, stop: threading.Event) -> None:
         kafka, [t for t in (settings.detector_topic, settings.monitor_topic, settings.status_topic) if t], settings.topic_timeout, stop
     )
     outlet = Outlet(kafka.producer(queue_buffering_max_kbytes=65536), stop, log)
-    log.info(READY)  # an idempotent producer takes half a second more for its first message, which waits in its queue meanwhile
+    log.info(PULSES_BEGIN)  # an idempotent producer takes half a second more for its first message, which waits in its queue meanwhile
     from testbeam.simulators.event_source.source import EventSource  # loads numpy: after the wait, for which it is not needed
 
     try:

@@ -1,12 +1,10 @@
 """Event source as part of a stack: seeded neutron events on the detector's and the monitor's topic."""
 
-from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.spec import Service
+from testbeam.model.agreed import CLOCK_FILE, PULSES_BEGIN
 from testbeam.nexus.demo_instrument import DETECTOR_SOURCE, MONITOR_SOURCE
 from testbeam.stacks import kafka_clients
-
-READY = "Kafka has the topics, pulses begin"  # what the program says of it in its log
 
 
 def event_source(
@@ -61,6 +59,6 @@ def event_source(
         ),
         needs=(broker,),
         env={CLOCK_FILE: "${dir}/clock"} | kafka_clients.environment(broker),
-        ready=LogLine(READY),
+        ready=LogLine(PULSES_BEGIN),
         options={"brokers": f"${{{broker}.kafka}}", "detector_topic": detector_topic, "topics": topics},
     )

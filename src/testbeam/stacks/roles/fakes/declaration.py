@@ -3,12 +3,10 @@
 from typing import Any
 
 from testbeam.errors import StackError
-from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.spec import Service
+from testbeam.model.agreed import CLOCK_FILE, PULSES_BEGIN
 from testbeam.stacks import kafka_clients
-
-READY = "Kafka has the topics, pulses begin"  # what the programs say of it in their logs
 
 
 def fake_monitors(
@@ -78,7 +76,7 @@ def _fake(
         command=("${python}", "-m", f"testbeam.simulators.{role}", *(f"--{key}={value}" for key, value in words.items()), "--stay", *flags),
         needs=(broker,),
         env={CLOCK_FILE: "${dir}/clock"} | kafka_clients.environment(broker),
-        ready=LogLine(READY),
+        ready=LogLine(PULSES_BEGIN),
         options={"brokers": f"${{{broker}.kafka}}", "topics": tuple(topics.values())},
     )
 

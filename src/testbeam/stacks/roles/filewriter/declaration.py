@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import StackError
-from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.handle import Handle
 from testbeam.kit.spec import Service
+from testbeam.model.agreed import CLOCK_FILE
 from testbeam.stacks import kafka_clients
 from testbeam.stacks.probes.idle_status import IdleStatus
 

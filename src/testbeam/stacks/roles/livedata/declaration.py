@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from testbeam.errors import StackError
 from testbeam.instruments.loader import load
 from testbeam.instruments.topics import InstrumentTopics
-from testbeam.kit.faults.clock import CLOCK_FILE
 from testbeam.kit.handle import Handle
 from testbeam.kit.spec import Port, Service
+from testbeam.model.agreed import CLOCK_FILE
 from testbeam.stacks import kafka_clients
 from testbeam.stacks.probes.idle_status import IdleStatus
 from testbeam.wire.kafka.requests import TopicSpec
