@@ -38,6 +38,7 @@ CASES = {
     "no table": ("services.a = 3", r"services\.a: 3 is a whole number; give a table, \[services\.a\]"),
     "services as a list": ("services = []", r"services: \[\] is a list; give tables"),
     "an unknown probe": (A + 'ready = {probe = "prt"}', r"services\.a\.ready\.probe: 'prt' is no probe; did you mean port\?"),
+    "a pattern that is none": (A + 'ready = {probe = "log", pattern = "("}', r"services\.a\.ready: log probe .* is no regular expression"),
     "no probe": (A + 'ready = {port = "x"}', r"services\.a\.ready: the key probe is missing; .* process, port, http"),
     "an unknown key of a probe": (A + 'ready = {probe = "http", ul = "x"}', r"services\.a\.ready\.ul: .* did you mean url\?"),
     "a missing key of a probe": (A + 'ready = {probe = "http"}', r"services\.a\.ready: url is missing; give text in quotes"),

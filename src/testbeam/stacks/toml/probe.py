@@ -14,7 +14,7 @@ from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.probes.process import ProcessAlive
 from testbeam.kit.spec import Probe
 from testbeam.stacks.toml.fitting import fit, kind, made
-from testbeam.stacks.toml.key import Key, Wrong, item
+from testbeam.stacks.toml.key import Key, Wrong, at, item
 
 
 def _kafka() -> type[Probe]:
@@ -72,5 +72,6 @@ def probe(value: Any, key: Key, here: Path) -> Probe:
     if name not in PROBES:
         raise Wrong((*key, "probe"), f"{name!r} is no probe; {template.near(name, PROBES)}")
     values = {word: one for word, one in value.items() if word != "probe"}
-    ready: Probe = made(PROBES[name](), values, key, here)
+    with at(key):  # a pattern that is none, or a count below 1
+        ready: Probe = made(PROBES[name](), values, key, here)
     return ready
