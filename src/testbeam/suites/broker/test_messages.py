@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from testbeam.model.time import NS_PER_MS
+
 MEBIBYTE = 1 << 20
 
 
 def test_a_message_arrives_byte_for_byte_with_its_key_and_time(topic: Any) -> None:
     data, payload = topic("data"), bytes(range(256))
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = time.time_ns() // NS_PER_MS
 
     data.produce(payload, key=b"\x00key\xff", timestamp_ms=now_ms)
 
@@ -49,7 +51,7 @@ def test_a_message_as_large_as_a_detector_image_is_taken(topic: Any, mebibytes: 
 
 
 def test_a_message_stamped_within_the_next_hour_is_taken(topic: Any) -> None:
-    data, ahead_ms = topic("data"), time.time_ns() // 1_000_000 + 3_500_000
+    data, ahead_ms = topic("data"), time.time_ns() // NS_PER_MS + 3_500_000
 
     data.produce(b"early", timestamp_ms=ahead_ms)
 
