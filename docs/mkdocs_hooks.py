@@ -42,10 +42,14 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Return a page whose links to files outside of docs/ lead to their copies on the site, and those to folders to their page."""
+    """Return a page whose links to files outside of docs/ lead to their copies on the site, those to folders to their page.
+
+    Sources are not on the site: they are named only.
+    """
     up = "../" * page.file.src_uri.count("/")
     for name, source in OUTSIDE.items():
         markdown = markdown.replace(f"](../{up}{source.name}", f"]({up}{name}")
+    markdown = re.sub(r"\[([^\]]+)\]\((?:\.\./)+(?:examples|src|tests)/([^)]+)\)", r"`\2`", markdown)  # not on the site
     return re.sub(r"\]\(((?!https?:)[\w./-]+/)\)", r"](\1README.md)", markdown)
 
 
