@@ -16,6 +16,7 @@ SCAN = """
 with nexusfile_open("smoke"):
     scan(SmokeBasicMoveable, [0, 5, 10], timer=0.5)
 """
+PV = "TEST:SMOKE:MOVE.RBV"
 STATES = "[job.get_state_string() for job in FileWriterStatus._jobs_in_order.values()]"
 
 
@@ -32,6 +33,7 @@ def main() -> int:
         moveable = client.dev("SmokeBasicMoveable")
         client.maw(moveable, 1)
         assert abs(client.read(moveable) - 1) < 0.05
+        wait_for_condition(lambda: PV in client.eval("list(KafkaForwarder.forwarded)"), within_s=30, what="the forwarder has the PV")
         client.execute(SCAN, timeout=120)
         wait_for_condition(lambda: client.eval(STATES) == ["WRITTEN"], within_s=30, what="the file is written")
         (file,) = Path(run.folder).rglob("data/**/*.hdf")
