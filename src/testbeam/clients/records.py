@@ -52,7 +52,7 @@ _LONGEST = 160
 _ABOUT_VALUES = ("al00", "ep01", "un00")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Record:
     """One message. `value` is decoded by its schema; where that can't be, it is None and `problem` says why."""
 
@@ -78,6 +78,9 @@ class Record:
     def __str__(self) -> str:
         what = _said(self.value) if self.problem == "" else f"{self.payload[:40]!r} ({self.problem})"
         return f"{what} (partition {self.partition}, offset {self.offset}, {self.timestamp_ms} ms)"
+
+    def __repr__(self) -> str:
+        return f"<Record of {self.topic}: {self}>"
 
 
 def record(message: "Message") -> Record:

@@ -105,6 +105,9 @@ class AttachedRun:
         finally:
             self.close()
 
+    def __repr__(self) -> str:
+        return f"<AttachedRun {self.id}: {', '.join(self)}>"
+
     def __getitem__(self, name: str) -> Handle:
         if name not in self._described:
             raise StackError(f"no service {name!r} in this run; {template.near(name, self._described)}")

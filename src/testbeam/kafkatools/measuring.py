@@ -49,7 +49,7 @@ class Lag:
     after: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Measurement:
     """What was seen of one topic in `seconds`; `measuring_cpu_s` is what looking itself cost this process."""
 
@@ -75,6 +75,9 @@ class Measurement:
     def load(self, name: str) -> Load:
         """Return what the part of this name used; raise KeyError for another."""
         return {load.name: load for load in self.loads}[name]
+
+    def __repr__(self) -> str:
+        return str(self)  # a prompt shows what print would
 
     def __str__(self) -> str:
         rate = f"{self.messages_per_s:.1f} messages/s, {self.bytes_per_s / 1e6:.3f} MB/s over {self.seconds:.1f} s"

@@ -63,6 +63,10 @@ class Run:
 
     # --- what a user sees ---
 
+    def __repr__(self) -> str:
+        states = (f"{name} {handle.state}" for name, handle in self._members.handles.items()) if self._members else ("not started",)
+        return f"<Run: {', '.join(states)}>"
+
     def __getitem__(self, name: str) -> Handle:
         if name not in self.members:
             raise StackError(f"no service {name!r} in this run; {template.near(name, self.members)}")

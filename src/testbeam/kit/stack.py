@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from testbeam.kit.run import Run
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Stack:
     """Services that belong together; `needs` gives the order. One declaration serves tests, prompt and command line.
 
@@ -26,6 +26,9 @@ class Stack:
     def __init__(self, *services: Service) -> None:
         object.__setattr__(self, "services", services)
         check_stack(services)
+
+    def __repr__(self) -> str:
+        return f"Stack({', '.join(service.name for service in self.services)})"
 
     def run(
         self,

@@ -16,6 +16,13 @@ def test_a_stack_keeps_its_services_in_the_order_in_which_they_were_given() -> N
     assert [one.name for one in Stack(service("b", "a"), service("a")).services] == ["b", "a"]
 
 
+def test_a_prompt_shows_a_stack_and_a_run_by_their_services() -> None:
+    stack = Stack(service("a"), service("b", "a"))
+
+    assert repr(stack) == "Stack(a, b)"
+    assert repr(stack.run()) == "<Run: not started>"
+
+
 def test_two_equal_declarations_are_equal() -> None:
     assert Stack(service("a", env={"X": "1"})) == Stack(service("a", env={"X": "1"}))
     assert pickle.loads(pickle.dumps(service("a"))) == service("a")
