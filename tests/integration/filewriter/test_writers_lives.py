@@ -137,14 +137,16 @@ def test_an_acknowledgement_that_comes_in_with_the_heartbeat_makes_a_writer_read
 def test_jobs_that_a_test_leaves_open_are_stopped_at_its_end_and_those_of_a_wider_fixture_go_on(start_writer: StartWriter) -> None:
     first, _second = start_writer(), start_writer()
     writer = first.writer
-    kept = writer.start_job(compose.nexus_structure(), "kept.nxs", start_time_ms=now_ms())
+    kept = writer.start_job(compose.nexus_structure(), "kept-open.nxs", start_time_ms=now_ms())
     kept.wait_started()
 
     writer.begin_test()
-    left = [writer.start_job(compose.nexus_structure(), f"{name}.nxs", start_time_ms=now_ms()) for name in "ab"]  # b waits in the pool
+    left = [
+        writer.start_job(compose.nexus_structure(), f"left-open-{name}.nxs", start_time_ms=now_ms()) for name in "ab"
+    ]  # b waits in the pool
     left[0].wait_started()
     writer.end_test()
-    following = writer.start_job(compose.nexus_structure(), "c.nxs", start_time_ms=now_ms())
+    following = writer.start_job(compose.nexus_structure(), "after-those-left.nxs", start_time_ms=now_ms())
 
     following.wait_started(within_s=10)
     assert [job.state for job in left] == [JobState.DONE, JobState.DONE]

@@ -1,5 +1,7 @@
 """The stack of the suite: a device, an IOC under test, and a second one linked to it."""
 
+import fcntl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,14 @@ def stack(subject: Subject) -> Stack:
     under_test = ioc(st_cmd=start, env=environment(PREFIX), needs=("device",), probe_pv=probe, devices={"device": "${device.device}"})
     linked = ioc(name="linked", st_cmd=start, env=environment(OTHER, PREFIX), needs=("device",), peers=("ioc",), probe_pv=f"{OTHER}INITIAL")
     return subject.stack(Stack(device(), under_test, linked))
+
+
+@pytest.fixture(autouse=True)
+def _one_at_a_time(run: Any) -> Iterator[None]:
+    """Give IOC and device to one test at a time, where workers share them: tests restart the one and silence the other."""
+    with (Path(run.folder) / "one-at-a-time").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(params=["ca", "pva"])
