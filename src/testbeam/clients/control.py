@@ -154,7 +154,7 @@ class Client:
         if success is None:
             raise WaitTimeout(f"{_short(code or reqid)} has not ended within {timeout:g} s; the daemon is at {self._where()}")
         if not success:
-            raise ScriptFailed(f"{_short(code or reqid)}: {self.errors_of(reqid) or 'it was stopped'}")
+            raise ScriptFailed(f"{_short(code or reqid)}: {self.errors_of(reqid) or 'it was stopped, or taken off the queue'}")
 
     def run_command(self, name: str, *arguments: Any, timeout: float = 60.0, **named: Any) -> str:
         """Run one command by its name; see `execute`."""
@@ -222,14 +222,20 @@ class Client:
         lines = [one[3].strip() for one in self.messages(300) if len(one) > 5 and one[5] == reqid and one[2] >= MessageLevel.WARNING]
         return "\n".join(lines[-12:])
 
-    def _take(self, event: Event, data: Any) -> None:
-        if event is Event.DONE and isinstance(data, dict) and "reqid" in data:
-            with self._condition:
-                self._done[data["reqid"]] = bool(data.get("success"))
-                self._done_order.append(data["reqid"])
+    def _note_ends(self, reqids: list[str], *, success: bool) -> None:
+        with self._condition:
+            for reqid in reqids:
+                self._done[reqid] = success
+                self._done_order.append(reqid)
                 if len(self._done_order) > _DONE_KEPT:
                     self._done.pop(self._done_order.popleft(), None)
-                self._condition.notify_all()
+            self._condition.notify_all()
+
+    def _take(self, event: Event, data: Any) -> None:
+        if event is Event.DONE and isinstance(data, dict) and "reqid" in data:
+            self._note_ends([data["reqid"]], success=bool(data.get("success")))
+        elif event is Event.BLOCKED and isinstance(data, list):  # taken off the queue: it will never be done
+            self._note_ends(data, success=False)
         elif event is Event.STATUS:
             with self._condition:
                 self._condition.notify_all()

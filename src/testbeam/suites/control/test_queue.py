@@ -80,10 +80,11 @@ def test_an_emergency_stop_ends_any_script(client: Client, code: str) -> None:
 def test_a_stop_takes_everything_off_the_queue(client: Client) -> None:
     client.execute("touched = False")
     endless = start_endless(client)
-    client.queue("touched = True")
+    waiting = client.queue("touched = True")
     client.stop_script()
-    with pytest.raises(ScriptFailed):
-        client.wait_done(endless)
+    for reqid in (endless, waiting):
+        with pytest.raises(ScriptFailed):
+            client.wait_done(reqid)
     client.wait_idle(10)
 
     assert client.eval("touched") is False
