@@ -83,11 +83,11 @@ class Allocation:
         """Raise PortTaken where another process has one of the service's own ports, TCP (which are held by us) or UDP."""
         for port in self.service.ports:
             number = self.ports[port.name]
-            if not port.forwards_to and (holders := self._strangers(number, port.transport)):
+            if not port.forwards_to and (holders := self._foreign_holders(number, port.transport)):
                 what = f"service {self.service.name!r}: its port {port.name} ({number} of {self.address}) is taken by {holders[0]}"
                 raise PortTaken(f"{what}, perhaps left by an earlier start; stop that process, then start the service again")
 
-    def _strangers(self, number: int, transport: Transport) -> list[host.PortHolder]:
+    def _foreign_holders(self, number: int, transport: Transport) -> list[host.PortHolder]:
         """Return who is in the way; a socket for datagrams to every address is not, where it lets others share the port."""
         found = [] if transport == "udp" else [*host.port_holders(number, "tcp", self.address)]
         datagrams = () if transport == "tcp" else host.port_holders(number, "udp", self.address)
