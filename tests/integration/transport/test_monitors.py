@@ -1,6 +1,8 @@
 """One contract for all clients that watch PVs: the native ring and ctypes call-backs of Channel Access, PVA, and FAKE."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +20,6 @@ from testbeam.stacks.roles.ioc.declaration import IocHandle, ioc
 from testbeam.transport.ca import ring
 from testbeam.transport.ca.monitor import CaMonitors
 from testbeam.transport.epics_environment import client_environment
-from testbeam.transport.loopback import own_sockets
 from testbeam.transport.monitors.opening import open_monitors
 from testbeam.transport.monitors.protocols import Monitors
 
@@ -204,21 +205,14 @@ def test_an_ioc_that_restarts_is_found_again(kind: str, monkeypatch: pytest.Monk
     assert watch.states(1) == [ConnectionState.CONNECTED, ConnectionState.DISCONNECTED, ConnectionState.CONNECTED]
 
 
-@real
-def test_with_pvs_connected_no_socket_faces_another_machine(watch: Watch) -> None:
-    watch.monitors.subscribe(1, "M:LONG")
-    watch.until(lambda: bool(watch.values), "the first value")
+@pytest.mark.parametrize("kind", REAL)
+def test_with_pvs_connected_no_socket_faces_another_machine(kind: str, server: IocHandle) -> None:
+    environ = os.environ | client_environment([server.address]) | {ring.WITHOUT_VARIABLE: "1" if kind == "ca-callbacks" else ""}
+    program = [sys.executable, str(Path(__file__).with_name("sockets_of_monitors.py")), kind.partition("-")[0].upper(), "M:LONG"]
 
-    assert [sock for sock in map(_facing, own_sockets()) if sock] == []
+    ended = subprocess.run(program, env=environ, capture_output=True, text=True, timeout=WITHIN_S * 2, check=False)
 
-
-def _facing(sock: Any) -> str:
-    import socket
-
-    host, port = sock.getsockname()[:2]
-    device = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0")
-    is_safe = device == b"lo" or host.startswith("127.") or host == "::1" or not port
-    return "" if is_safe else f"{host}:{port} {sock.type.name}"
+    assert (ended.returncode, ended.stdout) == (0, "connected\n"), ended.stderr
 
 
 def test_the_ring_counts_what_it_has_no_room_for_and_asks_anew_for_the_newest_value(monkeypatch: pytest.MonkeyPatch) -> None:
