@@ -1,7 +1,8 @@
 """PVs watched, read and written by PV Access.
 
 p4p may lose the first wake-up of a subscription, so each is looked at once whether or not it woke. pvxs asks a name server that has
-refused it again only after 10 s, so what is missing is asked for through a new context once a server listens again.
+refused it again only after 10 s, so what is missing is asked for through a new context once a server listens again. An operation on a
+context that is closed never ends: contexts that have some are kept.
 Source: docs/reference/contracts/performance.md, "EPICS clients".
 """
 
@@ -10,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -26,6 +27,9 @@ from testbeam.wire.pv_reading import PvValue, Scalar
 
 _LOOK_S = 0.1
 _PATIENCE_S = 0.5  # after which a server is asked anew: it may have come back without our context's knowing
+_LONGEST_PATIENCE_S = (
+    8.0  # it grows while nothing connects: a new context must not take the place of one that is about to, on a busy machine
+)
 _PUT_REQUEST = "field()record[block={block},process=passive]"
 _log = logging.getLogger(__name__)
 
@@ -56,6 +60,9 @@ class PvaWatch:
         self._ready: SimpleQueue[_Watched | None] = SimpleQueue()
         self._servers = NameServers(addresses(os.environ.get("EPICS_PVA_NAME_SERVERS", "")))
         self._retired: list[Any] = []
+        self._operating: list[Any] = []  # the context of each operation that is under way
+        self._patience_s = _PATIENCE_S
+        self._doubt_s = 0.0
         self._stop = threading.Event()
         self._context = self._new_context()
         self._thread = threading.Thread(target=self._run, name="pva-watch", daemon=True)
@@ -88,8 +95,13 @@ class PvaWatch:
     def put(self, name: str, value: PvValue | Sequence[Scalar], *, wait: bool = False, within_s: float = 5.0) -> None:
         """Write; see `PvWatch`."""
         request = _PUT_REQUEST.format(block="true" if wait else "false")
-        builder = partial(_assign, value)
-        self._ask(name, "written", within_s, lambda context, done: context.put(name, done, builder=builder, request=request, get=True))
+        builder, end_s = partial(_assign, value), time.monotonic() + within_s
+        if not self.snapshot(name).connected:
+            self._ask(name, "written", within_s, lambda context, done: context.get(name, done))  # connects; the write is never sent twice
+        left_s = end_s - time.monotonic()
+        self._ask(
+            name, "written", left_s, lambda context, done: context.put(name, done, builder=builder, request=request, get=True), once=True
+        )
 
     def close(self) -> None:
         """End everything; see `PvWatch`."""
@@ -105,27 +117,51 @@ class PvaWatch:
             self._servers.close()
             self._watched.clear()
 
-    def _ask(self, name: str, doing: str, within_s: float, start: Callable[[Any, Callable[[Any], None]], Any]) -> Any:
-        """Return the result of one p4p operation, begun anew once where a server may have come back unseen."""
-        end_s, patience_s = time.monotonic() + within_s, _PATIENCE_S
+    def _ask(
+        self, name: str, doing: str, within_s: float, start: Callable[[Any, Callable[[Any], None]], Any], *, once: bool = False
+    ) -> Any:
+        """Return the result of one p4p operation; begun anew, unless `once`, through a context that takes the place of its own."""
+        end_s = time.monotonic() + within_s
         while True:
             results: SimpleQueue[Any] = SimpleQueue()
-            context, left_s = self._context, end_s - time.monotonic()
-            with closing(start(context, results.put)):
-                result = _first(results, min(left_s, patience_s))
-            patience_s = within_s
-            if result is _NOTHING and time.monotonic() < end_s:
-                self._renew_if_back()
-            elif result is _NOTHING:
+            with self._lock:
+                context = self._context_of(name)
+                operation = start(context, results.put)
+                self._operating.append(context)
+            try:
+                result = self._result(results, end_s, None if once else partial(self._is_of, name, context))
+            finally:
+                operation.close()
+                with self._lock:
+                    self._operating.remove(context)
+            if result is _NOTHING and time.monotonic() >= end_s:
                 raise TransportError(f"PV {name!r} was not {doing} within {within_s:.3g} s; is the IOC up, and has it a PV of this name?")
-            elif isinstance(result, Exception) and context is self._context:
+            if isinstance(result, Exception) and (once or self._is_of(name, context)):
                 raise TransportError(f"PV {name!r} can't be {doing}: {result}")
-            elif not isinstance(result, Exception):
+            if not (result is _NOTHING or isinstance(result, Exception)):
                 return result
+
+    def _is_of(self, name: str, context: Any) -> bool:
+        return context is self._context_of(name)
+
+    def _context_of(self, name: str) -> Any:
+        watched = self._watched.get(name)
+        return watched.context if watched is not None and watched.snapshot.connected else self._context
+
+    def _result(self, results: "SimpleQueue[Any]", end_s: float, lasts: Callable[[], bool] | None) -> Any:
+        """Return what comes until `end_s`, or nothing as soon as the operation's context does not last; with None it does."""
+        begin_s = time.monotonic()
+        while (left_s := end_s - time.monotonic()) > 0 and (lasts is None or lasts()):
+            if (result := _first(results, min(left_s, _LOOK_S))) is not _NOTHING:
+                return result
+            if lasts is not None and time.monotonic() - begin_s > _PATIENCE_S:
+                self._renew_if_back()
+        return _first(results, 0.0)
 
     def _renew_if_back(self) -> None:
         with self._lock:
-            self._servers.suspect()
+            if time.monotonic() > self._doubt_s:
+                self._servers.suspect()
             self._look_for_missing(always=True)
 
     def _run(self) -> None:
@@ -148,6 +184,7 @@ class PvaWatch:
                 self._servers.suspect()
             else:
                 watched.snapshot = _snapshot(watched.name, update)
+                self._patience_s = _PATIENCE_S
         if not changed:
             return
         for callback in tuple(watched.callbacks):
@@ -176,13 +213,15 @@ class PvaWatch:
         for watched in missing:
             watched.subscription.close()
             self._subscribe(watched)
-        used = {id(watched.context) for watched in self._watched.values()}
+        used = {id(context) for context in (*(watched.context for watched in self._watched.values()), *self._operating)}
         for context in [context for context in self._retired if id(context) not in used]:
             context.close()
             self._retired.remove(context)
 
     def _new_context(self) -> Any:
         self._servers.ask(time.monotonic_ns())
+        self._doubt_s = time.monotonic() + self._patience_s
+        self._patience_s = min(2 * self._patience_s, _LONGEST_PATIENCE_S)
         return self._context_class("pva", nt=False, useenv=True)
 
 
