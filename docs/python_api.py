@@ -4,7 +4,8 @@ Read from the syntax trees, so that it is the same on every Python and nothing i
 """
 
 import ast
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
@@ -21,6 +22,8 @@ FACES = (
     "testbeam.audit",
     "testbeam.kafkatools",
 )
+
+_LONG = 100  # characters that a signature may have on one line
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Definition: TypeAlias = Function | ast.ClassDef | ast.Assign | ast.AnnAssign
@@ -71,13 +74,21 @@ def _module_entry(name: str, module: str) -> Iterator[str]:
 
 def _entry(name: str, found: Definition, module: str) -> Iterator[str]:
     if isinstance(found, ast.ClassDef):
-        yield f"\n### `{_constructor(found)}`\n{_paragraph(found)}\n"
+        yield f"\n### `{name}`\n{_code(name, _parameters(found))}{_paragraph(found)}\n"
         members = [*_members(found), *_inherited(found, module)]
         yield "\n" + "\n".join(members) + "\n" if members else ""
     elif isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef):
-        yield f"\n### `{_signature(found)}`\n{_paragraph(found)}\n"
+        yield f"\n### `{name}`\n{_code(name, _arguments(found), _returns(found))}{_paragraph(found)}\n"
     else:
         yield f"\n### `{name}`\n`{ast.unparse(found)}`\n"
+
+
+def _code(name: str, arguments: Sequence[str] = (), returns: str = "") -> str:
+    """Return a signature as a block of code, one parameter a line where it is long; nothing for a name without parameters."""
+    text = f"{name}({', '.join(arguments)}){returns}"
+    if len(text) > _LONG:
+        text = f"{name}(\n" + "".join(f"    {one},\n" for one in arguments) + f"){returns}"
+    return f"```py\n{text}\n```\n" if arguments or returns else ""
 
 
 def _members(found: ast.ClassDef) -> Iterator[str]:
@@ -104,49 +115,63 @@ def _public() -> frozenset[str]:
     return frozenset(name for face in FACES for name in names_of(face))
 
 
-def _constructor(found: ast.ClassDef) -> str:
+def _parameters(found: ast.ClassDef) -> list[str]:
+    """Return what a class is made from; nothing where that is no matter of the user's."""
     own = next((one for one in found.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"), None)
     if own is not None:
-        return f"{found.name}{_arguments(own)}"
+        return [] if own.args.vararg else _arguments(own)
     if any("dataclass" in ast.unparse(word) for word in found.decorator_list):
         of_class = [one for one in found.body if isinstance(one, ast.AnnAssign)]
-        fields = [f"{ast.unparse(one.target)}: {_annotation(one.annotation)}{_default(one)}" for one in of_class]
-        return f"{found.name}({', '.join(fields)})"
-    bases = ", ".join(ast.unparse(base) for base in found.bases if ast.unparse(base) not in ("ABC", "Protocol"))
-    return f"{found.name}{f'({bases})' if bases.endswith('Enum') else ''}"
+        return [f"{ast.unparse(one.target)}: {_annotation(one.annotation)}{_default(one)}" for one in of_class]
+    return []
 
 
 def _default(field: ast.AnnAssign) -> str:
     if field.value is None:
         return ""
-    text = ast.unparse(field.value)
+    text = ast.unparse(field.value).replace("'", '"')
     return " = …" if text.startswith("field(") and "default" in text else "" if text.startswith("field(") else f" = {text}"
 
 
 def _signature(found: Function) -> str:
-    returns = f" → {_annotation(found.returns)}" if found.returns is not None and ast.unparse(found.returns) != "None" else ""
-    return f"{found.name}{_arguments(found)}{returns}"
+    return f"{found.name}({', '.join(_arguments(found))}){_returns(found)}"
 
 
-def _arguments(found: Function) -> str:
-    text = ast.unparse(found.args).replace("'", '"') if found.args.args or found.args.kwonlyargs or found.args.vararg else ""
-    for quoted in _quoted(found.args):
-        text = text.replace(f'"{quoted}"', quoted)
-    for word in ("self, ", "cls, ", "self", "cls"):
-        text = text.removeprefix(word) if text.startswith(word) and (word.endswith(" ") or text == word) else text
-    return f"({text})"
+def _returns(found: Function) -> str:
+    return f" → {_annotation(found.returns)}" if found.returns is not None and ast.unparse(found.returns) != "None" else ""
 
 
-def _quoted(arguments: ast.arguments) -> Iterator[str]:
-    """Yield annotations that stand in quotes, since their module is not imported at run time."""
-    for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg):
-        for part in ast.walk(one.annotation) if one is not None and one.annotation is not None else ():
-            if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                yield part.value
+def _arguments(found: Function) -> list[str]:
+    """Return the parameters, each with its annotation and default; without self and cls."""
+    given = found.args
+    plain = [*given.posonlyargs, *given.args]
+    values = [None] * (len(plain) - len(given.defaults)) + list(given.defaults)
+    said = [_argument(one, value) for one, value in zip(plain, values, strict=True) if one.arg not in ("self", "cls")]
+    if given.vararg is not None:
+        said.append("*" + _argument(given.vararg, None))
+    elif given.kwonlyargs:
+        said.append("*")
+    said += [_argument(one, value) for one, value in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+    return [*said, "**" + _argument(given.kwarg, None)] if given.kwarg is not None else said
+
+
+def _argument(one: ast.arg, value: ast.expr | None) -> str:
+    text = one.arg if one.annotation is None else f"{one.arg}: {_annotation(one.annotation)}"
+    return text if value is None else f"{text} = {ast.unparse(value)}".replace("'", '"')
+
+
+class _Unquoted(ast.NodeTransformer):
+    """Annotations that stand in quotes, since their module is not imported at run time, without them."""
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        return node if ast.unparse(node.value) == "Literal" else self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.parse(node.value, mode="eval").body if isinstance(node.value, str) else node
 
 
 def _annotation(node: ast.expr | None) -> str:
-    return "" if node is None else ast.unparse(node).strip("'")
+    return "" if node is None else ast.unparse(_Unquoted().visit(copy.deepcopy(node))).replace("'", '"')
 
 
 def _first_line(found: Function) -> str:
