@@ -3,6 +3,7 @@
 import ast
 import inspect
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout, suppress
 from importlib import import_module
@@ -15,6 +16,7 @@ from testbeam import errors
 from testbeam.cli.main import COMMANDS
 from testbeam.kit.faults import registry as faults
 from testbeam.pytest_plugin import pytest_addoption
+from testbeam.pytest_plugin.hooks import pytest_configure
 from testbeam.stacks.roles import registry as roles
 from testbeam.stacks.toml.probe import PROBES
 
@@ -55,8 +57,12 @@ def probe_table() -> str:
 
 def fixtures() -> str:
     """Return the fixtures, options and markers of the pytest plugin."""
-    options = _table(("option", "what it does"), _pytest_options())
-    return f"# pytest plugin\n\n{_table(('fixture', 'what a test gets'), _fixtures())}\n{options}"
+    tables = (
+        _table(("fixture", "what a test gets"), _fixtures()),
+        _table(("marker", "what it means"), _markers()),
+        _table(("option", "what it does"), _pytest_options()),
+    )
+    return "# pytest plugin\n\n" + "\n".join(tables)
 
 
 def decisions() -> str:
@@ -99,7 +105,8 @@ def _said(app: Callable[..., Any], name: str) -> Iterator[str]:
 
 
 def _role(name: str, declare: Callable[..., Any]) -> str:
-    return f"\n## `{name}`\n\n{_first_line(declare)}\n\n" + _table(("parameter", "kind", "default"), _parameters(declare))
+    said = (inspect.getdoc(declare) or "").partition("\nRaises:")[0].strip()
+    return f"\n## `{name}`\n\n{said}\n\n" + _table(("parameter", "kind", "default"), _parameters(declare))
 
 
 def _errors() -> Iterator[tuple[str, str]]:
@@ -112,7 +119,8 @@ def _parameters(function: Callable[..., Any]) -> Iterator[tuple[str, str, str]]:
     for name, one in inspect.signature(function).parameters.items():
         kind = one.annotation if isinstance(one.annotation, str) else inspect.formatannotation(one.annotation)
         default = "" if one.default is one.empty else f"`{one.default!r}`"
-        yield f"`{name}`", f"`{kind}`" if one.annotation is not one.empty else "", default
+        plain = re.sub(r"(?:\w+\.)+(?=\w)", "", kind)
+        yield f"`{name}`", f"`{plain}`" if one.annotation is not one.empty else "", default
 
 
 def _options(kind: type[Any]) -> list[str]:
@@ -135,6 +143,28 @@ class _Options(list[tuple[str, str]]):
 
     def addoption(self, name: str, **how: Any) -> None:
         self.append((f"`{name} {how.get('metavar', '')}".strip() + "`", how["help"]))
+
+
+class _Config:
+    """What a plugin declares to pytest's configuration."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.stash: dict[Any, Any] = {}
+
+    def addinivalue_line(self, _name: str, line: str) -> None:
+        self.lines.append(line)
+
+    def getoption(self, *_name: Any) -> None:
+        return None
+
+
+def _markers() -> Iterator[tuple[str, str]]:
+    config: Any = _Config()
+    pytest_configure(config)
+    for line in config.lines:
+        name, _, what = line.partition(": ")
+        yield f"`@pytest.mark.{name}`", what
 
 
 def _pytest_options() -> Iterable[tuple[str, str]]:

@@ -40,12 +40,20 @@ def test_every_role_fault_and_probe_is_on_its_page(generated: Any) -> None:
     assert str(ROOT) not in roles_page
 
 
-def test_fixtures_and_options_of_pytest_are_on_their_page(generated: Any) -> None:
+def test_fixtures_markers_and_options_of_pytest_are_on_their_page(generated: Any) -> None:
     page = generated.fixtures()
 
     assert [
         one
-        for one in ("`run`", "`topic`", "`pv`", "`dashboard_backend`", "`--testbeam-attach`", "`--testbeam-stack NAME`")
+        for one in (
+            "`run`",
+            "`topic`",
+            "`pv`",
+            "`dashboard_backend`",
+            "`@pytest.mark.testbeam_exclusive`",
+            "`--testbeam-attach`",
+            "`--testbeam-stack NAME`",
+        )
         if one not in page
     ] == []
 
