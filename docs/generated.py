@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from testbeam import errors
-from testbeam.cli.main import COMMANDS
+from testbeam.cli.commands import COMMANDS
 from testbeam.kit.faults import registry as faults
 from testbeam.pytest_plugin import pytest_addoption
 from testbeam.pytest_plugin.hooks import pytest_configure

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from testbeam.doctor import installed, leftover_folders, machine, network, processes
+from testbeam.doctor import installed, kafka_client, leftover_folders, machine, network, processes
 from testbeam.doctor.examination import Check
 
 _INSTALLED, _MACHINE, _NETWORK, _PROCESSES, _BESIDES = "Installed", "Machine", "Network", "Processes", "Besides"
@@ -22,6 +22,8 @@ CHECKS = (
     Check(group=_MACHINE, name="open files", look=machine.look_at_open_files),
     Check(group=_MACHINE, name="clocks", look=machine.look_at_clocks),
     Check(group=_NETWORK, name="loopback addresses", look=network.look_at_addresses),
+    Check(group=_NETWORK, name="Kafka client", look=kafka_client.look, timeout_s=8.0),
+    Check(group=_NETWORK, name="own name", look=kafka_client.look_at_own_name),
     Check(group=_NETWORK, name="UDP on loopback", look=network.look_at_datagrams),
     Check(group=_NETWORK, name="ports of EPICS", look=network.look_at_epics_ports),
     Check(group=_NETWORK, name="sockets kept on loopback", look=network.look_at_devices),

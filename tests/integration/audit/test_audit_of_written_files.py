@@ -14,7 +14,7 @@ from confluent_kafka import TopicPartition
 
 from testbeam.audit.core import Reason
 from testbeam.audit.summary import report
-from testbeam.cli.main import run as run_command
+from testbeam.cli.commands import run as run_command
 from testbeam.errors import AuditError, JobRefused
 from testbeam.model.samples import Alarm, ConnectionChange, ConnectionState, Events, LogValue, Severity
 from testbeam.nexus.compose import group, log, nexus_structure, stream

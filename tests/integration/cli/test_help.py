@@ -1,6 +1,6 @@
 import pytest
 
-from testbeam.cli import main
+from testbeam.cli import commands
 from tests.integration.cli.commands import Commands
 
 
@@ -21,7 +21,7 @@ def test_what_replaces_a_role_is_told_in_three_ways(commands: Commands) -> None:
 
 
 def test_every_command_has_help_without_a_stack(capsys: pytest.CaptureFixture[str]) -> None:
-    codes = {name: main.run([name, "--help"]) for name in main.COMMANDS}
+    codes = {name: commands.run([name, "--help"]) for name in commands.COMMANDS}
 
     assert set(codes.values()) == {0}, codes
     assert capsys.readouterr().out.lower().count("usage: testbeam") == len(codes)

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from testbeam.cli import env
-from testbeam.cli.main import COMMANDS
+from testbeam.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parents[3]
 CONSOLE = re.compile(r"^```(?:console|bash|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)

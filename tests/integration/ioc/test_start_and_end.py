@@ -1,5 +1,6 @@
 import signal
 import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ def test_a_faulty_database_ends_the_ioc_with_one_line_that_names_file_line_and_f
     assert process.returncode == 3
     assert f"{file}, {line}: " in last
     assert problem in last
+    assert "\x1b" not in output  # base's colours, in a file
     assert not (tmp_path / "records.txt").exists()
 
 
@@ -87,6 +89,25 @@ def test_a_signal_ends_the_ioc_in_order(number: signal.Signals, start_ioc: Start
 
     assert process.returncode == 0
     assert output.strip().endswith("ioc: stopped")
+
+
+def test_the_log_of_a_healthy_ioc_warns_of_nothing(start_ioc: StartIoc, address: str) -> None:
+    process = start_ioc("--address", address)
+    wait_ready(address)
+    with socket.create_connection((address, 5075), 5) as client:
+        assert client.recv(1)  # it is in the middle of what the server has to say
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset: clients go so every day
+    with socket.create_connection((address, 5075), 5) as client:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        while client.recv(4096):  # until the server has had enough, and by then it has seen the other go
+            pass
+
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=5)
+
+    assert "iocRun: All initialization complete" in output
+    assert [line for line in output.splitlines() if "Warning" in line or "ERR " in line] == []
+    assert "Protocol decode fault" in output  # what is wrong is said
 
 
 def test_standard_input_at_its_end_is_no_reason_to_end(start_ioc: StartIoc, address: str) -> None:

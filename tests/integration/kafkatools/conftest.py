@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from testbeam.cli import main
+from testbeam.cli import commands
 
 Command = Callable[..., int]
 
@@ -12,4 +12,4 @@ Command = Callable[..., int]
 @pytest.fixture
 def command() -> Command:
     """Run a command line; return its exit code."""
-    return lambda *arguments: main.run([str(argument) for argument in arguments])
+    return lambda *arguments: commands.run([str(argument) for argument in arguments])

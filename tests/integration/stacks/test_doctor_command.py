@@ -8,6 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from testbeam.kit import private_net
 from tests.integration.stacks.conftest import Engine
 
 
@@ -24,7 +27,8 @@ def test_this_machine_can_run_the_reference_stack(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "doctor.json").read_text())
     assert done.returncode == 0, done.stdout
     assert found["ok"] is True
-    assert {one["name"]: one["state"] for one in found["findings"]}["no orphans"] == "good"
+    states = {one["name"]: one["state"] for one in found["findings"]}
+    assert (states["no orphans"], states["Kafka client"]) == ("good", "good")
     assert "✓  Java" in done.stdout
     assert "The reference stack can run here" in done.stdout or "Everything can be done" in done.stdout
     assert time.monotonic() - started_s < 25
@@ -41,6 +45,30 @@ def test_what_is_lacking_is_named_with_its_remedy_and_ends_with_code_1() -> None
     assert "✗  Kafka" in done.stdout
     assert "→ correct KAFKA_HOME, or unset it" in done.stdout
     assert "–  private networks" in done.stdout
+
+
+def test_a_kafka_client_that_its_options_keep_from_the_broker_is_named(tmp_path: Path) -> None:
+    (tmp_path / "site.conf").write_text("security.protocol=SSL\n")
+
+    done = doctor("--json", "-", TESTBEAM_KAFKA_CONFIG=str(tmp_path / "site.conf"))
+
+    found = {one["name"]: one for one in json.loads(done.stdout)["findings"]}["Kafka client"]
+    assert (done.returncode, found["state"]) == (1, "lacking")
+    assert f"{tmp_path / 'site.conf'}, which asks for TLS" in found["remedy"]
+
+
+@pytest.mark.skipif(not private_net.is_allowed(), reason="networks of one's own are forbidden here")
+def test_a_kafka_client_that_makes_no_address_of_loopback_is_named(tmp_path: Path) -> None:
+    (tmp_path / "site.conf").write_text("broker.address.family=v4\n")
+    argv = ["unshare", "-Urn", "sh", "-c", f"ip link set lo up; exec {sys.executable} -m testbeam doctor --json -"]
+    env = os.environ | {"TESTBEAM_KAFKA_CONFIG": str(tmp_path / "site.conf")}
+
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=env)
+
+    found = {one["name"]: one for one in json.loads(done.stdout)["findings"]}
+    assert "Failed to resolve '127.0.0.1" in found["Kafka client"]["detail"]
+    assert "is to be any" in found["Kafka client"]["remedy"]
+    assert found["loopback addresses"]["state"] == "good"
 
 
 def test_leftovers_are_removed_on_request_alone(engine: Engine, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testbeam.errors import WireError
+from testbeam.wire.kafka import answers
 from testbeam.wire.kafka import requests as wire
 from testbeam.wire.kafka.requests import TopicSpec
 
@@ -36,6 +37,28 @@ def test_a_request_begins_with_its_length_key_and_version() -> None:
 
     assert struct.unpack(">ihh", request[:8]) == (len(request) - 4, 3, 1)
     assert request.endswith(b"\xff\xff\xff\xff")  # all topics
+
+
+def test_who_answers_as_a_broker_is_read_as_a_cluster_of_one() -> None:
+    answer = answers.answer_to(wire.encode_metadata()[4:], "127.0.0.1", 9092)
+
+    assert wire.frame_length(answer[:4]) == len(answer) - 4
+    assert wire.decode_metadata(answer[4:]) == wire.ClusterMetadata(brokers={1: ("127.0.0.1", 9092)}, topics={})
+
+
+def test_a_version_that_is_not_answered_is_refused_with_those_that_are() -> None:
+    refused = answers.answer_to(struct.pack(">hhi", 18, 3, 77), "127.0.0.1", 9092)
+    offered = answers.answer_to(struct.pack(">hhi", 18, 0, 78), "127.0.0.1", 9092)
+
+    versions = struct.pack(">ihhhhhh", 2, 18, 0, 0, 3, 1, 1)
+    assert refused[4:] == struct.pack(">ih", 77, 35) + versions
+    assert offered[4:] == struct.pack(">ih", 78, 0) + versions
+
+
+@pytest.mark.parametrize("question", [b"", b"\x00\x03\x00\x01\x00", struct.pack(">hhi", 3, 9, 1), struct.pack(">hhi", 0, 1, 1)])
+def test_what_is_no_question_of_the_two_kinds_gets_no_answer(question: bytes) -> None:
+    with pytest.raises(WireError, match="kafka"):
+        answers.answer_to(question, "127.0.0.1", 9092)
 
 
 def test_topics_are_asked_for_with_partitions_replicas_and_configuration() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from testbeam.cli import main, smoke
+from testbeam.cli import commands, smoke
 from testbeam.console.json_file import JsonFile, answering
 from testbeam.errors import ServiceDied, SettingsError, StackError
 from testbeam.suites.first_light import folder
@@ -68,7 +68,7 @@ def run_smoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         monkeypatch.setattr(smoke, "Session", lambda _plan, where, _console: Session(where, ups=ups, **met))
         monkeypatch.setattr("testbeam.suites.first_light.summary.show", lambda *_: None)
         monkeypatch.setattr(smoke, "end_as_by_ctrl_c", lambda: None)
-        return main.run(["smoke", *words]), ups
+        return commands.run(["smoke", *words]), ups
 
     return run
 
@@ -136,7 +136,7 @@ def test_other_commands_tell_it_as_early(command: tuple[str, ...], capsys: Captu
     monkeypatch.setattr("testbeam.doctor.examination.examine", lambda _: pytest.fail("it was examined"))
     monkeypatch.setattr("testbeam.audit.run.find_job", lambda *_, **__: pytest.fail("it was looked for"))
 
-    assert main.run([*command, "--json", "/no/such/folder/a.json"]) == 2
+    assert commands.run([*command, "--json", "/no/such/folder/a.json"]) == 2
     assert "error: --json: '/no/such/folder/a.json'" in capsys.readouterr().err
 
 
@@ -149,12 +149,12 @@ def test_an_audit_that_can_not_be_made_is_the_answer(tmp_path: Path, monkeypatch
 
     (tmp_path / "a.nxs").touch()
 
-    assert main.run(["audit", str(tmp_path / "a.nxs"), "-b", "localhost:1", "--json", str(tmp_path / "audit.json")]) == 3
+    assert commands.run(["audit", str(tmp_path / "a.nxs"), "-b", "localhost:1", "--json", str(tmp_path / "audit.json")]) == 3
     assert read(tmp_path / "audit.json") == {"ok": False, "error": "no broker"}
 
 
 def test_a_file_that_is_not_there_is_told_before_any_broker_is_asked_for(capsys: Captured) -> None:
-    assert main.run(["audit", "nowhere.nxs"]) == 2
+    assert commands.run(["audit", "nowhere.nxs"]) == 2
     assert "nowhere.nxs" in capsys.readouterr().err
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from testbeam.cli import main
+from testbeam.cli import commands
 from testbeam.kafka_distribution.jars import KAFKA_VERSION
 
 GITHUB = Path(".github/workflows/testbeam.yml")
@@ -13,7 +13,7 @@ GITLAB = Path(".gitlab-ci.yml")
 
 def written(folder: Path, *words: str, file: Path) -> dict[Any, Any]:
     """Write the job and read it back."""
-    assert main.run(["init", "ci", "--folder", str(folder), *words]) == 0
+    assert commands.run(["init", "ci", "--folder", str(folder), *words]) == 0
     loaded: dict[Any, Any] = yaml.safe_load((folder / file).read_text())
     return loaded
 
@@ -76,7 +76,7 @@ def test_without_a_sign_it_is_github(tmp_path: Path) -> None:
 def test_a_file_that_is_there_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / GITLAB).write_text("mine: {}\n")
 
-    assert main.run(["init", "ci", "--folder", str(tmp_path)]) == 2
+    assert commands.run(["init", "ci", "--folder", str(tmp_path)]) == 2
 
     assert (tmp_path / GITLAB).read_text() == "mine: {}\n"
     assert "--force to overwrite what is there" in capsys.readouterr().err
@@ -96,7 +96,7 @@ def test_another_file_may_be_written_to_be_included(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [("--github", "--gitlab"), ("--folder", "/no/such/folder")])
 def test_what_can_t_be_done_is_said(tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.run(["init", "ci", "--folder", str(tmp_path), *words]) == 2
+    assert commands.run(["init", "ci", "--folder", str(tmp_path), *words]) == 2
     assert capsys.readouterr().err.startswith("error: ")
 
 

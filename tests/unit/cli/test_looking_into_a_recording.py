@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from testbeam.cli import main
+from testbeam.cli import commands
 from tests.unit.recording.recordings import message, write
 
 Captured = pytest.CaptureFixture[str]
@@ -15,7 +15,7 @@ def recording(tmp_path: Path) -> Path:
 
 
 def shown(recording: Path, captured: Captured, *words: str) -> list[str]:
-    assert main.run(["replay", str(recording), *words]) == 0
+    assert commands.run(["replay", str(recording), *words]) == 0
     return captured.readouterr().out.splitlines()
 
 
@@ -53,7 +53,7 @@ def test_messages_and_list_may_be_asked_for_together(recording: Path, capsys: Ca
 @pytest.mark.parametrize("look", ["--show", "--list"])
 @pytest.mark.parametrize("words", [("--topic", "motoin"), ("--map", "motoin=axes")])
 def test_a_mistyped_topic_is_told_with_near_names(recording: Path, capsys: Captured, look: str, words: tuple[str, str]) -> None:
-    assert main.run(["replay", str(recording), look, *words]) == 2
+    assert commands.run(["replay", str(recording), look, *words]) == 2
 
     told = capsys.readouterr()
     assert (told.out, f"{words[0]}: 'motoin'" in told.err, "motion" in told.err) == ("", True, True)

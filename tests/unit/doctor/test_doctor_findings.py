@@ -1,11 +1,13 @@
 import threading
+from typing import Any
 
 import pytest
 
 from testbeam.cli.doctor import as_json
-from testbeam.doctor import installed, machine, network, processes
+from testbeam.doctor import installed, kafka_client, machine, network, processes
 from testbeam.doctor.checks import CHECKS
 from testbeam.doctor.examination import Check, Finding, State, examine, good, is_fit, lacking, limited
+from testbeam.doctor.kafka_client import Trial
 from testbeam.errors import PortTaken
 from testbeam.kafka_distribution.cache import Cache
 from testbeam.kit.containers.engine import Asked
@@ -13,6 +15,10 @@ from testbeam.kit.containers.leftovers import Leftover
 
 G, L, X = State.GOOD, State.LIMITED, State.LACKING
 SETTING = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
+
+
+def trial(**seen: Any) -> Trial:
+    return Trial(answered=False, seconds=4.0, **seen)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +60,16 @@ SETTING = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
         (machine.judge_clocks(41, 15_000_000), L, "clock source"),
         (network.judge_epics_ports([]), G, "5064, 5075 and 5076 are free"),
         (network.judge_epics_ports(["pid 7 (softIoc) at *:5064/udp"]), L, "pid 7 (softIoc) at *:5064/udp; stacks come up all the same"),
+        (kafka_client.judge(Trial(answered=True, seconds=0.1)), G, "after 0.10 s"),
+        (kafka_client.judge(Trial(answered=True, seconds=3.0)), L, "getent ahosts 127.0.0.1"),
+        (kafka_client.judge(trial(connections=1, questions=2)), X, "does not come back"),
+        (kafka_client.judge(trial(connections=1, options_file="/my.conf")), X, "/my.conf, which asks for TLS"),
+        (kafka_client.judge(trial(connections=1, preloaded="libx.so")), X, "LD_PRELOAD=libx.so is between"),
+        (kafka_client.judge(trial(said=("Failed to resolve '127.0.0.1:9'",), options_file="/my.conf")), X, "in /my.conf is to be any"),
+        (kafka_client.judge(trial(said=("Network is unreachable",))), X, "does not come through"),
+        (kafka_client.judge_own_name("vm", "127.0.1.1", 0.0), G, "vm is 127.0.1.1"),
+        (kafka_client.judge_own_name("vm", "", 4.0), L, "vm has no address (4.0 s)"),
+        (kafka_client.judge_own_name("vm", "10.0.0.7", 2.0), L, "'127.0.1.1 vm' | sudo tee -a /etc/hosts"),
         (network.judge_namespaces(0, "", {}), G, "are allowed"),
         (
             network.judge_namespaces(1, "x\nunshare failed: EPERM", {SETTING: "1"}),

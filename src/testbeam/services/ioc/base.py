@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbeam.errors import StackError
-from testbeam.services.ioc import initial_sleep
+from testbeam.services.ioc import broadcast_warning, initial_sleep
 from testbeam.services.ioc.databases import Database
 from testbeam.transport.epics_libraries import folder
 
@@ -85,6 +85,7 @@ class Base:
         """
         if not keep_sleep:
             initial_sleep.skip(self._com, self._db)
+        broadcast_warning.leave_out(self._com)
         _expect_ok(self._db.iocInit(), "iocInit")
         self._com.errlogFlush()
 

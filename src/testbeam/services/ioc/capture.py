@@ -2,8 +2,12 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from testbeam.services.ioc.complaints import uncoloured
+
+Edit = Callable[[str], str]
 
 
 @dataclass(slots=True)
@@ -14,8 +18,11 @@ class Output:
 
 
 @contextlib.contextmanager
-def captured_stderr() -> Iterator[Output]:
-    """Collect what is written to file descriptor 2 within the block; afterwards it goes where it was meant to go as well."""
+def captured_stderr(edit: Edit = str) -> Iterator[Output]:
+    """Collect what is written to file descriptor 2 within the block; afterwards it goes where it was meant to go as well.
+
+    edit: what makes of it that which goes there. Base colours errors wherever they go: the colours stay for a terminal alone.
+    """
     output = Output()
     original, file = os.dup(2), os.memfd_create("stderr")
     os.dup2(file, 2)
@@ -26,6 +33,7 @@ def captured_stderr() -> Iterator[Output]:
         os.lseek(file, 0, os.SEEK_SET)
         with os.fdopen(file, "rb") as reader:
             raw = reader.read()
-        os.write(original, raw)
+        text = edit(raw.decode(errors="surrogateescape"))
+        os.write(original, (text if os.isatty(original) else uncoloured(text)).encode(errors="surrogateescape"))
         os.close(original)
         output.text = raw.decode(errors="replace")

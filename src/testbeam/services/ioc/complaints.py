@@ -34,8 +34,12 @@ def find(output: str, loaded: Path) -> Complaint | None:
 
     An undefined macro is a warning to base, which goes on with a record called `$(P,undefined)VOLT`; here it is a complaint.
     """
-    text = _COLOURS.sub("", output)
-    return next(_complaints(text, loaded), None)
+    return next(_complaints(uncoloured(output), loaded), None)
+
+
+def uncoloured(text: str) -> str:
+    """Return a text without the escape sequences by which base colours its errors."""
+    return _COLOURS.sub("", text)
 
 
 def _complaints(text: str, loaded: Path) -> Iterator[Complaint]:

@@ -8,13 +8,13 @@ Source: iocInit.c of EPICS base 7.0.10, iocBuild_2; System V ABI for x86-64, "Pr
 
 import ctypes
 import platform
-from typing import Any
+
+from testbeam.services.ioc import init_hooks
 
 _BEFORE, _AFTER = b"initHookAfterFinishDevSup", b"initHookAfterScanInit"
 _JUMP_SLOT = 7
 _STRTAB, _SYMTAB, _PLTRELSZ, _JMPREL, _BIND_NOW, _FLAGS = 5, 6, 2, 23, 24, 30
 _FLAG_NOW = 8
-_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_int)
 
 
 class _LinkMap(ctypes.Structure):
@@ -40,9 +40,6 @@ class _Symbol(ctypes.Structure):
     )
 
 
-_kept: list[Any] = []  # callbacks that C code has bare pointers to, until the process ends
-
-
 def skip(com: ctypes.CDLL, core: ctypes.CDLL) -> bool:
     """Arrange that the next `iocInit` does not sleep; tell whether that could be done.
 
@@ -51,15 +48,12 @@ def skip(com: ctypes.CDLL, core: ctypes.CDLL) -> bool:
     slot = _slot(core, b"epicsThreadSleep") if platform.machine() == "x86_64" else None
     if slot is None:
         return False
-    targets = {_BEFORE: ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or slot.value, _AFTER: slot.value}
-    com.initHookName.restype = ctypes.c_char_p
+    original, spared = slot.value, ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or slot.value
 
-    def lead(state: int) -> None:
-        slot.value = targets.get(com.initHookName(state), slot.value)
+    def lead(address: int) -> None:
+        slot.value = address
 
-    hook = _HOOK(lead)
-    _kept.append(hook)
-    com.initHookRegister(hook)
+    init_hooks.add(com, {_BEFORE: lambda: lead(spared), _AFTER: lambda: lead(original)})
     return True
 
 

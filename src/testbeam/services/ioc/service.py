@@ -188,6 +188,7 @@ def isolate(settings: IocSettings) -> None:
     os.environ["EPICS_PVA_BROADCAST_PORT"] = str(
         settings.pva_broadcast_port
     )  # the client within, of links: it aborts where it can't bind it
+    os.environ.setdefault("PVXS_LOG", "pvxs.tcp.io=CRIT")  # a client that goes away with data in flight is no error
 
 
 def load_records(base: Base, database: Database) -> None:
