@@ -2,15 +2,15 @@
 
 import code
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from testbeam.driver.driver import Driver
 from testbeam.driver.log import TestLog
-from testbeam.driver.program import network_of
+from testbeam.driver.program import folder_of, network_of
 from testbeam.driver.spec import load
 
+_HIDDEN = ("machines_qemu", "machines_nspawn", "vlans")  # for scripts that name them; there are none here
 _BANNER = """names: {names}
 start_all() starts the machines; test_script() runs the check; Ctrl-D asks, then shuts the machines down
 """
@@ -24,12 +24,12 @@ def open_prompt(script: Path) -> None:
         StackError: its TOML file is wrong.
     """
     check = load(script)
-    folder = Path(tempfile.mkdtemp(prefix=f"testbeam-{check.name}-"))
-    with network_of(check) as network, Driver(check, log=TestLog(), folder=folder, private=network.private, local=network.local) as driver:
-        names = driver.namespace()
-        shown = sorted(name for name in names if not name.startswith("_") and name not in ("machines_qemu", "machines_nspawn", "vlans"))
-        _interact(names, _BANNER.format(names=", ".join(shown)))
-    shutil.rmtree(folder, ignore_errors=True)
+    with folder_of(check) as folder:
+        with network_of(check) as net, Driver(check, log=TestLog(), folder=folder, private=net.private, local=net.local) as driver:
+            names = driver.namespace()
+            shown = sorted(name for name in names if not name.startswith("_") and name not in _HIDDEN)
+            _interact(names, _BANNER.format(names=", ".join(shown)))
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _interact(names: dict[str, Any], banner: str) -> None:

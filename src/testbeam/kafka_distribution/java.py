@@ -50,6 +50,9 @@ def bundled_home() -> str:
     return ""
 
 
+NO_PERFORMANCE_DATA = "-XX:-UsePerfData"  # which is a folder in /tmp, and after SIGKILL a file in it
+
+
 def flags(java: Java) -> list[str]:
     """Return the JVM flags of every broker, apart from heap and folders.
 
@@ -60,7 +63,7 @@ def flags(java: Java) -> list[str]:
         "-XX:TieredStopAtLevel=1",
         # A hundred threads with 1 MB each, as is the default, fill the young generation before the broker is up: a pause of 25–80 ms.
         "-XX:TLABSize=64k",
-        "-XX:-UsePerfData",  # it leaves a file in /tmp after SIGKILL
+        NO_PERFORMANCE_DATA,
         "-XX:+ExitOnOutOfMemoryError",  # half a broker is worse than none
     ]
     if java.major >= _AOT_SINCE:

@@ -175,14 +175,15 @@ class Run:
             try:
                 self._open()
                 self._start_up(self.stack.services)
+                self.ready_s = (time.monotonic_ns() - self._started_ns) / NS_PER_S
+                self.journal.record("run_ready", elapsed_s=round(self.ready_s, 6))
             except BaseException as error:
                 self._give_up(error)
                 raise
         if interrupt.pressed:  # after the last event was read
-            self._give_up(KeyboardInterrupt())
-            raise KeyboardInterrupt
-        self.ready_s = (time.monotonic_ns() - self._started_ns) / NS_PER_S
-        self.journal.record("run_ready", elapsed_s=round(self.ready_s, 6))
+            interrupted = KeyboardInterrupt()
+            self._give_up(interrupted)
+            raise interrupted
 
     def _open(self) -> None:
         self._started_ns = time.monotonic_ns()
@@ -246,10 +247,11 @@ class Run:
                 self.journal.record("trouble", detail=f"{thread} does not end")
 
     def _give_up(self, error: BaseException) -> None:
-        self.keep = True
+        self.keep = self.keep or not isinstance(error, KeyboardInterrupt)  # whoever does not want the run wants no folder of it
         if self._members is not None:
             self.journal.record("run_failed", error=f"{type(error).__name__}: {error}")
-            error.add_note(f"the folder of the run is kept: {self.folder}")
+            if self.keep or not self._folder.temporary:
+                error.add_note(f"the folder of the run is kept: {self.folder}")
             if isinstance(error, StackError):
                 error.run_folder = self.folder
             self._note_full_disk(error)
@@ -329,7 +331,8 @@ class Run:
     # --- down ---
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self.keep = self.keep or error is not None or bool(self._crashes)
+        failed = error is not None and not isinstance(error, KeyboardInterrupt)
+        self.keep = self.keep or failed or bool(self._crashes)
         if error is not None:
             self._note_full_disk(error)
         self.stop()

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from tests.integration.temporary import temporary_folders_of_its_own  # noqa: F401 - a fixture
+
 PROJECT = Path(__file__).parents[3]
 EXAMPLE = PROJECT / "examples" / "ioc" / "power_supply"
 

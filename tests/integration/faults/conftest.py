@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from testbeam.kit import guard
-from tests.integration.temporary import temporary_folders_below_pytests  # noqa: F401 - a fixture
+from tests.integration.temporary import temporary_folders_of_its_own  # noqa: F401 - a fixture
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.kit.runners import Runner, start
-from tests.integration.temporary import temporary_folders_below_pytests  # noqa: F401 - a fixture
+from tests.integration.temporary import temporary_folders_of_its_own  # noqa: F401 - a fixture
 
 
 @pytest.fixture

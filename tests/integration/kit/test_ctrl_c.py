@@ -95,6 +95,17 @@ def test_ctrl_c_while_one_more_is_started_stops_that_one_and_leaves_the_run() ->
         assert run["one"].state is State.READY
 
 
+@pytest.mark.parametrize("moment", ["spawned", "run_ready"])
+def test_ctrl_c_keeps_no_temporary_folder_of_a_run_that_starts_or_is_up(moment: str) -> None:
+    run = Stack(sleeper("one")).run(on_event=lambda event: os.kill(os.getpid(), signal.SIGINT) if event.kind == moment else None)
+
+    with pytest.raises(KeyboardInterrupt) as caught, run:
+        time.sleep(10)  # where it comes only now
+
+    assert not run.folder.exists()
+    assert getattr(caught.value, "__notes__", []) == []
+
+
 def test_ctrl_c_during_the_stop_kills_what_is_left_and_is_raised() -> None:
     run = Stack(stubborn("stubborn", stop_timeout_s=60)).run()
     run.start()

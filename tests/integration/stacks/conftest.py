@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.kit.runners import until
-from tests.integration.temporary import temporary_folders_below_pytests  # noqa: F401 - a fixture
+from tests.integration.temporary import temporary_folders_of_its_own  # noqa: F401 - a fixture
 
 HERE = Path(__file__).parent
 

@@ -85,6 +85,7 @@ def test_folders_of_runs_that_are_over_are_removed_without_an_engine(tmp_path: P
         (parent / name / "log").mkdir(parents=True)
     for name in ("testbeam-over", "testbeam-lives", "other"):
         (parent / name / "events.jsonl").touch()
+    (parent / "testbeam-simple-check" / "tools").mkdir(parents=True)
     fd = os.open(parent / "testbeam-lives", os.O_RDONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -93,5 +94,5 @@ def test_folders_of_runs_that_are_over_are_removed_without_an_engine(tmp_path: P
         os.close(fd)
 
     assert done.returncode == 0, done.stderr
-    assert "1 folders of runs that are over were removed" in done.stdout
+    assert "2 folders of runs that are over were removed" in done.stdout
     assert sorted(entry.name for entry in parent.iterdir()) == ["other", "testbeam-lives", "testbeam-no-run"]

@@ -1,8 +1,7 @@
 """The stack of the control suite: the four programs, PVs, forwarder and file-writer; one daemon, whose tests run one after the other."""
 
-import os
+import fcntl
 import socket
-import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,10 @@ from typing import Any
 import pytest
 
 from testbeam.clients.control import Client
+from testbeam.hosting import registry
 from testbeam.kit.stack import Stack
 from testbeam.pytest_plugin.fixtures import shared_run as shared_run  # this suite's own, where one session runs several
+from testbeam.pytest_plugin.keys import WORKER_INPUT
 from testbeam.stacks.control import control_stack
 from testbeam.suites.subject import Subject
 
@@ -21,13 +22,15 @@ SETUPS = ("system", "epics_basic", "detector")
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Run one of these tests at a time, also where workers share the stack: they share the one daemon."""
-    shared = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
-    if not shared or not item.path.is_relative_to(_FOLDER):
-        return (yield)
-    from filelock import FileLock
+    """Run one of these tests at a time, also where workers share the stack: they share the one daemon.
 
-    with FileLock(Path(tempfile.gettempdir()) / f"testbeam-control-suite-{shared}.lock"):
+    Not in a fixture: a test's own time would run while it waits for its turn.
+    """
+    session = getattr(item.config, "workerinput", {}).get(WORKER_INPUT)
+    if session is None or not item.path.is_relative_to(_FOLDER):
+        return (yield)
+    with (registry.make_session_folder(session["key"]) / "control-suite.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         return (yield)
 
 

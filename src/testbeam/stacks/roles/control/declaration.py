@@ -139,6 +139,7 @@ def control(
         env=_epics(iocs)
         | kafka_clients.environment(broker)
         | _variables(topics, broker, cache, part, str(data_root), str(nexus_template), pv_prefix)
+        | {"TMPDIR": "${dir}"}  # what it makes there goes with the run, also where it is killed
         | dict(env or {}),
         ready=NicosAnswers(part) if part in ("cache", "daemon") else FileExists(_READY_FILE),
         handle=ControlHandle,
