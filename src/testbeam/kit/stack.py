@@ -41,8 +41,8 @@ class Stack:
         """Return a run of this stack: a context manager that starts every service on entry and stops all on exit.
 
         folder: where logs, files and the services' own folders go; default a temporary one, which is removed at the
-        end unless `keep` is set or the run failed (Ctrl-C is no failure). on_event: called with each journal event, on_crash: with the handle
-        of a service that ended unexpectedly after it was ready; both from a thread of the kit.
+        end unless `keep` is set or the run failed (Ctrl-C is no failure). on_event: called with each journal event,
+        on_crash: with the handle of a service that ended unexpectedly after it was ready; both from a thread of the kit.
         """
         from testbeam.kit.run import Run  # late: declaring a stack costs no machinery
 
