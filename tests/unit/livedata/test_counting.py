@@ -1,5 +1,6 @@
 """Counts against a plain count of the same events, by numpy alone and in one pass."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -126,3 +127,33 @@ def test_extreme_pixel_ids_are_unknown_not_wrapped() -> None:
     cube.add(np.array([-(2**31), 2**31 - 1, 0, -1], np.int32), np.full(4, 1_000, np.int32))
 
     assert (cube.counts.sum(), cube.lost.unknown_pixel) == (0, 4)
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+@pytest.mark.parametrize("stray", [0, 1])
+@pytest.mark.parametrize("turned", [False, True], ids=["as numbered", "turned"])
+def test_compiled_loops_count_as_numpy_does_with_and_without_stray_events(
+    scale: str, stray: int, turned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edges = axis(start=1.0, stop=71.0, num_bins=50, scale=scale)
+    plain = table(64, 64)
+    pixels_of_view = replace(plain, cell=plain.cell[::-1].copy()) if turned else plain
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(10, 10 + 64 * 64, 100_000).astype(np.int32)
+    times = rng.integers(1_000_000, 71_000_000, 100_000).astype(np.int32)
+    pixels[50_000 : 50_000 + stray], times[60_000 : 60_000 + stray] = 9, 71_000_000
+    counted = []
+    for fast in (False, True):
+        choose(fast, monkeypatch)
+        image, spectrum = ImageCounter(pixels_of_view, edges, (0, 50)), TimeCounter(edges)
+        image.add(pixels, times)
+        spectrum.add(times)
+        counted.append([image.image.tolist(), image.spectrum.tolist(), image.lost, spectrum.spectrum.tolist(), spectrum.outside])
+        image.clear()
+        spectrum.clear()
+        assert not image.image.any()
+        assert not image.spectrum.any()
+        assert not spectrum.spectrum.any()
+
+    assert counted[0] == counted[1]
+    assert sum(counted[0][0]) == 100_000 - 2 * stray

@@ -1,4 +1,7 @@
-"""Counting in one pass over the events, compiled by numba at first use and kept on disk."""
+"""Counting of events by loops that numba compiles at first use and keeps on disk.
+
+Pixels and times are taken as 32 bits without sign, counted from the first: what lies below wraps to beyond the last.
+"""
 
 from typing import Any
 
@@ -6,31 +9,62 @@ import numpy as np
 from numba import njit  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 
-@njit(cache=True, nogil=True, fastmath=False)  # type: ignore[untyped-decorator,unused-ignore]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def highest(values: Any, low: int) -> Any:  # pragma: no cover - compiled
+    """Return the highest of values counted from `low`."""
+    top, first = np.uint32(0), np.uint32(low)
+    for event in range(len(values)):
+        top = max(top, np.uint32(np.uint32(values[event]) - first))
+    return top
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def add_spectrum(lanes: Any, time_ns: Any, start: int, shift: int, bin_of: Any, uppers: Any) -> None:  # pragma: no cover - compiled
+    """Count times that are all within the bins into the lanes of a spectrum, one after the other."""
+    first, bits = np.uint32(start), np.uint32(shift)
+    for event in range(len(time_ns)):
+        time = np.uint32(np.uint32(time_ns[event]) - first)
+        index = np.int64(bin_of[time >> bits])
+        index += time >= uppers[index]
+        lanes[event & 3, index] += 1
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def add_pixels(image: Any, pixel_id: Any, first_id: int) -> None:  # pragma: no cover - compiled
+    """Count pixels that are all known into an image whose cells they are."""
+    first = np.uint32(first_id)
+    for event in range(len(pixel_id)):
+        image[np.uint32(np.uint32(pixel_id[event]) - first)] += 1
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def add_rows(image: Any, rows: Any, pixel_id: Any, first_id: int) -> None:  # pragma: no cover - compiled
+    """Count pixels that are all known into the rows they have."""
+    first = np.uint32(first_id)
+    for event in range(len(pixel_id)):
+        image[rows[np.uint32(np.uint32(pixel_id[event]) - first)]] += 1
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
 def cube(
-    flat: Any, rows: Any, first_id: int, pixel_id: Any, time_ns: Any, thresholds: Any, start: float, per_ns: float
+    flat: Any, rows: Any, first_id: int, pixel_id: Any, time_ns: Any, start: int, span: int, shift: int, bin_of: Any, uppers: Any
 ) -> None:  # pragma: no cover - compiled
     """Count into `(rows, bins + 1)` counts, laid out flat."""
-    bins = len(thresholds) - 1
-    unknown = len(rows) - 1
+    bins, unknown = len(uppers), len(rows) - 1
+    first, first_ns, bits = np.uint32(first_id), np.uint32(start), np.uint32(shift)
     for event in range(len(pixel_id)):
-        place = np.int64(pixel_id[event]) - first_id
-        row = rows[place] if 0 <= place < unknown else rows[unknown]
-        time = time_ns[event]
+        place = np.uint32(np.uint32(pixel_id[event]) - first)
+        row = np.int64(rows[place] if place < unknown else rows[unknown])
+        time = np.uint32(np.uint32(time_ns[event]) - first_ns)
         index = np.int64(bins)
-        if thresholds[0] <= time < thresholds[bins]:
-            index = np.int64((time - start) * per_ns)
-            if index >= bins:
-                index = np.int64(bins - 1)
-            if time < thresholds[index]:
-                index -= 1
-            elif time >= thresholds[index + 1]:
-                index += 1
+        if time < span:
+            index = np.int64(bin_of[time >> bits])
+            index += time >= uppers[index]
         flat[row * (bins + 1) + index] += 1
 
 
-@njit(cache=True, nogil=True, fastmath=False)  # type: ignore[untyped-decorator,unused-ignore]
-def image(  # noqa: C901 - one loop, compiled as it stands
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def image(
     image: Any,
     spectrum: Any,
     missed: Any,
@@ -42,58 +76,58 @@ def image(  # noqa: C901 - one loop, compiled as it stands
     first_id: int,
     pixel_id: Any,
     time_ns: Any,
-    thresholds: Any,
-    start: float,
-    per_ns: float,
+    start: int,
+    span: int,
+    shift: int,
+    bin_of: Any,
+    uppers: Any,
     first: int,
     last: int,
 ) -> None:  # pragma: no cover - compiled
-    """Count into an image, a spectrum and the spectra of regions.
+    """Count into an image, a spectrum and the spectra of regions, whatever the pixels and times.
 
     Tables of a million pixels are out of the cache: each that need not be looked at saves a third of the time.
     """
-    bins = len(thresholds) - 1
-    unknown = len(rows) - 1
-    cells = len(image) - 2
-    low, high = thresholds[0], thresholds[bins]
+    bins, unknown, cells = len(uppers), len(rows) - 1, len(image) - 2
+    first_pixel, first_ns, bits = np.uint32(first_id), np.uint32(start), np.uint32(shift)
     for event in range(len(pixel_id)):
-        place = np.int64(pixel_id[event]) - first_id
-        if place < 0 or place >= unknown:
+        place = np.uint32(np.uint32(pixel_id[event]) - first_pixel)
+        if place >= unknown:
             missed[0] += 1
             continue
-        row = place
+        row = np.int64(place)
         if not is_identity:
             row = np.int64(rows[place])
             if row >= cells:
                 missed[row - cells] += 1
                 continue
-        time = time_ns[event]
-        if time < low or time >= high:
+        time = np.uint32(np.uint32(time_ns[event]) - first_ns)
+        if time >= span:
             spectrum[bins] += 1
             continue
-        index = np.int64((time - start) * per_ns)
-        if index >= bins:
-            index = np.int64(bins - 1)
-        if time < thresholds[index]:
-            index -= 1
-        elif time >= thresholds[index + 1]:
-            index += 1
+        index = np.int64(bin_of[time >> bits])
+        index += time >= uppers[index]
         spectrum[index] += 1
         if first <= index < last:
             image[row] += 1
         if has_regions and region_bits[row]:
-            bits = region_bits[row]
+            of_row = region_bits[row]
             for region in range(8):
-                if bits >> region & 1:
+                if of_row >> region & 1:
                     regions[region, index] += 1
 
 
 def compile_all() -> None:
     """Compile for the types that are used, or read what was compiled before from disk."""
-    nothing, counts, edges = np.empty(0, np.int32), np.zeros(4, np.int64), np.arange(3, dtype=np.int64)
+    nothing, counts, cells = np.empty(0, np.int32), np.zeros(4, np.int64), np.zeros(3, np.int32)
     nothing.flags.writeable = False  # as events in a message are
     rows, bits, regions = np.zeros(2, np.int32), np.zeros(3, np.uint8), np.zeros((8, 2), np.int64)
+    bin_of, uppers = np.zeros(2, np.uint16), np.ones(2, np.uint32)
     for events in (nothing, np.empty(0, np.int32)):
-        cube(np.zeros(9, np.int32), rows, 1, events, events, edges, 0.0, 1.0)
-        picture = np.zeros(3, np.int32), counts, counts[:2], bits, regions, False
-        image(*picture, rows, False, 1, events, events, edges, 0.0, 1.0, 0, 2)
+        highest(events, 0)
+        add_spectrum(regions, events, 0, 0, bin_of, uppers)
+        add_pixels(cells, events, 1)
+        add_rows(cells, rows, events, 1)
+        cube(np.zeros(9, np.int32), rows, 1, events, events, 0, 2, 0, bin_of, uppers)
+        picture = cells, counts, counts[:2], bits, regions, False
+        image(*picture, rows, False, 1, events, events, 0, 2, 0, bin_of, uppers, 0, 2)

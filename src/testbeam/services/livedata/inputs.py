@@ -26,6 +26,7 @@ UNKNOWN_SCHEMA = "unknown schema"
 UNKNOWN_UNIT = "reference_time in an unknown unit"
 IGNORED = frozenset((b"al00", b"ep01"))  # alarms and connections lie beside the values of PVs
 _NS_PER = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": NS_PER_MS, "s": NS_PER_S}
+_LARGE = 256 * 1024  # bytes: some 32,000 events
 
 Add = Callable[[int, int], Data]
 
@@ -57,12 +58,28 @@ def portions(payloads: Sequence[bytes], kafka_ms: Sequence[int]) -> Iterator[Por
         by_schema.setdefault(payload[4:8], []).append(row)
     for schema, rows in by_schema.items():
         if schema == b"ev44":
-            yield from _events(payloads, rows, kafka_ms)
+            for stretch in _stretches(payloads, rows):
+                yield from _events(payloads, stretch, kafka_ms)
         elif schema in _READERS:
             for row in rows:
                 yield _one(_READERS[schema], payloads[row], row, kafka_ms[row])
         elif schema not in IGNORED:
             yield from (Dropped(row=row, reason=UNKNOWN_SCHEMA, detail=f"{schema!r}") for row in rows)
+
+
+def _stretches(payloads: Sequence[bytes], rows: Sequence[int]) -> Iterator[list[int]]:
+    """Yield rows to be put end to end; large messages stay alone, as copying their events costs more than handling one more portion."""
+    together: list[int] = []
+    for row in rows:
+        if len(payloads[row]) < _LARGE:
+            together.append(row)
+            continue
+        if together:
+            yield together
+            together = []
+        yield [row]
+    if together:
+        yield together
 
 
 def _events(payloads: Sequence[bytes], rows: Sequence[int], kafka_ms: Sequence[int]) -> Iterator[Portion | Dropped]:

@@ -1,4 +1,4 @@
-"""Columns of many ev44 messages read at once: their arrays are put end to end by source, copied once.
+"""Columns of many ev44 messages read at once: their arrays are put end to end by source, copied once; those of a single message are views.
 
 Source: ev44_events.fbs.
 """
@@ -45,6 +45,8 @@ class _Source:
 
 
 def _end_to_end(parts: list[bytes | memoryview], events: int) -> NDArray[np.int32]:
+    if len(parts) == 1:
+        return np.frombuffer(parts[0], I4)
     if events < _COPY_BELOW * len(parts):
         return np.frombuffer(b"".join(parts), I4)
     # numpy's own allocation is three times as fast for megabytes, as it asks for huge pages
