@@ -108,6 +108,18 @@ def run_as_a_reader(page: Path, folder: Path, junk: dict[str, str] | None = None
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+SCRIPT = re.compile(r"^<!-- run as a script -->\n```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SCRIPT_PAGES = sorted(path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md") if SCRIPT.search(path.read_text()))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", SCRIPT_PAGES, ids=str)
+def test_the_scripts_of_a_page_end_well(page: Path, tmp_path: Path) -> None:
+    for script in SCRIPT.findall((ROOT / page).read_text()):
+        done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 IN_A_SHELL = re.compile(r"^<!-- run in a shell -->\n```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHELL_PAGES = sorted(path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md") if IN_A_SHELL.search(path.read_text()))
 
