@@ -171,3 +171,64 @@ def test_random_lines_never_raise(cache: Cache) -> None:
     alphabet = "ab/=?*:|!$~@+-.0123456789# eE"
     for _ in range(3000):
         cache.core.take(1, ["".join(noise.choices(alphabet, k=noise.randrange(0, 25)))], NOW)
+
+
+def test_a_client_cannot_fill_the_memory_with_keys_or_values() -> None:
+    core = Core(history=10, most_bytes=100_000)
+    core.join(1)
+    assert core.take(1, [f"a/key{n}={'x' * 100}" for n in range(1000)], 1.0)
+    kept = len(core.entries)
+    assert 50 < kept < 150
+    assert core.refused == 1000 - kept
+    assert core.stored_bytes <= 100_000
+
+    assert core.take(1, ["a/key0=short", "a/key0=shorter", f"a/key0={'y' * 90_000}"], 2.0)
+    assert core.entries["a/key0"].value == "shorter"
+    assert core.refused == 1000 - kept + 1
+
+
+def test_what_is_deleted_makes_room_and_the_sum_is_right() -> None:
+    rng = random.Random(3)
+    core = Core(history=0, most_bytes=20_000)
+    core.join(1)
+    for step in range(5000):
+        core.take(1, [f"a/k{rng.randrange(60)}={'v' * rng.choice((0, 0, 10, 500))}"], float(step))
+    assert core.stored_bytes <= 20_000
+    assert core.refused
+
+    core.take(1, [f"a/k{n}=" for n in range(60)], 6000.0)
+    assert (core.entries, core.stored_bytes) == ({}, 0)
+
+
+def test_the_sum_with_history_is_what_is_there() -> None:
+    core = Core(history=3)
+    core.join(1)
+    rng = random.Random(5)
+    for step in range(2000):
+        core.take(1, [f"a/k{rng.randrange(9)}{rng.choice(('', '#'))}={'v' * rng.choice((0, 1, 50, 500))}"], float(step))
+
+    there = sum(len(e.value) + sum(len(value) for _, value in e.history or ()) for e in core.entries.values())
+    texts = sum(map(len, core.entries))
+    assert (core.stored_bytes - there - texts) % len(core.entries) == 0, "each key adds the same beside its text"
+
+
+def test_a_ttl_that_is_renewed_for_ever_takes_no_memory() -> None:
+    core = Core(history=0)
+    core.join(1)
+    for step in range(40_000):
+        core.take(1, [f"+1e9@a/k={step}"], float(step))
+
+    assert len(core._expiries) < 20_000
+    core.take(1, ["40000+1@a/k=last"], 40_000.0)
+    core.expire(40_002.0)
+    assert core.entries["a/k"].expired
+
+
+def test_a_key_of_any_length_and_locks_without_end_are_refused() -> None:
+    core = Core()
+    core.join(1)
+    assert not core.take(1, [f"{'k' * 5000}=1"], 1.0)
+    assert not core.take(1, [f"{'k' * 5000}:"], 1.0)
+    assert core.take(1, [f"lock{n}$+me" for n in range(100_000)], 1.0)
+    assert not core.take(1, ["another$+me"], 1.0)
+    assert core.take(1, ["another$+me"], 10_000.0), "those that have run out make room"

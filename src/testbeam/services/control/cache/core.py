@@ -15,7 +15,12 @@ from testbeam.wire.nicos.cache_lines import match_line, relative_ttl, time_text
 
 DEFAULT_LOCK_TTL_S = 600.0
 TOLD_EXPIRED_TTL_S = 0.01
+MOST_BYTES = 256_000_000
 _MOST_SUBSCRIPTIONS = 10_000  # of one client
+_MOST_LOCKS = 100_000
+_MOST_KEY = 4096  # characters; a longer one is garbled
+_ENTRY_BYTES = 600  # what a key takes besides its text and values, roughly
+_SPARE_EXPIRIES = 10_000
 _Interested = tuple[tuple[list[str], int], ...]
 Keep = Callable[[str, str, str], None]  # time, key, value: of an update that is to outlive the cache
 
@@ -52,14 +57,18 @@ class Lock:
 class Core:
     """The cache's contents.
 
-    history: how many values of each key are kept. keep: told each update that is to be stored.
+    history: how many values of each key are kept. keep: told each update that is to be stored. most_bytes: what keys and values may
+    take, as text; what would take more is refused and counted, as nothing must fill the memory that others need.
     """
 
-    def __init__(self, history: int = 10, keep: Keep | None = None) -> None:
+    def __init__(self, history: int = 10, keep: Keep | None = None, most_bytes: int = MOST_BYTES) -> None:
         self.entries: dict[str, Entry] = {}
         self.clients: dict[int, Client] = {}
         self.updates = 0
         self.garbled = 0
+        self.refused = 0
+        self.stored_bytes = 0
+        self._most_bytes = most_bytes
         self._history = history
         self._keep = keep
         self._locks: dict[str, Lock] = {}
@@ -88,6 +97,9 @@ class Core:
                 self.garbled += 1
                 return False
             time, sign, ttl, mark, key, operator, value = match.groups()
+            if len(key) > _MOST_KEY:
+                self.garbled += 1
+                return False
             key = key.lower()
             if operator == words.TELL:
                 self.tell(mine, key, value, time or now_text, sign, ttl)
@@ -120,9 +132,11 @@ class Core:
     def restore(self, time: str, key: str, value: str) -> None:
         """Take in a stored value at the start."""
         if value:
+            old = self.entries.get(key)
+            self.stored_bytes += len(value) + (len(key) + _ENTRY_BYTES if old is None else -len(old.value))
             self.entries[key] = Entry(value, time, float(time))
-        else:
-            self.entries.pop(key, None)
+        elif key in self.entries:
+            self.stored_bytes -= len(key) + _ENTRY_BYTES + len(self.entries.pop(key).value)
 
     def _set(self, teller: Client | None, key: str, value: str, time: str, sign: str | None, ttl: str | None, no_store: bool) -> None:
         self.updates += 1
@@ -130,9 +144,17 @@ class Core:
         same = (old is None and not value) or (old is not None and old.value == value and old.expires_s is None and not old.expired)
         if same and not ttl and not no_store:
             return
-        time_s, ttl_text = float(time), ""
+        grows = len(value) - len(old.value) if old is not None else len(value) + len(key) + _ENTRY_BYTES if value else 0
         history = old.history if old is not None else None
-        if self._history and value and not no_store:
+        is_kept = bool(self._history and value and not no_store)
+        if is_kept:
+            grows += len(value) - (len(history[0][1]) if history is not None and len(history) == self._history else 0)
+        if grows > 0 and self.stored_bytes + grows > self._most_bytes:
+            self.refused += 1
+            return
+        self.stored_bytes += grows
+        time_s, ttl_text = float(time), ""
+        if is_kept:
             history = deque(maxlen=self._history) if history is None else history
             history.append((time_s, value))
         entry = Entry(value, time, time_s, history=history)
@@ -141,6 +163,8 @@ class Core:
             ttl_text, entry.expires_s = f"+{ttl_s:g}", time_s + ttl_s
             entry.ttl = ttl_text
             heapq.heappush(self._expiries, (entry.expires_s, key))
+            if len(self._expiries) > 2 * len(self.entries) + _SPARE_EXPIRIES:
+                self._forget_old_expiries()
         if value:
             self.entries[key] = entry
         elif old is not None:
@@ -151,10 +175,17 @@ class Core:
 
     def _delete(self, key: str, old: Entry, time_s: float) -> None:
         if old.history is not None:
+            self.stored_bytes += len("None") - (len(old.history[0][1]) if len(old.history) == self._history else 0)
             old.history.append((time_s, "None"))
             self.entries[key] = Entry("", time_text(time_s), time_s, history=old.history)
         else:
             del self.entries[key]
+            self.stored_bytes -= len(key) + _ENTRY_BYTES
+
+    def _forget_old_expiries(self) -> None:
+        """Let go of the expiries of values that newer ones have taken the place of."""
+        self._expiries = [(one.expires_s, key) for key, one in self.entries.items() if one.expires_s is not None and not one.expired]
+        heapq.heapify(self._expiries)
 
     def _send(self, teller: Client | None, key: str, operator: str, value: str, time: str) -> None:
         interested = self._interested.get(key)
@@ -261,6 +292,11 @@ class Core:
             mine.lines.append(f"{key}{words.LOCK}{held}\n")
             return True
         if wants == "+":
+            if len(self._locks) >= _MOST_LOCKS:
+                self._locks = {name: one for name, one in self._locks.items() if one.expires_s > now_s}
+                if len(self._locks) >= _MOST_LOCKS:
+                    self.refused += 1
+                    return False
             self._locks[key] = Lock(who, now_s + ttl_s)
         else:
             self._locks.pop(key, None)

@@ -19,6 +19,8 @@ _MOST_WAITING_BYTES = 100_000_000
 _STALLED_S = 5.0
 _WAIT_S = 0.1
 _FLUSH_S = 0.2
+_REFUSAL_S = 1.0
+BYTES_PER_MB = 1_000_000
 _log = logging.getLogger(PROG)
 
 
@@ -54,13 +56,15 @@ class CacheService:
     """One cache; it is a `tcp_server.Handler`."""
 
     def __init__(self, settings: CacheSettings, store: Store | None) -> None:
-        self.core = Core(settings.history, None if store is None else store.keep)
+        self.core = Core(settings.history, None if store is None else store.keep, settings.limit_mb * BYTES_PER_MB)
         self._store = store
         self._numbers = itertools.count(1)
         self._talking: dict[Peer, None] = {}
         self._flush_at_s = 0.0
         self._next_expiry_s: float | None = None
         self._undecodable = 0
+        self._refused_told = 0
+        self._refusal_at_s = 0.0
         if store is not None:
             store.read(self.core.restore)
             store.begin((entry.time, key, entry.value) for key, entry in self.core.entries.items())
@@ -80,13 +84,23 @@ class CacheService:
         if self._store is not None and now_s > self._flush_at_s:
             self._flush_at_s = now_s + _FLUSH_S
             self._store.flush()
+        if self.core.refused > self._refused_told and now_s > self._refusal_at_s:
+            self._refusal_at_s = now_s + _REFUSAL_S
+            self._tell_refused()
+
+    def _tell_refused(self) -> None:
+        self._refused_told = self.core.refused
+        used_mb = self.core.stored_bytes / BYTES_PER_MB
+        _log.warning(
+            "full: %d updates refused so far; %d keys take %.0f MB, see --limit-mb", self._refused_told, len(self.core.entries), used_mb
+        )
 
     def close(self) -> None:
         """Close every connection and the store."""
         self._server.close()
         if self._store is not None:
             self._store.close()
-        _log.info("%d updates taken in, %d garbled lines", self.core.updates, self.core.garbled)
+        _log.info("%d updates taken in, %d refused, %d garbled lines", self.core.updates, self.core.refused, self.core.garbled)
 
     def opened(self, peer: Peer) -> None:
         """Take in a connection."""
