@@ -3,6 +3,7 @@
 import pytest
 
 from testbeam.errors import DeviceError, SetupError
+from testbeam.services.control.commands.user import UserCommands
 from tests.unit.control.holding import FakeSession, session_of, setup
 
 MOTOR = "nicos.devices.generic.VirtualMotor"
@@ -97,3 +98,77 @@ def test_a_kept_parameter_survives_a_new_session() -> None:
     second.load(["one"])
 
     assert tuple(second.devices["x"].userlimits) == (-1, 1)
+
+
+def test_a_device_that_works_with_one_of_an_unknown_class_is_listed_with_it_and_fails_nothing() -> None:
+    session = session_of(
+        {
+            "far": ("nicos.devices.generic.Switcher", {"moveable": "near", "mapping": {"a": 0}}),
+            "near": ("nicos.devices.generic.Switcher", {"moveable": "odd", "mapping": {"a": 0}}),
+            "det": ("nicos.devices.generic.Detector", {"timers": ["odd"]}),
+            "odd": ("some.Unknown", {}),
+            "x": (MOTOR, {}),
+        }
+    )
+    session.load(["one"])
+
+    assert session.unknown_classes == dict.fromkeys(("far", "near", "det", "odd"), "some.Unknown")
+    assert "not made: far, near, det, odd" in session.told.text
+    assert set(session.devices) == {"x"}
+
+
+ALIAS = "nicos.devices.generic.DeviceAlias"
+
+
+def test_an_alias_stands_for_the_preferred_device_that_is_there() -> None:
+    setups = {
+        "base": setup("base", {"T": (ALIAS, {}), "a": (MOTOR, {})}, alias_config={"T": {"a": 10, "gone": 50}}),
+        "more": setup("more", {"b": (MOTOR, {})}, alias_config={"T": {"b": 90}}),
+    }
+    session = FakeSession(setups)
+    session.load(["base"])
+    assert session.devices["T"].alias == "a"
+    session.load(["more"])
+    assert session.devices["T"].alias == "b"
+
+    session.devices["T"].alias = "a"
+    session.load(["base", "more"], anew=True)
+    assert session.devices["T"].alias == "a", "what the user chose stays"
+
+
+def test_an_alias_that_nothing_is_there_for_is_told_and_fails_only_when_it_is_used() -> None:
+    session = FakeSession({"one": setup("one", {"T": (ALIAS, {})}, alias_config={"T": {"gone": 1}, "U": {"T": 1}})})
+    session.load(["one"])
+
+    assert "could stand for gone" in session.told.text
+    assert "U is no device" in session.told.text
+    with pytest.raises(DeviceError, match="stands for no device"):
+        session.devices["T"].read(0)
+    session.devices["T"].alias = ""
+
+
+def test_the_system_setup_is_loaded_with_every_other_one_unless_that_keeps_it_out() -> None:
+    session = FakeSession({"system": setup("system", {"x": (MOTOR, {})}), "a": setup("a"), "b": setup("b", excludes=("system",))})
+    commands = UserCommands(session, None)
+    commands.new_setup("a")
+    assert (session.loaded_setups, session.explicit_setups) == (["system", "a"], ["a"])
+    commands.new_setup("b")
+    assert session.loaded_setups == ["b"]
+    session.setups["system"] = setup("system", problem="system.py, line 1: odd")
+    commands.new_setup("a")
+    assert session.loaded_setups == ["a"]
+    assert "system.py, line 1: odd" in session.told.text
+
+
+def test_start_up_code_runs_also_of_what_is_included_and_its_error_is_told() -> None:
+    session = FakeSession(
+        {"a": setup("a", startupcode="seen.append('a')", includes=("b",)), "b": setup("b", startupcode="seen.append(nothing)")}
+    )
+    commands = UserCommands(session, None)
+    seen: list[str] = []
+    commands.namespace = {"seen": seen}
+    commands.new_setup("a")
+    commands.add_setup("a")
+
+    assert seen == ["a"]
+    assert "b.py: startupcode: NameError: name 'nothing'" in session.told.text

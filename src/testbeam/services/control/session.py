@@ -20,6 +20,7 @@ from testbeam.transport.pv_watch import PvWatch
 from testbeam.wire.nicos.daemon_words import MessageLevel
 
 Breakpoint = Callable[[int], None]
+OnArray = Callable[[str, float, Any], None]  # device, time (s since 1970), array
 _PARALLEL_S = 0.05
 
 
@@ -39,7 +40,9 @@ class Session:
         self.explicit_setups: list[str] = []
         self.configs: dict[str, DeviceConfig] = {}
         self.setup_of: dict[str, str] = {}
+        self.preferred_aliases: dict[str, str] = {}  # alias → device, as the setups have it
         self.woken = threading.Event()
+        self.on_array: OnArray = lambda *_: None
         self._writes = writes
         self._breakpoint = breakpoint_
         self._sysconfig: dict[str, Any] = {}
@@ -107,6 +110,14 @@ class Session:
         with self._lock:
             return self.devices.get(name) or self._make(name)
 
+    def alias_target(self, alias: str, kept: str) -> str:
+        """Return the device that an alias begins with; see `DeviceHost`."""
+        return kept if kept in self.configs else self.preferred_aliases.get(alias, "")
+
+    def show(self, name: str, time_s: float, data: Any) -> None:
+        """Show an array; see `DeviceHost`."""
+        self.on_array(name, time_s, data)
+
     def pvs(self, protocol: str) -> PvWatch:
         """Return the client of "pva" or "ca", made at the first call."""
         with self._lock:
@@ -128,14 +139,16 @@ class Session:
                 self._listeners[key] = KafkaListener(self.kafka(brokers))
             return self._listeners[key]
 
-    def load(self, names: Sequence[str], *, anew: bool = False) -> None:
+    def load(self, names: Sequence[str], *, first: Sequence[str] = (), anew: bool = False) -> None:
         """Load setups and what they include, on top of those that are loaded, or `anew` in their place.
+
+        What is to be there `first` does not count as asked for by the user.
 
         Raises:
             SetupError: one is not there or can't be read: nothing has changed then. Or devices could not be made: they are
                 named, and all others are there.
         """
-        order = self._order(names)
+        order = self._order([*first, *names], () if anew else self.loaded_setups)
         if anew:
             self.unload()
         new = [name for name in order if name not in self.loaded_setups]
@@ -144,6 +157,7 @@ class Session:
         self.loaded_setups += new
         self.explicit_setups += [name for name in names if name not in self.explicit_setups]
         wanted = [name for name, setup in self.setup_of.items() if setup in new]
+        self._prefer_aliases(new)
         self._make_all(wanted)
         failed = {name: why for name, why in self.device_failures.items() if name in wanted and name not in self.unknown_classes}
         self._tell_unknown(wanted)
@@ -157,7 +171,15 @@ class Session:
                 device.shutdown()
             except Exception as error:  # whatever stands behind a device: the others still have to be let go
                 self.log.say(device.name, MessageLevel.WARNING, f"its end failed: {error}")
-        for known in (self.devices, self.device_failures, self.unknown_classes, self.configs, self.setup_of, self._sysconfig):
+        for known in (
+            self.devices,
+            self.device_failures,
+            self.unknown_classes,
+            self.configs,
+            self.setup_of,
+            self.preferred_aliases,
+            self._sysconfig,
+        ):
             known.clear()
         self.loaded_setups.clear()
         self.explicit_setups.clear()
@@ -176,8 +198,8 @@ class Session:
         for watch in self._watches.values():
             watch.close()
 
-    def _order(self, names: Sequence[str]) -> list[str]:
-        """Return the setups with what they include before them; raise SetupError where that can't be."""
+    def _order(self, names: Sequence[str], loaded: Sequence[str]) -> list[str]:
+        """Return the setups with what they include before them; raise SetupError where that can't be, beside what is `loaded`."""
         order: list[str] = []
 
         def visit(name: str, path: tuple[str, ...]) -> None:
@@ -200,9 +222,9 @@ class Session:
 
         for name in names:
             visit(name, ())
-        loaded = dict.fromkeys((*self.loaded_setups, *order))
+        beside = dict.fromkeys((*loaded, *order))
         for name in order:
-            excluded = next((one for one in self.setups[name].excludes if one in loaded), None)
+            excluded = next((one for one in self.setups[name].excludes if one in beside), None)
             if excluded is not None:
                 raise SetupError(f"setup {name!r} excludes {excluded!r}, which is loaded; NewSetup without that one")
         return order
@@ -218,6 +240,23 @@ class Session:
             known = self._sysconfig.get(word)
             self._sysconfig[word] = [*known, *(one for one in value if one not in known)] if isinstance(known, list) else value
 
+    def _prefer_aliases(self, names: Sequence[str]) -> None:
+        """Note, for each alias that these setups have a preference for, the device of highest priority that there is."""
+        changed = {alias for name in names for alias in self.setups[name].alias_config}
+        for alias in changed:
+            ranked: dict[str, int] = {}
+            for name in self.loaded_setups:
+                ranked |= self.setups[name].alias_config.get(alias, {})
+            there = [device for device in sorted(ranked, key=lambda one: -ranked[one]) if device in self.configs]
+            if alias not in self.configs or not there:
+                what = "is no device" if alias not in self.configs else f"could stand for {', '.join(ranked)}, and none of them is there"
+                self.log.say(alias, MessageLevel.WARNING, f"alias {alias} {what}")
+                continue
+            self.preferred_aliases[alias] = there[0]
+            found = self.devices.get(alias)
+            if found is not None:
+                found.set_parameter("alias", there[0])
+
     def _make_all(self, names: Iterable[str]) -> None:
         for name in names:
             if not registry.is_known(self.configs[name].class_name):
@@ -228,7 +267,28 @@ class Session:
                 try:
                     self.get_device(name)
                 except DeviceError as error:
-                    self.device_failures[name] = str(error)
+                    self._note_failure(name, error)
+
+    def _note_failure(self, name: str, error: DeviceError) -> None:
+        """Note a device that can't be made; one that works with a device of an unknown class is as unknown as that."""
+        self.device_failures[name] = str(error)
+        unknown = self._unknown_below(name, set())
+        if unknown:
+            self.unknown_classes[name] = unknown
+
+    def _unknown_below(self, name: str, seen: set[str]) -> str:
+        """Return the first class that nobody knows among those of a device and what it works with, "" where there is none."""
+        if name in seen or name not in self.configs:
+            return ""
+        kind = self.configs[name].class_name
+        if not registry.is_known(kind):
+            return kind
+        return next(filter(None, (self._unknown_below(one, seen | {name}) for one in self._needs(name))), "")
+
+    def _needs(self, name: str) -> list[str]:
+        config = self.configs[name]
+        given = (config.parameters.get(word) for word in registry.class_of(config.class_name).names_of_attached())
+        return [str(one) for value in given if value for one in (value if isinstance(value, list | tuple) else [value])]
 
     def _make(self, name: str) -> Device:
         config = self.configs.get(name)

@@ -1,4 +1,4 @@
-"""Commands about setups, the experiment and devices, and what all commands share.
+"""Commands about the experiment and devices, and what all commands share.
 
 Source: docs/reference/control-commands.md.
 """
@@ -10,99 +10,18 @@ from typing import Any
 
 from testbeam.errors import ControlError, DeviceError, LimitError
 from testbeam.services.control.commands.counting import detectors_of
-from testbeam.services.control.commands.flow import Flow
+from testbeam.services.control.commands.setup_commands import Named, SetupCommands
 from testbeam.services.control.devices.alias import resolved
 from testbeam.services.control.devices.base import Device, Readable
 from testbeam.services.control.devices.experiment import Experiment, Sample
 from testbeam.services.control.devices.moveable import LimitedMoveable, Moveable
 from testbeam.services.control.devices.waiting import wait_for
-from testbeam.services.control.session import Session
-from testbeam.wire.nicos.daemon_words import MessageLevel
 
 _STOP_S = 5.0
-Named = Device | str
 
 
-class DeviceCommands:
-    """Commands over one session that measure nothing; `on_setup` is told when setups have changed."""
-
-    def __init__(self, session: Session, flow: Flow | None, on_setup: Callable[[], None] | None = None) -> None:
-        self.session = session
-        self.flow = flow
-        self.namespace: dict[str, Any] = {}
-        self._on_setup = on_setup
-
-    def commands(self) -> dict[str, Callable[..., Any]]:
-        """Return the commands by the names that scripts know them by; for `ListCommands`."""
-        return {}
-
-    # Setups
-
-    def new_setup(self, *names: str) -> None:
-        """Load these setups in place of those that are loaded; fails, and names them, where devices can't be made."""
-        self._load(names or tuple(self.session.explicit_setups), anew=True)
-
-    def add_setup(self, *names: str) -> None:
-        """Load these setups besides."""
-        if not names:
-            self.list_setups()
-        self._load(names, anew=False)
-
-    def remove_setup(self, *names: str) -> None:
-        """Load all setups but these anew."""
-        for name in names:
-            if name not in self.session.loaded_setups:
-                raise ControlError(f"setup {name!r} is not loaded; loaded are {', '.join(self.session.loaded_setups) or 'none'}")
-        self._load([name for name in self.session.explicit_setups if name not in names], anew=True)
-
-    def list_setups(self) -> None:
-        """Tell the setups that there are."""
-        for setup in sorted(self.session.setups.values(), key=lambda one: one.name):
-            if setup.group not in ("special", "configdata"):
-                mark = "loaded" if setup.name in self.session.loaded_setups else setup.problem and f"broken: {setup.problem}"
-                self._tell(f"{setup.name:24} {mark or '':10} {setup.description}")
-
-    def create_device(self, *names: Named) -> None:
-        """Make devices that could not be made before."""
-        for name in names:
-            self.session.get_device(str(name))
-        self._setup_changed()
-
-    def create_all_devices(self) -> None:
-        """Make all devices of the loaded setups that are not there."""
-        failed = {}
-        for name in [name for name in self.session.configs if name not in self.session.devices]:
-            try:
-                self.session.get_device(name)
-            except DeviceError as error:
-                failed[name] = str(error)
-        self._setup_changed()
-        if failed:
-            raise DeviceError("; ".join(failed.values()))
-
-    def remove_device(self, *names: Named) -> None:
-        """Let go of devices."""
-        for name in names:
-            self.session.remove(str(name))
-        self._setup_changed()
-
-    def list_devices(self) -> None:
-        """Tell the devices with what they are."""
-        for name in sorted(self.session.explicit_devices):
-            device = self.session.devices[name]
-            self._tell(f"{name:24} {device.names_of_classes()[0].rpartition('.')[2]:24} {device.description}")
-
-    def list_params(self, device: Named) -> None:
-        """Tell the parameters of a device."""
-        found = self._device(device)
-        for word, param in sorted(found.all_parameters.items()):
-            if not param.internal:
-                self._tell(f"{word:20} {getattr(found, word, None)!r:30} {'settable' if param.settable else '':9} {param.description}")
-
-    def list_commands(self) -> None:
-        """Tell the commands."""
-        for name, method in sorted(self.commands().items()):
-            self._tell(f"{name:22} {(method.__doc__ or '').partition(chr(10))[0]}")
+class DeviceCommands(SetupCommands):
+    """Commands over one session that measure nothing."""
 
     # Experiment and sample
 
@@ -296,32 +215,11 @@ class DeviceCommands:
 
     # What the commands share
 
-    def _tell(self, text: str) -> None:
-        self.session.log.say("", MessageLevel.INFO, text)
-
-    def _load(self, names: Sequence[str], *, anew: bool) -> None:
-        try:
-            self.session.load(names, anew=anew)
-        finally:
-            self._setup_changed()
-        self._tell(f"setups loaded: {', '.join(self.session.loaded_setups) or 'none'}")
-        for name in self.session.loaded_setups:
-            code = self.session.setups[name].startupcode
-            if code.strip() and not self.session.simulated and name in names:
-                exec(compile(code, f"<startupcode of {name}>", "exec"), self.namespace)  # noqa: S102 — a setup's own, by the field's design
-
-    def _setup_changed(self) -> None:
-        if self._on_setup is not None:
-            self._on_setup()
-
     def _experiment(self) -> Experiment:
         found = self.session.experiment
         if not isinstance(found, Experiment):
             raise ControlError("the loaded setups have no experiment; load one whose sysconfig names it, such as 'system'")
         return found
-
-    def _device(self, named: Named) -> Device:
-        return named if isinstance(named, Device) else self.session.get_device(named)
 
     def _readable(self, named: Named) -> Readable:
         found: Any = self._device(named)

@@ -11,6 +11,7 @@ from typing import Any
 
 from testbeam.errors import ControlError, TestbeamError
 from testbeam.services.control.commands.user import UserCommands
+from testbeam.services.control.daemon.facade import ScriptSession
 from testbeam.services.control.daemon.messages import Message
 from testbeam.services.control.daemon.script import LOOK, code_of, parsed
 from testbeam.services.control.devices.base import Device, Readable
@@ -83,9 +84,10 @@ class DryRun:
         """Run a script; the time is -1 where it fails, and the reason is told."""
         commands = UserCommands(self.session, None)
         names: dict[str, Any] = {word: value for word, value in namespace.items() if not isinstance(value, Device) and not callable(value)}
-        names |= commands.exposed() | dict(self.session.devices) | {LOOK: self._look, "session": self.session}
+        names |= commands.exposed() | dict(self.session.devices) | {LOOK: self._look, "session": ScriptSession(self.session, names)}
         commands.namespace = names
         try:
+            commands.load_modules()
             for statement in parsed(text, name):
                 exec(code_of(statement, name), names)  # noqa: S102 — a user's script, by the daemon's purpose
         except BaseException as error:

@@ -20,6 +20,10 @@ class DeviceAlias(Device):
     }
     field_names: ClassVar[tuple[str, ...]] = ("nicos.core.device.DeviceAlias", "nicos.devices.generic.alias.DeviceAlias")
 
+    def _take_parameters(self, config: Mapping[str, Any]) -> None:
+        super()._take_parameters(config)
+        self._values["alias"] = self.host.alias_target(self.name, self._values["alias"])
+
     @property
     def real(self) -> Device:
         """Return the device that it stands for.
@@ -39,7 +43,8 @@ class DeviceAlias(Device):
         return value
 
     def __getattribute__(self, word: str) -> Any:
-        if word.startswith("_") or word in _OWN or word not in _FORWARDED:
+        own = word.startswith("_") or word in _OWN or word not in _FORWARDED
+        if own or (word == "names_of_classes" and not self._values["alias"]):
             return object.__getattribute__(self, word)
         return getattr(self.real, word)
 

@@ -48,7 +48,7 @@ class Device:
         self.key = name.lower()
         self.log = DeviceLog(host, name)
         self.unused = {
-            word: value for word, value in config.items() if word not in self.all_parameters and word not in _attached_of(type(self))
+            word: value for word, value in config.items() if word not in self.all_parameters and word not in self.names_of_attached()
         }
         self._take_parameters(config)
         self._attach(config)
@@ -66,6 +66,14 @@ class Device:
     def names_of_classes(cls) -> list[str]:
         """Return the names in the field of this class and its bases."""
         return list(dict.fromkeys(name for base in cls.__mro__ for name in base.__dict__.get("field_names", ())))
+
+    @classmethod
+    def names_of_attached(cls) -> dict[str, bool]:
+        """Return the parameters that name devices to work with, and whether each is a list of them."""
+        found: dict[str, bool] = {}
+        for base in reversed(cls.__mro__):
+            found |= base.__dict__.get("attached", {})
+        return found
 
     def __str__(self) -> str:
         return self.name
@@ -149,7 +157,7 @@ class Device:
 
     def _attach(self, config: Mapping[str, Any]) -> None:
         self.attached_devices: dict[str, list[Device]] = {}
-        for word, many in _attached_of(type(self)).items():
+        for word, many in self.names_of_attached().items():
             given = config.get(word)
             names = [] if given is None else words(given) if many else [str(given)]
             self.attached_devices[word] = [self.host.get_device(name) for name in names if name]
@@ -299,10 +307,3 @@ class Readable(Device):
         value = read()
         self.host.cache.put(f"{self.key}/{word}", value, time_s=now_s)
         return value
-
-
-def _attached_of(kind: type[Device]) -> dict[str, bool]:
-    found: dict[str, bool] = {}
-    for base in reversed(kind.__mro__):
-        found |= base.__dict__.get("attached", {})
-    return found

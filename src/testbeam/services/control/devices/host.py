@@ -64,6 +64,12 @@ class DeviceHost(Protocol):
     def find_device(self, name: str) -> Any:
         """Return a device that is there."""
 
+    def alias_target(self, alias: str, kept: str) -> str:
+        """Return the device that an alias begins with: what was `kept`, where that is in the setups, else what they prefer, "" for none."""
+
+    def show(self, name: str, time_s: float, data: Any) -> None:
+        """Show an array, a spectrum or an image, in the name of a device to whoever looks on."""
+
     def pvs(self, protocol: str) -> PvWatch:
         """Return the client of "pva" or "ca"."""
 
