@@ -12,11 +12,11 @@ from contextlib import suppress
 from typing import Any
 
 from testbeam.errors import ControlError, TransportError, WireError
-from testbeam.wire.nicos.daemon_frames import CLIENT_ID_BYTES, encode_command, take_event, take_reply
+from testbeam.wire.nicos.daemon_frames import CLIENT_ID_BYTES, EventFrame, encode_command, take_event, take_reply
 from testbeam.wire.nicos.daemon_words import Command, Event
 from testbeam.wire.nicos.serialisers import FOR_CLIENTS, Serialiser
 
-OnEvent = Callable[[Event, Any], None]
+OnEvent = Callable[[Event, Any], None]  # data of live data are (words, blobs)
 _CONNECT_S = 5.0
 _READ_BYTES = 1 << 18
 _log = logging.getLogger(__name__)
@@ -143,19 +143,20 @@ class DaemonConnection:
             while data := self._events.recv(_READ_BYTES):
                 buffer += data
                 while (frame := take_event(buffer)) is not None:
-                    self._tell(frame.event, frame.payload)
+                    self._tell(frame)
         except (OSError, WireError) as error:
             self._lose(f"the event connection to the daemon at {self.address} is lost: {error}")
         else:
             self._lose(f"the daemon at {self.address} closed the event connection")
 
-    def _tell(self, event: Event, payload: bytes) -> None:
+    def _tell(self, frame: EventFrame) -> None:
         if self._on_event is None:
             return
         try:
-            self._on_event(event, self._serialiser.load(payload) if payload else None)
+            data = self._serialiser.load(frame.payload) if frame.payload else None
+            self._on_event(frame.event, (data, frame.blobs) if frame.event is Event.LIVEDATA else data)
         except Exception:  # a listener's own error, or a value that can't be read: later events still count
-            _log.exception("event %s could not be taken in", event.name.lower())
+            _log.exception("event %s could not be taken in", frame.event.name.lower())
 
     def _lose(self, why: str) -> None:
         if not self._closed and not self.lost:

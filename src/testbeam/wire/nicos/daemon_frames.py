@@ -7,6 +7,7 @@ Source: docs/reference/contracts/control.md, "Daemon protocol".
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from testbeam.errors import WireError
 from testbeam.wire.nicos.daemon_words import Command, Event
@@ -60,6 +61,13 @@ def encode_reply(ok: bool, payload: bytes | None) -> bytes:
     if ok and payload is None:
         return _ACK
     return _REPLY.pack(_STX if ok else _NAK, len(payload or b"")) + (payload or b"")
+
+
+def live_data_words(device: str, time_s: float, dtype: str, shape: Sequence[int]) -> dict[str, Any]:
+    """Return what the event of an array says of it; its bytes are the event's blob."""
+    axes = {axis: {"define": "classic"} for axis in "xyz"[: max(len(shape), 1)]}
+    described = {"dtype": dtype, "shape": list(shape), "labels": axes, "plotcount": 1}
+    return {"uid": 0, "time": time_s, "det": device, "tag": "live", "datadescs": [described]}
 
 
 def encode_event(event: Event, payload: bytes, blobs: Sequence[bytes] = ()) -> bytes:

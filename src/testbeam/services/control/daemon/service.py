@@ -27,6 +27,7 @@ from testbeam.services.control.session import Session
 from testbeam.services.control.setups.files import read_setups
 from testbeam.services.control.setups.places import cache_of_setups, host_and_port
 from testbeam.transport.nicos.cache import CacheClient, CacheValue
+from testbeam.wire.nicos.daemon_frames import live_data_words
 from testbeam.wire.nicos.daemon_words import Event, MessageLevel
 from testbeam.wire.nicos.serialisers import SERIALISERS
 from testbeam.wire.nicos.values import dump
@@ -71,6 +72,7 @@ class Daemon:
         self._server: Server | None = None
         self._controller = Controller(self._namespace, self._messages, self._emit)
         self._session = Session(setups, store, self._messages, breakpoint_=self._breakpoint)
+        self._session.on_array = self._tell_array
         self._commands = UserCommands(self._session, self._controller.flow, self._setup_changed)
         self._commands.namespace = self._namespace
         self._commands.scanner.listeners.append(_ScanEvents(self._emit))
@@ -135,6 +137,11 @@ class Daemon:
     def _emit(self, event: Event, data: Any) -> None:
         if self._server is not None:
             self._server.emit(event, data)
+
+    def _tell_array(self, name: str, time_s: float, data: Any) -> None:
+        """Tell clients an array as live data: what it is, and its bytes beside."""
+        if self._server is not None:
+            self._server.emit(Event.LIVEDATA, live_data_words(name, time_s, data.dtype.str, data.shape), [data.tobytes()])
 
     def _breakpoint(self, level: int) -> None:
         """Let breaks and stops take hold in the script's own thread; an `exec` or `eval` beside it is not the script."""

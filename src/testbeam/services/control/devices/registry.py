@@ -19,10 +19,13 @@ _EPICS = (
     "nicos.devices.epics.pyepics",
 )
 _GENERIC = "nicos.devices.generic"
+_AREA = "nicos_ess.devices.epics.area_detector"
+_DATA_SOURCES = "nicos_ess.devices.datasources"
+_CHOPPER = "nicos_ess.devices.epics.chopper"
 
 # our module:class → the last part of the names, below each of the packages
 _CLASSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "epics:EpicsReadable": (_EPICS, ("EpicsReadable", "EpicsDigitalReadable", "EpicsIntReadable")),
+    "epics:EpicsReadable": (_EPICS, ("EpicsReadable", "EpicsDigitalReadable", "EpicsIntReadable", "EpicsNumericReadable")),
     "epics:EpicsStringReadable": (_EPICS, ("EpicsStringReadable", "EpicsArrayReadable")),
     "epics:EpicsMappedReadable": (_EPICS, ("EpicsMappedReadable", "EpicsBoolReadable", "EpicsEnumReadable")),
     "epics:EpicsAnalogMoveable": (
@@ -39,8 +42,8 @@ _CLASSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("EpicsCounter", "EpicsActiveChannel"),
     ),
     "area_detector:AreaDetector": (
-        ("nicos_ess.devices.epics.area_detector", f"{_PVA}.area_detector"),
-        ("AreaDetector", "EpicsAreaDetector"),
+        (_AREA, f"{_PVA}.area_detector"),
+        ("AreaDetector", "EpicsAreaDetector", "ADSimDetector", "OrcaFlash4", "TimepixDetector"),
     ),
     "virtual:VirtualMotor": ((_GENERIC, f"{_GENERIC}.virtual", "nicos_ess.devices.virtual"), ("VirtualMotor", "VirtualReferenceMotor")),
     "virtual:VirtualTemperature": ((_GENERIC, f"{_GENERIC}.virtual"), ("VirtualTemperature", "VirtualRealTemperature")),
@@ -51,10 +54,24 @@ _CLASSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "virtual:ReadonlyParamDevice": ((_GENERIC, f"{_GENERIC}.paramdev"), ("ReadonlyParamDevice",)),
     "virtual:ParamDevice": ((_GENERIC, f"{_GENERIC}.paramdev"), ("ParamDevice",)),
     "alias:DeviceAlias": ((_GENERIC, f"{_GENERIC}.alias", "nicos.core.device"), ("DeviceAlias",)),
-    "detector:VirtualTimer": ((_GENERIC, f"{_GENERIC}.virtual"), ("VirtualTimer",)),
+    "virtual:MappedController": (("nicos_ess.devices.mapped_controller",), ("MappedController",)),
+    "detector:VirtualTimer": ((_GENERIC, f"{_GENERIC}.virtual", "nicos_ess.devices.timer"), ("VirtualTimer", "TimerChannel")),
     "detector:VirtualCounter": ((_GENERIC, f"{_GENERIC}.virtual"), ("VirtualCounter",)),
-    "detector:Detector": ((_GENERIC, f"{_GENERIC}.detector", "nicos_ess.devices.detector"), ("Detector",)),
-    "live_data:LiveDataChannel": (("nicos_ess.devices.datasources.livedata",), ("DataChannel",)),
+    "detector:Detector": (
+        (_GENERIC, f"{_GENERIC}.detector", "nicos_ess.devices.detector", _AREA, f"{_DATA_SOURCES}.just_bin_it"),
+        ("Detector", "AreaDetectorCollector", "JustBinItDetector"),
+    ),
+    "event_counts:EventCounter": ((f"{_DATA_SOURCES}.just_bin_it",), ("JustBinItImage",)),
+    "live_data:LiveDataChannel": ((f"{_DATA_SOURCES}.livedata",), ("DataChannel",)),
+    "live_data_collector:LiveDataCollector": ((f"{_DATA_SOURCES}.livedata",), ("LiveDataCollector",)),
+    "kafka_values:KafkaRouter": (("nicos_ess.devices.kafka.readback",), ("KafkaReadbackRouter",)),
+    "kafka_values:KafkaValue": (("nicos_ess.devices.kafka.readback",), ("KafkaReadable",)),
+    "choppers:ChopperAlarms": ((_CHOPPER,), ("ChopperAlarms",)),
+    "choppers:NewChopperAlarms": ((_CHOPPER,), ("NewChopperAlarms",)),
+    "choppers:ChopperController": ((_CHOPPER,), ("EssChopperController", "NewEssChopperController")),
+    "choppers:ChopperDelayError": (("nicos_ess.devices.epics.chopper_delay_error",), ("ChopperDelayError",)),
+    "choppers:ChopperPhase": (("nicos_ess.devices.transformer_devices",), ("ChopperPhase",)),
+    "alarm_groups:BitAlarms": (("nicos_ess.devices.epics.mbbi_direct",), ("MBBIDirectStatus",)),
     "experiment:Instrument": (("nicos.devices.instrument", "nicos_ess.devices.instrument"), ("Instrument", "EssInstrument")),
     "experiment:Sample": (("nicos_ess.devices.sample", "nicos.devices.sample"), ("EssSample", "Sample")),
     "experiment:Experiment": (("nicos_ess.devices.experiment", "nicos.devices.experiment"), ("EssExperiment", "Experiment")),

@@ -141,6 +141,7 @@ class Switcher(Moveable):
         "fmtstr": Param(description="how the value is shown", type=str, default="%s", settable=True),
     }
     attached: ClassVar[Mapping[str, bool]] = {"moveable": False}
+    moved_word = "moveable"
     field_names: ClassVar[tuple[str, ...]] = ("nicos.devices.generic.switcher.Switcher", "nicos.core.mixins.HasMapping")
     valuetype: type = str
 
@@ -175,10 +176,24 @@ class Switcher(Moveable):
 
     @property
     def _moved(self) -> Moveable:
-        moved = self.attached_device("moveable")
+        moved = self.attached_device(self.moved_word)
         if not isinstance(moved, Moveable):
-            raise LimitError(f"{self.name} has no device to move; name it as `moveable`")
+            raise LimitError(f"{self.name} has no device to move; name it as `{self.moved_word}`")
         return moved
+
+
+class MappedController(Switcher):
+    """Named places of a device that it controls; within its precision it is at one."""
+
+    parameters: ClassVar[Mapping[str, Param]] = {"fallback": Param(description="what it is called elsewhere", default="In Between")}
+    attached: ClassVar[Mapping[str, bool]] = {"controlled_device": False}
+    moved_word = "controlled_device"
+    field_names: ClassVar[tuple[str, ...]] = ("nicos_ess.devices.mapped_controller.MappedController",)
+
+    def do_read(self) -> Any:
+        """Return the name of the place of now."""
+        self._values["precision"] = max(self.precision or 0.0, getattr(self._moved, "precision", None) or 0.0)
+        return super().do_read()
 
 
 class ReadonlyParamDevice(Readable):
