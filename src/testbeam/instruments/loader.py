@@ -94,7 +94,10 @@ class Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """How detectors are shown: axis name → the dimensions it is made of; `device` gives control a counter of it."""
+    """How detectors are shown: axis name → the dimensions it is made of; `device` gives control a counter of it.
+
+    `position` names the log that says where they are: counts begin anew where it changes by more than `position_tolerance`.
+    """
 
     name: str
     title: str
@@ -103,6 +106,8 @@ class View:
     select: Mapping[str, int] = field(default_factory=dict)
     regions: bool = True
     device: bool = False
+    position: str = ""
+    position_tolerance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +219,8 @@ def _view(one: Mapping[str, Any]) -> View:
         select=dict(one.get("select", {})),
         regions=one.get("regions", True),
         device=one.get("device", False),
+        position=one.get("position", ""),
+        position_tolerance=float(one.get("position_tolerance", 0.0)),
     )
 
 
@@ -243,6 +250,8 @@ def _check_names(things: Iterable[Any], what: str) -> None:
 
 
 def _check_view(instrument: Instrument, view: View) -> None:
+    if view.position:
+        _named(instrument.logs, view.position, f"a log, as position of view {view.name}")
     for name in view.detectors:
         dims = _named(instrument.detectors, name, f"a detector, in view {view.name}").dims
         used = [*chain.from_iterable(view.axes.values()), *view.select]

@@ -1,4 +1,7 @@
-"""Workers that share the jobs: one answer a command, and a killed worker's jobs go on in another, with nothing lost or counted twice."""
+"""Workers that share the jobs: one answer a command, and a killed worker's jobs go on in another, with nothing lost or counted twice.
+
+Windows count, too: those that the killed worker owed are given out by the next one, those that it had given out are not again.
+"""
 
 import time
 from collections.abc import Iterator
@@ -68,11 +71,20 @@ def test_a_killed_worker_s_jobs_go_on_and_nothing_is_counted_twice(sharing_run: 
         send_and_see(1)
         answers = [one.payload for one in run["broker"].topic(backend.topics.responses).messages()]
         assert len(answers) == len(SOURCES)
+        wait_for_backend_condition(backend, lambda: min(_windows(run, backend, source) for source in SOURCES) >= 42 * sent, timeout=LONG_S)
+        assert [_windows(run, backend, source) for source in SOURCES] == [42 * sent] * 2
 
 
 def _sharing(backend: DashboardBackend) -> int:
     """Return how many workers say that they have a share of the jobs."""
     return len({status.worker_id for status in backend.jobs.workers.values() if status.more.get("shares")})
+
+
+def _windows(run: Any, backend: DashboardBackend, source: str) -> float:
+    """Return the sum of all windows of a source in Kafka, whoever gave them out."""
+    arrays = [one.value for one in run["broker"].topic(backend.topics.results).messages()]
+    mine = [one for one in arrays if '"counts_total"' in one.source_name and f'"{source}"' in one.source_name]
+    return float(sum(one.variable("signal").data for one in mine))
 
 
 def _total(backend: DashboardBackend, source: str) -> float:

@@ -14,7 +14,7 @@ from testbeam.services.livedata.workflows.seam import Spec, Workflow
 
 GROUP = "testbeam.workflows"
 SERVICES = ("monitor_data", "detector_data", "data_reduction", "timeseries")
-REGION_STREAMS = ("roi_rectangle", "roi_polygon")
+_POSITION = "position"
 
 
 def catalogue(instrument: Instrument) -> dict[tuple[str, int], Spec]:
@@ -64,12 +64,13 @@ def _monitors(instrument: Instrument) -> Spec:
 
 def _view(instrument: Instrument, view: View) -> Spec:
     detectors: dict[str, Detector] = {name: instrument.detector(name) for name in view.detectors}
+    units = next((one.units for one in instrument.logs if one.name == view.position), "")
 
     def make(source: str, params: Mapping[str, Any], aux: Mapping[str, str]) -> Workflow:
         from testbeam.services.livedata.workflows import detector_view
 
         del aux
-        return detector_view.make(detectors[source], view, params)
+        return detector_view.make(detectors[source], view, params, units)
 
     return Spec(
         name=view.name,
@@ -79,6 +80,10 @@ def _view(instrument: Instrument, view: View) -> Spec:
         make=make,
         device_output="counts_total_cumulative" if view.device else "",
         regions=view.regions,
+        aux={_POSITION: (view.position,)} if view.position else {},
+        gates=bool(view.position),
+        moves_with=_POSITION if view.position else "",
+        tolerance=view.position_tolerance,
     )
 
 

@@ -36,6 +36,7 @@ TOO_LATE = "skipped to keep up"
 NOT_A_COMMAND = "not a command"
 
 _MOST_VALUES = 100_000  # PVs whose last value is kept
+_MOST_REGIONS = 1_000  # requests of regions that are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,7 @@ class Worker:
         self._streams: dict[tuple[str, int, str], _Stream] = {}
         self._by_name: dict[str, list[Job]] = {}
         self._values: dict[str, LogSample] = {}
+        self._regions: dict[str, Any] = {}  # requests by name, of jobs of other workers and of those still to begin, too
         self._said_old_form = False
 
     def take_command(self, payload: bytes, now_s: float) -> list[Outgoing]:
@@ -124,7 +126,7 @@ class Worker:
             self._unanswered.wait(silent, now_s, self._patience_s(command))
             return []
         sent = [*self._results(self.jobs.stopped), *self._results(self.jobs), self._answer(answer)]
-        self._index(now_s)
+        self.begin_started(now_s)
         return sent
 
     def _patience_s(self, command: StartJob | JobCommand) -> float:
@@ -141,7 +143,7 @@ class Worker:
             self.drops.add(MALFORMED, f"{self.topics.responses}: {error}")
 
     def take_regions(self, payloads: Sequence[bytes]) -> None:
-        """Give requests of regions of interest to their jobs; they count from the next data on, whatever their time."""
+        """Give requests of regions of interest to their jobs, those that run and those still to begin; they count from the next data on."""
         by_stream = {f"{job.job_id}/{kind}": job for job in self.jobs for kind in KINDS if job.spec.regions}
         for payload in payloads:
             try:
@@ -149,9 +151,13 @@ class Worker:
             except WireError as error:
                 self.drops.add(MALFORMED, f"{self.topics.regions}: {error}")
                 continue
-            job = by_stream.get(getattr(array, "source_name", ""))
-            if job is not None:
-                job.take_aux(array.source_name, array)
+            name = getattr(array, "source_name", "")
+            self._regions.pop(name, None)
+            self._regions[name] = array
+            if len(self._regions) > _MOST_REGIONS:
+                del self._regions[next(iter(self._regions))]
+            if name in by_stream:
+                by_stream[name].take_aux(name, array)
 
     def take_run_control(self, payload: bytes) -> None:
         """Begin anew at the times of a run, for the jobs that ask for it."""
@@ -208,7 +214,7 @@ class Worker:
         sent = list(self._results(self.jobs))
         for job in [job for job in self.jobs if job.is_finished]:
             self.jobs.remove(job)
-            self._index(now_s)
+            self.begin_started(now_s)
         return sent + [self._answer(answer) for answer in self._unanswered.due(now_s)]
 
     def finish(self, now_s: float) -> list[Outgoing]:
@@ -299,18 +305,20 @@ class Worker:
             for name in {job.job_id.source_name, *(job.start.aux_source_names.get(role, n[0]) for role, n in job.spec.aux.items())}:
                 self._by_name.setdefault(name, []).append(job)
 
-    def _index(self, now_s: float) -> None:
-        """Note which jobs take which streams, and give new ones the values that came before them."""
+    def begin_started(self, now_s: float) -> None:
+        """Note which jobs take which streams, and give new ones the values and regions that came before them."""
         self.index()
         started, self.jobs.started = self.jobs.started, []
         for job in started:
-            if job.is_replaying:
-                continue
+            if job.spec.regions:
+                for kind in KINDS:
+                    if (request := self._regions.get(f"{job.job_id}/{kind}")) is not None:
+                        job.take_aux(f"{job.job_id}/{kind}", request)
             for name, sample in self._values.items():
-                if name == job.job_id.source_name:
-                    job.take(name, np.array([sample.timestamp_ns], np.int64), _always(sample), now_s)
-                elif name in job.waits_for:
+                if name in job.waits_for:
                     job.take_aux(name, sample)
+                elif name == job.job_id.source_name and not job.is_replaying:
+                    job.take(name, np.array([sample.timestamp_ns], np.int64), _always(sample), now_s)
 
     def _results(self, jobs: Iterable[Job]) -> Iterator[Outgoing]:
         for job in jobs:

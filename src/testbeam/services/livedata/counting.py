@@ -21,7 +21,7 @@ Events = NDArray[np.int32]
 Counts = NDArray[np.int64]
 
 MOST_CUBE_CELLS = 16_000_000  # cells × bins that may be kept apart, 64 MB
-LANES = 4  # copies of a spectrum that are counted in turn, so that events of one bin need not wait for each other
+PARTIALS = 4  # partial spectra that are counted into in turn, so that events of one bin need not wait for each other
 
 _NO_NUMBA = "TESTBEAM_NO_NUMBA"
 _MOST_SLOTS = 65_536
@@ -55,7 +55,7 @@ class TimeBins:
         """Return the bin of each time; outside it is `bins`."""
         slots = self.slots
         if slots is None:
-            found = np.searchsorted(self.thresholds, time_ns, "right") - 1
+            found: NDArray[np.int64] = np.searchsorted(self.thresholds, time_ns, "right") - 1
             found[(found < 0) | (found >= self.bins)] = self.bins
             return found
         since_start = (time_ns - np.int32(slots.start)).view(np.uint32)
@@ -85,25 +85,25 @@ class TimeCounter:
     def __init__(self, axis: Axis) -> None:
         self._bins = TimeBins(axis)
         self._counts = np.zeros(axis.bins + 1, np.int64)
-        self._lanes = np.zeros((LANES, axis.bins), np.int64)
+        self._partial_spectra = np.zeros((PARTIALS, axis.bins), np.int64)
 
     def add(self, time_ns: Events) -> None:
         """Count events."""
         counting, slots = ONE_PASS.counting, self._bins.slots
         if counting is not None and slots is not None and counting.highest(time_ns, slots.start) < slots.span:
-            counting.add_spectrum(self._lanes, time_ns, slots.start, slots.shift, slots.bin_of, slots.uppers)
+            counting.add_spectrum(self._partial_spectra, time_ns, slots.start, slots.shift, slots.bin_of, slots.uppers)
         else:
             self._counts += np.bincount(self._bins.index(time_ns), minlength=len(self._counts))
 
     def clear(self) -> None:
         """Begin anew."""
         self._counts[:] = 0
-        self._lanes[:] = 0
+        self._partial_spectra[:] = 0
 
     @property
     def spectrum(self) -> Counts:
         """Return the counts of each bin; `(bins,)`."""
-        counts: Counts = self._counts[:-1] + self._lanes.sum(axis=0)
+        counts: Counts = self._counts[:-1] + self._partial_spectra.sum(axis=0)
         return counts
 
     @property
@@ -180,7 +180,7 @@ class ImageCounter:
         self._in_range = in_range
         self._image = np.zeros(table.cells + 2, np.int32)
         self._spectrum = np.zeros(axis.bins + 1, np.int64)
-        self._lanes = np.zeros((LANES, axis.bins), np.int64)
+        self._partial_spectra = np.zeros((PARTIALS, axis.bins), np.int64)
         self._missed = np.zeros(2, np.int64)
         self._region_bits = np.zeros(table.cells + 2, np.uint8)
         self._has_regions = False
@@ -218,7 +218,7 @@ class ImageCounter:
 
     def clear(self) -> None:
         """Begin anew."""
-        for counts in (self._image, self._spectrum, self._lanes, self._missed, self.regions):
+        for counts in (self._image, self._spectrum, self._partial_spectra, self._missed, self.regions):
             counts[...] = 0
 
     @property
@@ -229,7 +229,7 @@ class ImageCounter:
     @property
     def spectrum(self) -> Counts:
         """Return the counts of each bin; `(bins,)`."""
-        counts: Counts = self._spectrum[:-1] + self._lanes.sum(axis=0)
+        counts: Counts = self._spectrum[:-1] + self._partial_spectra.sum(axis=0)
         return counts
 
     @property
@@ -241,7 +241,7 @@ class ImageCounter:
     def _add_compiled(self, slots: Slots, pixel_id: Events, time_ns: Events) -> None:
         counting = ONE_PASS.counting
         if self._takes_all and not self._has_regions and self._are_all_in(slots, pixel_id, time_ns):
-            counting.add_spectrum(self._lanes, time_ns, slots.start, slots.shift, slots.bin_of, slots.uppers)
+            counting.add_spectrum(self._partial_spectra, time_ns, slots.start, slots.shift, slots.bin_of, slots.uppers)
             if self._is_identity:
                 counting.add_pixels(self._image, pixel_id, self._first_id)
             else:

@@ -5,13 +5,15 @@ when a message beyond it comes, or, so that nothing is kept back when a stream s
 was given out goes on as another result that begins where the first ended. A late message counts in the window that is open.
 
 A run transition at a time T begins the counts anew between messages before and from T on: those from T on wait until every source that is
-alive has reached T, MOST_WAIT_S at most, so that none counts in both runs or in neither.
+alive has reached T, MOST_WAIT_S at most, so that none counts in both runs or in neither. So it is where a detector moves, at the time of
+its new position.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +21,12 @@ from numpy.typing import NDArray
 from testbeam.errors import WorkflowError
 from testbeam.model.live import JobId, JobState, JobStatus, StartJob
 from testbeam.model.time import NS_PER_S
-from testbeam.services.livedata.workflows.seam import Data, Output, Spec, Workflow
+from testbeam.services.livedata.workflows.seam import Data, LogSample, Output, Spec, Workflow
 
 PULSE_NS = NS_PER_S // 14
 IDLE_S = 0.5
 MOST_WAIT_S = 3.0
+MOST_TRANSITIONS = 100  # that wait for data
 ALIVE_S = 5.0
 UNUSABLE = "can't be used by the workflow"
 
@@ -69,6 +72,7 @@ class Job:
     error: str = ""
     is_finished: bool = False
     is_replaying: bool = False  # gets its data from a replay, not from its worker
+    split_ns: int | None = None  # where the first message from then on begins another part of a window
     drops: Counter[str] = field(default_factory=Counter)
     _window: int | None = None
     _part_start_ns: int = 0
@@ -76,6 +80,8 @@ class Job:
     _is_dirty: bool = False
     _heard_s: float = 0.0
     _transitions: list[int] = field(default_factory=list)
+    _position: LogSample | None = None
+    _moves: dict[int, tuple[str, LogSample]] = field(default_factory=dict)  # positions from a transition on
     _held: list[_Held] = field(default_factory=list)
     _held_since_s: float = 0.0
     _sources: dict[str, tuple[int, float]] = field(default_factory=dict)  # newest time, and when heard
@@ -127,15 +133,18 @@ class Job:
 
     def take_aux(self, source: str, data: Data) -> None:
         """Take what comes beside the job's source: regions of interest, a value of another PV; it counts from now on."""
-        self.waits_for.discard(source)
-        self._use(source, data)
+        self.take_beside(source, data)
         if self.start_ns is not None:
             self._is_dirty = True  # so that what changed is seen although no data come
 
     def take_beside(self, source: str, data: Data) -> None:
         """Take data of an auxiliary source: they come with the job's own, and alone give no result."""
         self.waits_for.discard(source)
-        self._use(source, data)
+        if self._is_move(data, source):
+            self._moves[data.timestamp_ns] = source, data
+            self.run_transition(data.timestamp_ns)
+        else:
+            self._use(source, data)
 
     def tick(self, now_s: float) -> None:
         """Give out what has waited long enough for more."""
@@ -165,6 +174,23 @@ class Job:
         """Begin anew when the data reach a time."""
         if self.spec.reset_on_run_transition:
             self._transitions = sorted({*self._transitions, at_ns})
+            if len(self._transitions) > MOST_TRANSITIONS:
+                self._begin_run(self._heard_s)
+
+    def _is_move(self, data: Data, source: str) -> TypeGuard[LogSample]:
+        """Return whether data are a position, later than the one before and another."""
+        role, before = self.spec.moves_with, self._position
+        if not role or not isinstance(data, LogSample) or source != self.start.aux_source_names.get(role, self.spec.aux[role][0]):
+            return False
+        if np.ndim(data.value) or not np.isreal(data.value):
+            return False
+        if before is None:
+            self._position = data
+            return False
+        is_move = data.timestamp_ns > before.timestamp_ns and abs(float(data.value) - float(before.value)) > self.spec.tolerance
+        if is_move:
+            self._position = data
+        return is_move
 
     def _clear(self) -> None:
         self.drops.update(dict(self.workflow.lost))
@@ -174,6 +200,9 @@ class Job:
         self.error = self.warning = ""
 
     def _take(self, source: str, stamps_ns: Stamps, add: Add, now_s: float) -> None:
+        if self.split_ns is not None and int(stamps_ns.max()) >= self.split_ns:
+            self._take_split(source, stamps_ns, add, now_s)
+            return
         for first, last in self._scheduled(stamps_ns):
             for i, j, index in self._runs(stamps_ns[first:last]):
                 self._add(source, stamps_ns, first + i, first + j, index, add)
@@ -182,6 +211,16 @@ class Job:
         if end_ns is not None and not self.is_finished and int(stamps_ns.max()) >= end_ns:
             self.flush()
             self.is_finished = True
+
+    def _take_split(self, source: str, stamps_ns: Stamps, add: Add, now_s: float) -> None:
+        assert self.split_ns is not None
+        split_ns, self.split_ns = self.split_ns, None
+        after = int(np.flatnonzero(stamps_ns >= split_ns)[0])
+        if after:
+            self._take(source, stamps_ns[:after], add, now_s)
+        if self._is_dirty and self._window is not None:
+            self._close(min((self._window + 1) * self.length_ns, split_ns))
+        self._take(source, stamps_ns[after:], _shifted(add, after), now_s)
 
     def _add(self, source: str, stamps_ns: Stamps, i: int, j: int, index: int, add: Add) -> None:
         if self._window is not None and index > self._window:
@@ -281,8 +320,10 @@ class Job:
             self._begin_run(now_s)
 
     def _begin_run(self, now_s: float) -> None:
-        self._transitions.pop(0)
+        at_ns = self._transitions.pop(0)
         self.reset()
+        if at_ns in self._moves:
+            self._use(*self._moves.pop(at_ns))
         held, self._held = self._held, []
         for one in held:
             self.take(one.source, one.stamps_ns, one.add, now_s)

@@ -2,6 +2,9 @@
 
 The job stays known to the worker, which gives it no data meanwhile. Worker and replay are steps of one loop: when the replay's next
 offsets are those of the worker, the job takes over without a message lost or doubled.
+
+Results that lie in Kafka already are not given out again, those that are missing are; where the last one there is a part of a window, the
+replayed one is split at its end. Where nobody knows what lies there, the last result alone is given out, without what is of a window.
 """
 
 import logging
@@ -15,6 +18,7 @@ from testbeam.services.livedata.core import Worker
 from testbeam.services.livedata.jobs import Job, Result
 from testbeam.services.livedata.reading import Reading
 from testbeam.services.livedata.streams import StreamMap
+from testbeam.services.livedata.told import Told, without_told
 from testbeam.services.livedata.workflows.seam import Temporality
 from testbeam.transport.kafka.client import Reader
 
@@ -24,11 +28,14 @@ _STEP_S = 0.2
 
 
 class Replay:
-    """The replay of one job; `is_told` says whether its results are given out, or were so by another worker before."""
+    """The replay of one job; `told` is what of its results lies in Kafka, None where that is not known."""
 
-    def __init__(self, job: Job, reader: Reader, offsets: Offsets, topics: InstrumentTopics, streams: StreamMap, *, is_told: bool) -> None:
+    def __init__(
+        self, job: Job, reader: Reader, offsets: Offsets, topics: InstrumentTopics, streams: StreamMap, *, told: Told | None
+    ) -> None:
         self.job = job
-        self._is_told = is_told
+        self._told = told
+        job.split_ns = max(told.values(), default=None) if told else None
         self._last: list[Result] = []
         self._reader = reader
         self._reading = Reading(reader)
@@ -46,12 +53,13 @@ class Replay:
         while not self._has_caught_up(ends) and time.monotonic() < until_s:
             for batch in self._reading.batches(ends):
                 self._worker.take_data(batch, time.monotonic(), now_ns)
-            self._keep_last()
+            self._leave_out_told()
         if self._has_caught_up(ends):
-            if not self._is_told:
+            if self._told is None or self.job.split_ns is not None:  # what is in the open window was told, as far as is known
                 self.job.flush()
-                self._keep_last()
+                self._leave_out_told()
                 self.job.results += self._last
+            self.job.split_ns = None
             self._reader.close()
             return True
         self.job.is_replaying = True
@@ -61,14 +69,13 @@ class Replay:
         """Leave Kafka."""
         self._reader.close()
 
-    def _keep_last(self) -> None:
-        """Of results that were given out before keep the last, without what is of a window alone and would count twice."""
-        if self._is_told or not self.job.results:
-            return
-        last = self.job.results[-1]
-        outputs = [one for one in last.outputs if one.temporality is not Temporality.WINDOW]
-        self._last = [replace(last, outputs=outputs)]
-        self.job.results.clear()
+    def _leave_out_told(self) -> None:
+        results, self.job.results = self.job.results, []
+        if self._told is not None:
+            self.job.results = [replace(one, outputs=outputs) for one in results if (outputs := without_told(one, self._told))]
+        elif results:
+            outputs = tuple(one for one in results[-1].outputs if one.temporality is Temporality.CUMULATIVE)
+            self._last = [replace(results[-1], outputs=outputs)]
 
     def _has_caught_up(self, ends: Offsets) -> bool:
         return all(offset >= ends.get(place, 0) for place, offset in self._reading.next_offsets.items())

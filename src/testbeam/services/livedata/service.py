@@ -252,12 +252,12 @@ class Service:
                 for topic in {topic for topic, _ in self._ends_of(job)}
                 for partition, offset in reader.offsets_at(topic, start_ns // NS_PER_MS - 1_000).items()
             }
-            self._begin_replay(job, reader, offsets, is_told=True)
+            self._begin_replay(job, reader, offsets, told={})
 
-    def _begin_replay(self, job: Any, reader: Any, offsets: Any, *, is_told: bool) -> None:
+    def _begin_replay(self, job: Any, reader: Any, offsets: Any, *, told: Any) -> None:
         from testbeam.services.livedata.replay import Replay
 
-        self._replays.append(Replay(job, reader, offsets, self.topics, self.worker.streams, is_told=is_told))
+        self._replays.append(Replay(job, reader, offsets, self.topics, self.worker.streams, told=told))
 
     def _data_ends(self) -> dict[tuple[str, int], int]:
         return {place: offset for place, offset in self._reading.next_offsets.items() if place[0] in self.data_topics}
@@ -289,15 +289,25 @@ class Service:
             if job_id is not None and self._sharing.owns(job_id) and job_id not in self.jobs.by_id:
                 self._command(payload, now_s)
 
-    def _take_over(self, command: Any, offsets: Any) -> None:
+    def _take_over(self, command: Any, offsets: Any, since_ms: int) -> None:
         """Take over a job of another worker: start it without an answer, and replay its data from where they begin."""
         if command.job_id in self.jobs.by_id or self.jobs.start(command) is None:
             return
         job = self.jobs.by_id.get(command.job_id)
         if job is not None:
             log.info("takes over job %s", command.job_id)
-            self._begin_replay(job, self._kafka.reader(queued_max_messages_kbytes=65536), offsets, is_told=False)
-            self.worker.index()
+            told = self._told(job, since_ms)
+            self._begin_replay(job, self._kafka.reader(queued_max_messages_kbytes=65536), offsets, told=told)
+            self.worker.begin_started(time.monotonic())
+
+    def _told(self, job: Any, since_ms: int) -> Any:
+        from testbeam.services.livedata.told import told_results
+
+        try:
+            return told_results(self._kafka, self.topics.results, job.job_id, since_ms, clock.wall_ns() // NS_PER_MS)
+        except TransportError as error:
+            log.warning("what was told of job %s can't be read: %s", job.job_id, error)
+            return None
 
     def _let_go(self) -> None:
         """Let go of jobs that are another worker's now, without a word: it goes on with them."""

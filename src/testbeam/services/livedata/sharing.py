@@ -31,7 +31,7 @@ _GROUP = {
     "partition.assignment.strategy": "cooperative-sticky",
 }
 
-Taken = Callable[[StartJob, Offsets], None]
+Taken = Callable[[StartJob, Offsets, int], None]  # the last is Kafka's time of the record, ms
 
 
 class Sharing:
@@ -101,7 +101,7 @@ class Sharing:
         except TransportError as error:
             log.warning("the jobs of other workers can't be read: %s", error)
             return
-        for name, payload in records.items():
+        for name, (payload, since_ms) in records.items():
             try:
                 document = json.loads(payload)
                 command = decode_command(document["command"].encode())
@@ -110,11 +110,11 @@ class Sharing:
                 log.warning("the record of job %s can't be read: %s", name, error)
                 continue
             if isinstance(command, StartJob):
-                self._take(command, offsets)
+                self._take(command, offsets, since_ms)
 
-    def _records(self, slots: set[int]) -> Mapping[str, bytes]:
-        """Return the last record of each job on some partitions; those that ended have none."""
-        found: dict[str, bytes] = {}
+    def _records(self, slots: set[int]) -> Mapping[str, tuple[bytes, int]]:
+        """Return the last record of each job on some partitions, with Kafka's time; those that ended have none."""
+        found: dict[str, tuple[bytes, int]] = {}
         with self._kafka.reader() as reader:
             marks = reader.watermarks(self._topic)
             reader.assign({(self._topic, slot): marks[slot][0] for slot in slots})
@@ -124,7 +124,7 @@ class Sharing:
                     name, payload = (message.key() or b"").decode(errors="replace"), message.value()
                     found.pop(name, None)
                     if payload:
-                        found[name] = payload
+                        found[name] = payload, message.timestamp()[1]
         return found
 
 

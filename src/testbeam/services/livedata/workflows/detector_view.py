@@ -3,9 +3,12 @@
 An image and a spectrum are kept, and the spectrum of a region is counted from when it was drawn (`ImageCounter`). With the parameter
 `region_history` counts are kept by cell and bin of time (`CubeCounter`), at two to four times the cost an event: the spectrum of a region
 then covers all that was counted since the start.
+
+Where the view has a position, each output bears its value as a coordinate; the job keeps the counts of two positions apart.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,7 @@ from testbeam.model.arrays import LabelledArray, Variable
 from testbeam.services.livedata.counting import MOST_CUBE_CELLS, CubeCounter, ImageCounter, Lost
 from testbeam.services.livedata.params import Axis, flag, time_axis
 from testbeam.services.livedata.regions import KINDS, Region, mask_of, readback, regions_of
-from testbeam.services.livedata.workflows.seam import Data, EventData, Output, Temporality, scalar
+from testbeam.services.livedata.workflows.seam import Data, EventData, LogSample, Output, Temporality, scalar
 
 UNKNOWN_PIXEL = "no such pixel"
 NOT_IN_VIEW = "pixel left out by the view"
@@ -39,9 +42,10 @@ class DetectorView:
         regions: bool = True,
         weights: NDArray[Any] | None = None,
         history: bool = False,
+        units: str = "",
     ) -> None:
         self._table, self._axis, self._in_range = table, axis, in_range
-        self._weights = weights
+        self._weights, self._units = weights, units
         self._edges = Variable(name=axis.name, data=axis.edges, axes=(axis.name,), unit=axis.unit)
         self._counted: _Cube | _Image = _Cube(table, axis, in_range) if history else _Image(table, axis, in_range)
         self._has_regions = regions
@@ -49,6 +53,7 @@ class DetectorView:
         self._image_before: NDArray[Any] = self._counted.image()
         self._spectrum_before: NDArray[np.int64] = self._counted.spectrum()
         self._regions_before: dict[int, NDArray[np.int64]] = {}
+        self._positions: dict[str, Variable] = {}
 
     @property
     def lost(self) -> Mapping[str, int]:
@@ -57,7 +62,7 @@ class DetectorView:
         return {UNKNOWN_PIXEL: lost.unknown_pixel, NOT_IN_VIEW: lost.not_in_view, OUTSIDE: lost.outside_times}
 
     def add(self, source: str, data: Data) -> None:
-        """Take events, or a request of regions.
+        """Take events, a request of regions, or a position.
 
         Raises:
             WorkflowError: it is neither, events have no pixel ids, or the request is malformed.
@@ -68,6 +73,8 @@ class DetectorView:
             self._counted.counter.add(data.pixel_id, data.time_of_flight_ns)
         elif isinstance(data, LabelledArray) and (kind := source.rpartition("/")[2]) in KINDS:
             self._set_regions(kind, regions_of(kind, data))
+        elif isinstance(data, LogSample):
+            self._positions[source] = Variable(name=source, data=np.asarray(data.value), unit=self._units)
         else:
             raise WorkflowError(f"{source}: a detector's data are events, not {type(data).__name__}")
 
@@ -77,7 +84,7 @@ class DetectorView:
         window_image, window = image - self._image_before, spectrum - self._spectrum_before
         self._image_before, self._spectrum_before = image, spectrum
         ranged = slice(*self._in_range)
-        return (
+        found = (
             self._picture("cumulative", image, _CUMULATIVE, "Image"),
             self._picture("current", window_image, _WINDOW, "Image update"),
             scalar("counts_total_cumulative", spectrum.sum(), _CUMULATIVE, "Total"),
@@ -86,9 +93,11 @@ class DetectorView:
             scalar("counts_in_toa_range", window[ranged].sum(), _WINDOW, "Total in range (update)"),
             *(self._region_outputs() if self._has_regions else ()),
         )
+        positions = tuple(self._positions.values())
+        return tuple(replace(one, variables=(*one.variables, *positions)) for one in found) if positions else found
 
     def clear(self) -> None:
-        """Begin anew; the regions stay."""
+        """Begin anew; regions and positions stay."""
         self._counted.counter.clear()
         self._image_before = self._counted.image()
         self._spectrum_before = self._counted.spectrum()
@@ -186,8 +195,8 @@ class _Image:
         return kept
 
 
-def make(detector: Detector, view: View, params: Mapping[str, Any]) -> DetectorView:
-    """Return the workflow of a detector; raise SettingsError as `time_axis`."""
+def make(detector: Detector, view: View, params: Mapping[str, Any], units: str = "") -> DetectorView:
+    """Return the workflow of a detector, whose position has `units`; raise SettingsError as `time_axis`."""
     axis, in_range = time_axis(params, detector.flight_path_m)
     table = pixel_table(detector, view)
     weights = pixels_of_cells(table) if flag(params, "pixel_weighting") else None
@@ -196,4 +205,4 @@ def make(detector: Detector, view: View, params: Mapping[str, Any]) -> DetectorV
         most = f"false: {table.cells} cells × {axis.bins} bins are more than {MOST_CUBE_CELLS}"
         raise SettingsError("region_history.enabled", history, most)
     regions = view.regions and len(table.shape) == 2
-    return DetectorView(table, axis, in_range, regions=regions, weights=weights, history=history)
+    return DetectorView(table, axis, in_range, regions=regions, weights=weights, history=history, units=units)

@@ -72,7 +72,8 @@ class Workflow(Protocol):
 class Spec:
     """What is known of a workflow before a job of it runs.
 
-    `device_output` is the output that control sees as a device, "" for none.
+    `device_output` is the output that control sees as a device, "" for none. `moves_with` is the auxiliary source, by its role, whose value
+    is a position: where it changes by more than `tolerance`, counts of the places before and after are kept apart.
     """
 
     name: str
@@ -87,6 +88,8 @@ class Spec:
     regions: bool = False
     aux: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     gates: bool = False  # whether the job waits for a first value of each auxiliary source
+    moves_with: str = ""
+    tolerance: float = 0.0
 
 
 class Maker(Protocol):
