@@ -1,15 +1,17 @@
 """Many messages at once: what a batch says of each, and of each source."""
 
+from dataclasses import fields
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from testbeam.model.samples import Events, LogValue
-from testbeam.wire.flatbuffers.schemas import columns_f144
+from testbeam.wire.flatbuffers.schemas import columns_ev44, columns_f144
 from testbeam.wire.flatbuffers.schemas.columns_ev44 import decode_ev44_columns
 from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
-from testbeam.wire.flatbuffers.schemas.events_ev44 import encode_ev44
-from testbeam.wire.flatbuffers.schemas.layouts_ev44 import locate
+from testbeam.wire.flatbuffers.schemas.events_ev44 import encode_ev44, locate
 from testbeam.wire.flatbuffers.schemas.log_value_f144 import SCALAR_LAYOUTS, SHORTEST, STRUCTURE, encode_f144
 from tests.hostile.corpus import HOSTILE, VALID
 from tests.unit.wire.library import LIBRARY
@@ -174,3 +176,24 @@ def test_messages_of_every_layout_take_the_fast_way() -> None:
 
     assert all(len(message) >= SHORTEST and message[STRUCTURE] in SCALAR_LAYOUTS for message in scalars)
     assert all(locate(message) is not None for message in events)
+    assert columns_ev44._locate_all(events) is not None
+
+
+def test_events_read_at_once_are_those_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = [_events(name, i, i % 7, pixels=i % 3 > 0, index=(0,) * (i % 4)) for i in range(60) for name in ("a", "panel", "panel")]
+    at_once = decode_ev44_columns(messages)
+    monkeypatch.setattr(columns_ev44, "_locate_all", lambda _buffers: None)
+    singly = decode_ev44_columns(messages)
+
+    assert len(at_once.columns) == len(singly.columns) == 4
+    for ours, theirs in zip(at_once.columns, singly.columns, strict=True):
+        assert all(np.array_equal(getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(ours))
+
+
+@pytest.mark.parametrize("payload", [payload for name, payload in HOSTILE if payload[4:8] == b"ev44"], ids=lambda p: str(len(p)))
+def test_one_hostile_message_leaves_the_others_as_they_are(payload: bytes) -> None:
+    batch = decode_ev44_columns([_events("det", 1, 3), payload, _events("det", 2, 1)])
+
+    assert [row for row, _ in batch.rejected] in ([1], [])
+    (ours,) = (columns for columns in batch.columns if columns.source_name == "det")
+    assert {0, 2} <= set(ours.row.tolist())

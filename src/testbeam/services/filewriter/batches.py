@@ -5,9 +5,9 @@ Everything here is in the order of arrival. n messages have `source` (n,), `time
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,12 @@ Index: TypeAlias = NDArray[np.intp]
 
 
 class Rows(ABC):
-    """Messages in the order they came."""
+    """Messages in the order they came.
+
+    `flush_bytes`: what may wait in one stream writer: large enough for long writes of many sources, small enough for any machine.
+    """
+
+    flush_bytes: ClassVar[int] = 16 * 2**20
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -136,6 +141,7 @@ class EventRows(Rows):
     """ev44 messages of one source, their events end to end: never sorted or joined, since that would copy them."""
 
     columns: EventColumns
+    flush_bytes: ClassVar[int] = 4 * 2**20  # while they are still in the processor's cache
 
     def __len__(self) -> int:
         return len(self.columns.row)
@@ -209,7 +215,8 @@ _Decoder: TypeAlias = Callable[[Sequence[bytes]], Decoded]
 
 def decode(schema: bytes, buffers: Sequence[bytes]) -> Decoded:
     """Return what the messages carry; all have the same schema, one of those that modules write."""
-    return _DECODERS[schema](buffers)
+    decoder = _IN_COLUMNS.get(schema)
+    return decoder(buffers) if decoder else _decode_objects(schema, buffers)
 
 
 def verified(schema: bytes, buffers: Sequence[bytes]) -> tuple[list[int], list[Any], str]:
@@ -231,13 +238,10 @@ def is_known(schema: bytes) -> bool:
     return schema.decode("latin-1") in DECODERS
 
 
-def _decode_objects(schema: bytes) -> _Decoder:
-    def decode_all(buffers: Sequence[bytes]) -> Decoded:
-        rows, values, problem = verified(schema, buffers)
-        batches = [_object_batch(rows, values, values)] if values else []
-        return Decoded(batches=batches, failed=len(buffers) - len(values), problem=problem)
-
-    return decode_all
+def _decode_objects(schema: bytes, buffers: Sequence[bytes]) -> Decoded:
+    rows, values, problem = verified(schema, buffers)
+    batches = [_object_batch(rows, values, values)] if values else []
+    return Decoded(batches=batches, failed=len(buffers) - len(values), problem=problem)
 
 
 def _decode_logs(buffers: Sequence[bytes]) -> Decoded:
@@ -317,14 +321,4 @@ def _last(rejected: Sequence[tuple[int, WireError]]) -> str:
     return str(rejected[-1][1]) if rejected else ""
 
 
-_OBJECTS = (b"ADAr", b"ad00", b"da00", b"ep00", b"ev42", b"f142", b"ns10", b"se00", b"senv", b"tdct")
-_DECODERS: dict[bytes, _Decoder] = {
-    b"f144": _decode_logs,
-    b"al00": _decode_objects(b"al00"),
-    b"ep01": _decode_objects(b"ep01"),
-    b"ev44": _decode_events,
-    **{
-        schema: _decode_objects(schema)
-        for schema in (b"ADAr", b"ad00", b"da00", b"ep00", b"ev42", b"f142", b"ns10", b"se00", b"senv", b"tdct")
-    },
-}
+_IN_COLUMNS: Mapping[bytes, _Decoder] = {b"f144": _decode_logs, b"ev44": _decode_events}

@@ -56,6 +56,11 @@ def append(dataset: Any, start: int, data: NDArray[Any]) -> None:
     dataset.write(h5s.create_simple(data.shape), space, data, kind)
 
 
+def write_chunk(dataset: Any, start: int, data: NDArray[Any]) -> None:
+    """Write a whole chunk, from row `start` on, of a dataset (by its id) without filters; the data are of its own type."""
+    dataset.write_direct_chunk((start, *(0 for _ in data.shape[1:])), np.ascontiguousarray(data))
+
+
 @lru_cache
 def _type(dtype: Any) -> Any:
     return h5t.py_create(np.dtype(dtype), logical=True)

@@ -26,7 +26,6 @@ NOT_IN_JOB = "source not in the job"
 TIME_ZERO = "time 0"
 WRONG_SHAPE = "array where the dataset has scalars, or of another length"
 
-FLUSH_BYTES = 16 * 2**20  # what may wait in one stream writer: large enough for long writes, small enough for any machine
 _MOST_MS = 2**63 // NS_PER_MS - 1
 
 
@@ -121,7 +120,7 @@ class Router:
     def flush(self, *, only_full: bool = False) -> None:
         """Write what waits; `only_full`: only where there is enough for a long write."""
         for writer in self._all():
-            if not only_full or writer.waiting_bytes >= FLUSH_BYTES:
+            if not only_full or writer.is_full:
                 writer.flush()
 
     def set_stop(self, stop_ns: int, *, fixed: bool = True) -> None:

@@ -185,6 +185,12 @@ class StreamWriter:
             self._before[int(slots[row])] = (times[row : row + 1], batch.rows.select(which[row : row + 1]), partition)
         return taken
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether enough waits for long writes."""
+        parts = next(iter(self._waiting.values()), None)
+        return parts is not None and self.waiting_bytes >= parts[0][2].flush_bytes
+
     def flush(self) -> None:
         """Hand all that waits to the modules, which write it."""
         touched = set()

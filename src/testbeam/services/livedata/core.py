@@ -27,7 +27,7 @@ from testbeam.services.livedata.results import messages
 from testbeam.services.livedata.streams import StreamMap, StreamStatistics
 from testbeam.services.livedata.workflows.seam import EventData, LogSample
 from testbeam.wire.flatbuffers.registry import decode
-from testbeam.wire.flatbuffers.schemas.layouts_ev44 import locate
+from testbeam.wire.flatbuffers.schemas.events_ev44 import locate
 from testbeam.wire.livedata_messages import CommandError, decode_answer, decode_command, encode_answer
 
 IMPLAUSIBLE = "implausible time"

@@ -1,0 +1,72 @@
+"""Growing datasets: what is appended in parts of any size is in the file, whichever way it went there."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from testbeam.services.filewriter import hdf5
+from testbeam.services.filewriter.columns import Column, ColumnSpec
+
+CHUNK = 16_384
+
+
+def _written(path: Path, sizes: list[int], compression: str = "none", dtype: str = "i4", sent: str = "i4") -> tuple[Any, Any]:
+    values = np.arange(sum(sizes)).astype(sent)
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        column = Column(file, ColumnSpec(name="x", dtype=dtype, chunk=CHUNK), compression)
+        file.swmr_mode = True
+        start = 0
+        for size in sizes:
+            column.append(values[start : start + size])
+            start += size
+            if size % 2:
+                column.flush()
+        column.flush()
+        assert column.length == column.rows == sum(sizes)
+    with h5py.File(path) as file:
+        return values, file["x"][:]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 3 * CHUNK), min_size=1, max_size=6))
+def test_parts_of_any_size_come_out_in_order(tmp_path_factory: pytest.TempPathFactory, sizes: list[int]) -> None:
+    values, found = _written(tmp_path_factory.mktemp("columns") / "a.nxs", sizes)
+
+    assert np.array_equal(found, values)
+
+
+@pytest.mark.parametrize(("compression", "dtype", "sent"), [("gzip", "i4", "i4"), ("none", "f8", "i4"), ("none", ">i4", "i4")])
+def test_what_hdf5_must_convert_is_never_written_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: str, dtype: str, sent: str
+) -> None:
+    monkeypatch.setattr(hdf5, "write_chunk", lambda *_: pytest.fail("written past the conversion"))
+
+    values, found = _written(tmp_path / "a.nxs", [3 * CHUNK + 1], compression, dtype, sent)
+
+    assert np.array_equal(found, values)
+
+
+def test_whole_chunks_go_past_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    starts, write = [], hdf5.write_chunk
+    monkeypatch.setattr(hdf5, "write_chunk", lambda dataset, start, data: (starts.append(start), write(dataset, start, data)))
+
+    values, found = _written(tmp_path / "a.nxs", [101, 3 * CHUNK + 1])
+
+    assert np.array_equal(found, values)
+    assert starts == [CHUNK, 2 * CHUNK]
+
+
+def test_a_reader_follows_chunks_as_they_come(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.nxs", "w", libver=("v110", "v110")) as file:
+        column = Column(file, ColumnSpec(name="x", dtype="i4", chunk=CHUNK))
+        file.swmr_mode = True
+        column.append(np.arange(2 * CHUNK + 5, dtype=np.int32))
+        column.flush()
+        file.flush()
+        with h5py.File(tmp_path / "a.nxs", swmr=True) as reader:
+            assert np.array_equal(reader["x"][:], np.arange(2 * CHUNK + 5))
