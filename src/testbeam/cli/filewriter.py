@@ -27,12 +27,9 @@ def make(
     templates: Annotated[Path, typer.Option("--hdf-template-prefix", metavar="FOLDER", help="Folder of the templates.")] = Path(),
 ) -> None:
     """Write a file of the window 10 s to 15 s of 1970 from a structure and messages in JSON."""
-    from testbeam.services.filewriter.file_maker import make_file
+    from testbeam.services.filewriter.file_maker import in_words, make_file
 
-    counts = make_file(file, output, data, instrument, templates)
-    print(f"{output}: {counts['written']} of {counts['received']} messages")
-    for reason, n in counts["dropped"].items():
-        print(f"  left out: {n} ({reason})")
+    print(in_words(output, make_file(file, output, data, instrument, templates)))
 
 
 @app.command()

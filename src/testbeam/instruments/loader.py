@@ -31,6 +31,16 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NeutronSource:
+    """What the neutrons come from, `distance_m` upstream of the sample."""
+
+    name: str
+    distance_m: float
+    frequency_hz: float
+    type: str = "Spallation Neutron Source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flat:
     """A flat panel of square pixels, centred on the beam and across it."""
 
@@ -117,6 +127,7 @@ class Instrument:
     name: str
     title: str
     prefix: str
+    neutron_source: NeutronSource | None = None
     detectors: tuple[Detector, ...] = ()
     monitors: tuple[Monitor, ...] = ()
     area_detectors: tuple[AreaDetector, ...] = ()
@@ -173,6 +184,7 @@ def _instrument(document: Mapping[str, Any], prefix: str) -> Instrument:
         name=name,
         title=document.get("title", name),
         prefix=prefix or document.get("prefix", name),
+        neutron_source=NeutronSource(**document["neutron_source"]) if "neutron_source" in document else None,
         detectors=tuple(_detector(one) for one in document.get("detectors", ())),
         monitors=tuple(_monitor(one) for one in document.get("monitors", ())),
         area_detectors=tuple(AreaDetector(name=one["name"], shape=tuple(one["shape"])) for one in document.get("area_detectors", ())),

@@ -9,10 +9,11 @@ from itertools import pairwise
 from typing import Any
 
 from testbeam.clients.topics import TopicHandle
+from testbeam.instruments.loader import load
+from testbeam.instruments.nexus_structure import fragment
 from testbeam.kit.handle import Handle
 from testbeam.model.samples import Events
 from testbeam.model.status import ServiceStatus
-from testbeam.nexus import demo_instrument
 from testbeam.nexus.compose import group, nexus_structure
 from testbeam.stacks.roles.event_source.declaration import event_source
 from tests.integration.audit.conftest import Beamline
@@ -51,7 +52,7 @@ def test_every_event_sent_is_in_the_file(beamline: Beamline, past_ms: Callable[[
     run_to_its_end(
         beamline, detector, monitor, status, pulses=140, start_time_ms=past_ms(0), events_per_pulse=500, as_fast_as_possible=True
     )
-    instrument = demo_instrument.fragment(detector_topic=detector, monitor_topic=monitor)
+    instrument = fragment(load("demo"), detector_topic=detector, monitor_topic=monitor)
 
     file = beamline.write(nexus_structure(group("entry", "NXentry", instrument)), past_ms(0), past_ms(10_000))
     result = beamline.audit(file)

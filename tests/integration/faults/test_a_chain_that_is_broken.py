@@ -13,7 +13,6 @@ from testbeam.kit.state import State
 from testbeam.model.forwarding import Protocol, StreamSpec
 from testbeam.model.samples import Events, LogValue
 from testbeam.nexus import compose
-from testbeam.nexus.demo_instrument import DETECTOR_SOURCE
 from tests.integration.faults.chain import TOPICS, Chain, counting, faultable_chain, growing
 
 
@@ -27,7 +26,7 @@ def chain() -> Iterator[Chain]:
 
 def panel() -> str:
     """Return a structure whose file grows with every few pulses."""
-    stream = compose.stream("ev44", topic=TOPICS.detector, source=DETECTOR_SOURCE, chunk_size=512)
+    stream = compose.stream("ev44", topic=TOPICS.detector, source="panel", chunk_size=512)
     return compose.nexus_structure(compose.group("entry", "NXentry", compose.group("panel", "NXdetector", stream)))
 
 

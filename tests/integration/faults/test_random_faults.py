@@ -18,7 +18,6 @@ from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.kit.state import State
 from testbeam.nexus import compose
-from testbeam.nexus.demo_instrument import DETECTOR_SOURCE
 from tests.integration.faults.breakable import asked, client, echo
 from tests.integration.faults.chain import TOPICS, Chain, counting, faultable_chain, growing
 from tests.integration.kit.runners import poisoned
@@ -208,7 +207,7 @@ def test_a_state_machine_that_fails_mends_everything_and_says_how_to_repeat_it(r
 def test_a_chain_stands_random_faults_and_loses_nothing_that_was_acknowledged() -> None:
     structure = compose.nexus_structure(
         compose.group(
-            "entry", "NXentry", compose.group("panel", "NXdetector", compose.stream("ev44", topic=TOPICS.detector, source=DETECTOR_SOURCE))
+            "entry", "NXentry", compose.group("panel", "NXdetector", compose.stream("ev44", topic=TOPICS.detector, source="panel"))
         )
     )
     with faultable_chain().run() as run:

@@ -52,8 +52,13 @@ def test_what_hdf5_must_convert_is_never_written_as_it_is(
 
 
 def test_whole_chunks_go_past_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    starts, write = [], hdf5.write_chunk
-    monkeypatch.setattr(hdf5, "write_chunk", lambda dataset, start, data: (starts.append(start), write(dataset, start, data)))
+    starts, write = list[int](), hdf5.write_chunk
+
+    def note(dataset: Any, start: int, data: Any) -> None:
+        starts.append(start)
+        write(dataset, start, data)
+
+    monkeypatch.setattr(hdf5, "write_chunk", note)
 
     values, found = _written(tmp_path / "a.nxs", [101, 3 * CHUNK + 1])
 

@@ -93,18 +93,6 @@ def test_dummy_and_demo() -> None:
     assert (demo.prefix, dummy.prefix, load("dummy", prefix="other").prefix) == ("tb", "dummy", "other")
 
 
-def test_the_demo_instrument_is_the_one_of_the_nexus_structure() -> None:
-    from testbeam.simulators.event_source.geometry import shipped as geometry
-
-    panel = load("demo").detectors[0]
-    assert panel.flat is not None
-
-    nexus = geometry()
-    assert np.array_equal(nexus.detector_number, np.arange(panel.first_id, panel.last_id + 1))
-    assert (nexus.sample_to_panel_m, nexus.source_to_sample_m + nexus.sample_to_panel_m) == (panel.flat.distance_m, panel.flight_path_m)
-    assert np.allclose(np.diff(nexus.x_m[:128]), panel.flat.pitch_m)
-
-
 MINE: dict[str, Any] = {
     "name": "mine",
     "detectors": [{"name": "bank", "first_id": 1, "dims": {"y": 2, "x": 3}}],

@@ -1,6 +1,7 @@
 """File maker: a NeXus file from a structure and messages in JSON, without Kafka; and templates of instruments from their structures.
 
-The console script `file-maker` and `testbeam filewriter make` run `make_file`, `testbeam filewriter template` runs `make_template`.
+The console script `file-maker` and `testbeam filewriter make` run `make_file`, `template-maker` and `testbeam filewriter template` run
+`make_template`.
 Source: docs/reference/contracts/filewriter.md, "Options".
 """
 
@@ -8,7 +9,8 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,11 +45,14 @@ def make_file(structure: Path, output: Path, data: Path | None = None, instrumen
     """
     messages = _messages(data) if data else []
     log = logging.getLogger("file-maker")
-    root = parse(_read(structure, "-f"), modules=modules.NAMES)
+    warnings = list[str]()
+    with _named(structure):
+        root = parse(_read(structure, "-f"), modules=modules.NAMES, warnings=warnings)
+        planned = plan(root, warnings=warnings)
     if output.exists():
         raise NexusError(str(output), "exists already; files are never overwritten")
     template = template_of(templates, instrument)
-    file = NexusFile(output.resolve(), root, plan(root), datetime.now(UTC), template, start_ms=START_MS)
+    file = NexusFile(output.resolve(), root, planned, datetime.now(UTC), template, start_ms=START_MS)
     router = Router(start_ns=START_MS * NS_PER_MS, stop_ns=STOP_MS * NS_PER_MS, drops=Drops(log))
     router.open(file.routes, {route.topic: 1 for route in file.routes})
     strangers = 0
@@ -60,7 +65,12 @@ def make_file(structure: Path, output: Path, data: Path | None = None, instrumen
     file.finish(STOP_MS)
     file.close()
     dropped = dict(router.drops.counts) | ({"topic not in the structure": strangers} if strangers else {})
-    return {"received": router.received + strangers, "written": router.written, "dropped": dropped, "warnings": file.warnings}
+    return {
+        "received": router.received + strangers,
+        "written": router.written,
+        "dropped": dropped,
+        "warnings": warnings + file.warnings + router.warnings,
+    }
 
 
 def make_template(structure: Path, instrument: str, output: Path | None = None) -> Path:
@@ -69,7 +79,8 @@ def make_template(structure: Path, instrument: str, output: Path | None = None) 
     Raises:
         SettingsError, NexusError: as `make_file`.
     """
-    root = _without_streams(parse(_read(structure, "-f")))
+    with _named(structure):
+        root = _without_streams(parse(_read(structure, "-f")))
     path = (output or Path(instrument) / f"{instrument}.hdf").resolve()
     if path.exists():
         raise NexusError(str(path), "exists already; files are never overwritten")
@@ -87,13 +98,47 @@ def file_maker(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-i", "--instrument", default="", help="instrument whose template the file begins as a copy of")
     parser.add_argument("--hdf-template-prefix", type=Path, default=Path(), help="folder of the templates")
     given = parser.parse_args(argv)
+    return _answered(
+        "file-maker",
+        lambda: in_words(given.output, make_file(given.file, given.output, given.data, given.instrument, given.hdf_template_prefix)),
+    )
+
+
+def template_maker(argv: Sequence[str] | None = None) -> int:
+    """Run the console script."""
+    parser = argparse.ArgumentParser(
+        prog="template-maker", description="Write the template of an instrument: its structure without the streams."
+    )
+    parser.add_argument("-f", "--file", type=Path, required=True, help="NeXus structure as JSON")
+    parser.add_argument("-i", "--instrument", required=True, help="name of the instrument")
+    parser.add_argument("-o", "--output", type=Path, help="file to write; default NAME/NAME.hdf")
+    given = parser.parse_args(argv)
+    return _answered("template-maker", lambda: str(make_template(given.file, given.instrument, given.output)))
+
+
+def in_words(output: Path, counts: Mapping[str, Any]) -> str:
+    """Return what `make_file` has done: messages written, those left out by reason, and warnings."""
+    lines = [f"{output}: {counts['written']} of {counts['received']} messages"]
+    lines += [f"  left out: {n} ({reason})" for reason, n in counts["dropped"].items()]
+    return "\n".join([*lines, *(f"  warning: {warning}" for warning in counts["warnings"])])
+
+
+def _answered(prog: str, work: Callable[[], str]) -> int:
     try:
-        counts = make_file(given.file, given.output, given.data, given.instrument, given.hdf_template_prefix)
+        print(work())  # noqa: T201 — a command's own words
     except TestbeamError as error:
-        print(f"file-maker: {error}", file=sys.stderr)  # noqa: T201 — a command's own words
+        print(f"{prog}: {error}", file=sys.stderr)  # noqa: T201
         return exit_codes.USAGE if isinstance(error, SettingsError) else exit_codes.FAILED
-    print(f"{given.output}: {counts['written']} of {counts['received']} messages")  # noqa: T201
     return exit_codes.OK
+
+
+@contextmanager
+def _named(structure: Path) -> Iterator[None]:
+    """Put the file's name before the place in it that an error names."""
+    try:
+        yield
+    except NexusError as error:
+        raise NexusError(f"{structure}: {error.path}", error.problem) from error
 
 
 def _read(path: Path, option: str) -> str:

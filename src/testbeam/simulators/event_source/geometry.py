@@ -1,14 +1,13 @@
-"""Geometry of the panel's pixels, the source and the monitor, read from the shipped instrument."""
+"""Geometry of a flat panel's pixels, the source and the monitor, read from an instrument's file."""
 
-import json
 from dataclasses import dataclass
-from typing import Any
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from testbeam.nexus import structure
-from testbeam.nexus.demo_instrument import fragment
+from testbeam.errors import SettingsError
+from testbeam.instruments.loader import Instrument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,27 +21,29 @@ class Geometry:
     x_m: NDArray[np.float64]
     y_m: NDArray[np.float64]
 
+    @classmethod
+    def of(cls, instrument: Instrument) -> "Geometry":
+        """Return the geometry of an instrument's first detector and first monitor.
 
-def shipped() -> Geometry:
-    """Return the geometry of the instrument that testbeam ships."""
-    node = fragment(detector_topic="-", monitor_topic="-")
-    values = _values(structure.parse(json.dumps({"children": [node]})))
-    x_m, y_m = np.meshgrid(values["/instrument/panel/x_pixel_offset"], values["/instrument/panel/y_pixel_offset"])
-    source_m = float(values["/instrument/source/distance"])
-    return Geometry(
-        source_to_sample_m=-source_m,
-        source_to_monitor_m=float(values["/instrument/monitor/distance"]) - source_m,
-        sample_to_panel_m=float(values["/instrument/panel/distance"]),
-        detector_number=values["/instrument/panel/detector_number"].ravel(),
-        x_m=x_m.ravel(),
-        y_m=y_m.ravel(),
-    )
+        Raises:
+            SettingsError: the instrument's file does not say where they are.
+        """
+        panel, monitor, source = next(iter(instrument.detectors), None), next(iter(instrument.monitors), None), instrument.neutron_source
+        if panel is None or panel.flat is None or monitor is None or monitor.distance_m is None or source is None:
+            needed = "an instrument whose file has a `neutron_source`, a `flat` first detector, and a first monitor with its `distance_m`"
+            raise SettingsError("--instrument", instrument.name, needed)
+        *rows, columns = panel.dims.values()
+        x_m, y_m = np.meshgrid(*(_offsets(n, panel.flat.pitch_m) for n in (columns, prod(rows))))
+        return cls(
+            source_to_sample_m=source.distance_m,
+            source_to_monitor_m=monitor.distance_m,
+            sample_to_panel_m=panel.flat.distance_m,
+            detector_number=np.arange(panel.first_id, panel.last_id + 1, dtype=np.int32),
+            x_m=x_m.ravel(),
+            y_m=y_m.ravel(),
+        )
 
 
-def _values(root: structure.Group) -> dict[str, NDArray[Any]]:
-    return {
-        f"{group.path}/{child.name}": child.value
-        for group in root.groups()
-        for child in group.children
-        if isinstance(child, structure.Dataset)
-    }
+def _offsets(pixels: int, pitch_m: float) -> NDArray[np.float64]:
+    offsets: NDArray[np.float64] = (np.arange(pixels) - (pixels - 1) / 2) * pitch_m
+    return offsets

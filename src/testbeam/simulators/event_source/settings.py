@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from testbeam.nexus.demo_instrument import DETECTOR_SOURCE, MONITOR_SOURCE
 from testbeam.runtime.settings import ProgramSettings, option
 
 PROG = "event-source"
@@ -15,8 +14,9 @@ class EventSourceSettings(ProgramSettings):
     bootstrap: str = option(help="Kafka, as HOST:PORT[,HOST:PORT…]")
     detector_topic: str = option(default="tb_detector", help="topic of the panel's events")
     monitor_topic: str = option(default="tb_beam_monitor", help="topic of the monitor's events; empty sends none")
-    detector_source: str = option(default=DETECTOR_SOURCE, help="source name of the panel")
-    monitor_source: str = option(default=MONITOR_SOURCE, help="source name of the monitor")
+    instrument: str = option(default="demo", help="name or .json file of the instrument whose first detector and monitor it is")
+    detector_source: str = option(default="", help="source name of the panel; default that of the instrument's file")
+    monitor_source: str = option(default="", help="source name of the monitor; default that of the instrument's file")
     rate: float = option(default=14.0, help="pulses per second")
     events_per_pulse: int = option(default=1000, help="events of the panel in each pulse")
     monitor_events_per_pulse: int = option(default=100, help="events of the monitor in each pulse")

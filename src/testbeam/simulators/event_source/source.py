@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 
+from testbeam.instruments.loader import load
 from testbeam.model.samples import Events
 from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.runtime import clock
 from testbeam.runtime.heartbeat import Heartbeat
-from testbeam.simulators.event_source import geometry
 from testbeam.simulators.event_source.core import Beam
+from testbeam.simulators.event_source.geometry import Geometry
 from testbeam.simulators.event_source.outlet import Outlet
 from testbeam.simulators.event_source.pulses import Pulses
 from testbeam.simulators.event_source.settings import EventSourceSettings
@@ -27,7 +28,10 @@ class EventSource:
 
     def __init__(self, settings: EventSourceSettings, outlet: Outlet) -> None:
         self.settings = settings
-        self.beam = Beam(geometry.shipped(), settings.seed)
+        instrument = load(settings.instrument)
+        self.beam = Beam(Geometry.of(instrument), settings.seed)
+        self.detector_source = settings.detector_source or instrument.detectors[0].sources[0]
+        self.monitor_source = settings.monitor_source or instrument.monitors[0].source
         self.outlet = outlet
         self.events = 0
         self.pulses_sent = 0
@@ -80,9 +84,9 @@ class EventSource:
 
     def _send(self, pulse: int) -> None:
         s, time_ns = self.settings, self.pulses.time_ns(pulse) + clock.shift_ns()
-        self._produce(s.detector_topic, self.beam.panel_events, s.detector_source, pulse, time_ns, s.events_per_pulse)
+        self._produce(s.detector_topic, self.beam.panel_events, self.detector_source, pulse, time_ns, s.events_per_pulse)
         if s.monitor_topic:
-            self._produce(s.monitor_topic, self.beam.monitor_events, s.monitor_source, pulse, time_ns, s.monitor_events_per_pulse)
+            self._produce(s.monitor_topic, self.beam.monitor_events, self.monitor_source, pulse, time_ns, s.monitor_events_per_pulse)
 
     def _produce(self, topic: str, make: Callable[[str, int, int, int], Events], name: str, pulse: int, time_ns: int, n: int) -> None:
         self.outlet.send(topic, encode_ev44(make(name, pulse, time_ns, n)), key=name, timestamp_ms=time_ns // NS_PER_MS)

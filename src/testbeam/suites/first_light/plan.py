@@ -3,8 +3,10 @@
 import uuid
 from dataclasses import dataclass, field
 
+from testbeam.instruments.loader import load
+from testbeam.instruments.nexus_structure import fragment
 from testbeam.model.forwarding import Protocol, StreamSpec
-from testbeam.nexus import compose, demo_instrument
+from testbeam.nexus import compose
 from testbeam.stacks.topics import Topics
 
 PULSES_PER_S = 14
@@ -74,17 +76,24 @@ class Plan:
             )
             for pv in PVS
         ]
-        instrument = demo_instrument.fragment(detector_topic=self.topics.detector, monitor_topic=self.topics.beam_monitor)
+        instrument = fragment(load("demo"), detector_topic=self.topics.detector, monitor_topic=self.topics.beam_monitor)
         entry = compose.group(
             "entry",
             "NXentry",
             compose.dataset("title", "testbeam smoke run"),
             compose.dataset("experiment_identifier", f"seed {self.seed}"),
+            compose.dataset("entry_identifier_uuid", self.job_id),
             compose.dataset("program_name", "testbeam smoke"),
             {"module": "mdat", "config": {"items": ["start_time", "end_time"]}},
             compose.group("user", "NXuser", compose.dataset("name", "testbeam")),
             instrument,
-            compose.group("sample", "NXsample", compose.dataset("name", "vanadium"), compose.link("temperature_log", "../parameters/temp")),
+            compose.group(
+                "sample",
+                "NXsample",
+                compose.dataset("name", "silver behenate"),
+                compose.dataset("depends_on", "."),
+                compose.link("temperature_log", "../parameters/temp"),
+            ),
             compose.group("parameters", "NXcollection", *logs),
             compose.group("temperature", "NXdata", *map(_of_temperature, ("value", "time")), signal="value", axes=["time"]),
             default="temperature",

@@ -3,7 +3,6 @@
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.spec import Service
 from testbeam.model.agreed import CLOCK_FILE, PULSES_BEGIN
-from testbeam.nexus.demo_instrument import DETECTOR_SOURCE, MONITOR_SOURCE
 from testbeam.stacks import kafka_clients
 
 
@@ -15,8 +14,9 @@ def event_source(
     detector_topic: str = "tb_detector",
     monitor_topic: str = "tb_beam_monitor",
     status_topic: str = "",
-    detector_source: str = DETECTOR_SOURCE,
-    monitor_source: str = MONITOR_SOURCE,
+    instrument: str = "demo",
+    detector_source: str = "",
+    monitor_source: str = "",
     rate: float = 14.0,
     events_per_pulse: int = 1000,
     monitor_events_per_pulse: int = 100,
@@ -28,13 +28,15 @@ def event_source(
     """Return the service: ready once Kafka has its topics and pulses begin; after the last of `pulses` it stays up.
 
     rate: pulses per second. pulses: 0 means without end. start_time_ms: time of the first pulse since 1970, 0 is now.
-    `testbeam.nexus.demo_instrument.fragment` gives the instrument that these events belong to.
+    instrument: name or file of the one whose first detector and monitor these events are of; its source names are taken unless others are
+    given. `testbeam.instruments.nexus_structure.fragment` gives the NeXus group of an instrument.
     """
     options = {
         "bootstrap": f"${{{broker}.{broker_endpoint}}}",
         "detector-topic": detector_topic,
         "monitor-topic": monitor_topic,
         "status-topic": status_topic,
+        "instrument": instrument,
         "detector-source": detector_source,
         "monitor-source": monitor_source,
         "rate": rate,

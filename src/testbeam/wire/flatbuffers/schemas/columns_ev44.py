@@ -91,7 +91,8 @@ class _Located(NamedTuple):
 def _gathered(words: NDArray[np.uint32], starts: _Longs, counts: _Longs) -> NDArray[np.uint32]:
     """Return `counts` words from each of `starts` on, end to end."""
     ends = counts.cumsum()
-    return words[np.repeat(starts - ends + counts, counts) + np.arange(ends[-1])]
+    gathered: NDArray[np.uint32] = words[np.repeat(starts - ends + counts, counts) + np.arange(ends[-1])]
+    return gathered
 
 
 def _locate_all(buffers: Sequence[bytes]) -> _Located | None:
@@ -117,7 +118,9 @@ def _locate_all(buffers: Sequence[bytes]) -> _Located | None:
     if not (fits & (pulses == indices) & ((pixels == events) | (pixels == 0))).all():
         return None
     names = _names(joined, 4 * at[4] + 4, length)
-    return names and _Located(joined, words, beginning[8] | (beginning[9] << 32), at + 1, counts, names)
+    if names is None:
+        return None
+    return _Located(joined, words, beginning[8] | (beginning[9] << 32), at + 1, counts, names)
 
 
 def _positions(beginning: _Longs, sizes: _Longs) -> _Longs | None:
