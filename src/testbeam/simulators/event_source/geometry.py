@@ -45,5 +45,4 @@ class Geometry:
 
 
 def _offsets(pixels: int, pitch_m: float) -> NDArray[np.float64]:
-    offsets: NDArray[np.float64] = (np.arange(pixels) - (pixels - 1) / 2) * pitch_m
-    return offsets
+    return np.asarray((np.arange(pixels) - (pixels - 1) / 2) * pitch_m, np.float64)
