@@ -8,6 +8,7 @@ from pathlib import Path
 
 from testbeam.kit import host
 from testbeam.kit.journal import Event
+from testbeam.model.plain_text import uncoloured
 
 TAIL_BYTES = 64 * 1024
 LINE_LENGTH = 300
@@ -18,7 +19,7 @@ _PUNCH_HOLE_KEEP_SIZE = 0x02 | 0x01
 
 
 def tail(path: Path, lines: int = 15, since: int = 0) -> list[str]:
-    """Return the last lines of a log from byte `since` on, each cut to a readable length; none where there is no log."""
+    """Return the last lines of a log from byte `since` on, uncoloured and cut to a readable length; none where there is no log."""
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -29,7 +30,7 @@ def tail(path: Path, lines: int = 15, since: int = 0) -> list[str]:
         return []
     except OSError as error:  # this is for a message about another error, which must get through
         return [f"(can't be read: {error.strerror})"]
-    found = data.lstrip(b"\0").decode(errors="replace").splitlines()
+    found = uncoloured(data.lstrip(b"\0").decode(errors="replace")).splitlines()
     return [cut(line) for line in found if line.strip()][-lines:]
 
 

@@ -1,6 +1,5 @@
 """Origin of a page: where and when it was made, and by which versions."""
 
-import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -10,7 +9,7 @@ from testbeam._version import __version__
 
 def made_here() -> str:
     """Return date, host and versions of this moment, in words."""
-    return made(datetime.now(UTC), os.uname().nodename)
+    return made(datetime.now(UTC), f"{platform.node()} ({platform.system()} {platform.release()})")
 
 
 def made(now: datetime, host: str) -> str:

@@ -7,6 +7,7 @@ from importlib.resources import files
 from string import Template
 from urllib.parse import quote
 
+from testbeam.model.plain_text import uncoloured
 from testbeam.report.origin import made_here
 
 
@@ -54,8 +55,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def log(text: str) -> str:
-    """Return text as it was logged, in a box that scrolls."""
-    return f"<pre>{escape(text)}</pre>"
+    """Return text as it was logged, but for colours, in a box that scrolls."""
+    return f"<pre>{escape(uncoloured(text))}</pre>"
 
 
 def folded(title: str, body: str) -> str:

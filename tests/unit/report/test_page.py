@@ -49,7 +49,12 @@ def test_a_page_says_when_where_and_by_which_versions_it_was_made() -> None:
 
     assert told.startswith(f"2026-11-27 08:57:01 UTC on beamline-7 · testbeam {__version__} with Python 3.")
     assert f"Apache Kafka {KAFKA_VERSION}" in told
-    assert escape(told) in render(Page(title="t", ok=True, verdict="v", facts=(), sections=(), made=told))
+    shown = render(Page(title="t", ok=True, verdict="v", facts=(), sections=[Section(title="first", body="")], made=told))
+    assert 0 < shown.index(escape(told)) < shown.index("first")  # in the head
+
+
+def test_a_log_is_shown_without_its_colours() -> None:
+    assert log("\x1b[31;1mERROR\x1b[0m: a\x1b]0;title\x07b") == "<pre>ERROR: ab</pre>"
 
 
 def test_a_page_leads_to_the_files_beside_it() -> None:

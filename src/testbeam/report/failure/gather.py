@@ -1,20 +1,17 @@
 """Facts of a failure: events, logs, stacks, transcripts and settings, each cut to the time of the test."""
 
 import json
-import platform
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from testbeam._version import __version__
-from testbeam.kit.journal import Event, read, wall_ms
+from testbeam.kit.journal import Event, read
 from testbeam.kit.logs import log_slice, stdout_of
 from testbeam.kit.protocols import Evidence, HandleLike, RunLike
 from testbeam.kit.state import State
-from testbeam.model.time import MS_PER_S, NS_PER_S
+from testbeam.model.time import NS_PER_S
 from testbeam.report.failure.stack_dumps import dump
 
 _LONGEST_LOG = 200_000  # bytes
@@ -50,7 +47,6 @@ class Facts:
     end: Event
     events: tuple[Event, ...]
     services: tuple[ServiceFacts, ...]
-    surroundings: tuple[tuple[str, str], ...] = ()  # when and where it was, and with what
 
     @property
     def seconds(self) -> float:
@@ -67,9 +63,7 @@ def gather(run: RunLike, *, test: str, error: str, begin: Event, end: Event) -> 
     handles = list(run.handles.values())
     with ThreadPoolExecutor(max_workers=max(len(handles), 1)) as pool:
         services = tuple(pool.map(lambda handle: _service(handle, begin, end), handles))
-    return Facts(
-        test=test, error=error, begin=begin, end=end, events=tuple(run.journal.events), services=services, surroundings=surroundings(end)
-    )
+    return Facts(test=test, error=error, begin=begin, end=end, events=tuple(run.journal.events), services=services)
 
 
 def gather_start(run_folder: Path, *, test: str, error: str) -> Facts:
@@ -83,9 +77,7 @@ def gather_start(run_folder: Path, *, test: str, error: str) -> Facts:
     if not events:
         raise ValueError(f"there is no journal in {run_folder}")
     services = tuple(_of_start(name, events, run_folder) for name in events[0].data.get("services", ()))
-    return Facts(
-        test=test, error=error, begin=events[0], end=events[-1], events=events, services=services, surroundings=surroundings(events[-1])
-    )
+    return Facts(test=test, error=error, begin=events[0], end=events[-1], events=events, services=services)
 
 
 def _of_start(name: str, events: tuple[Event, ...], run_folder: Path) -> ServiceFacts:
@@ -124,14 +116,6 @@ def _end_of(path: Path) -> str:
         file.seek(max(size - _LONGEST_LOG, 0))
         text = file.read(_LONGEST_LOG).decode(errors="replace")
     return text if size <= _LONGEST_LOG else f"… (+{size - _LONGEST_LOG} bytes before)\n{text.partition(chr(10))[2]}"
-
-
-def surroundings(at: Event) -> tuple[tuple[str, str], ...]:
-    """Return when an event was, on which machine, and with which versions."""
-    when = datetime.fromtimestamp(wall_ms(at) / MS_PER_S, tz=UTC).astimezone()
-    machine = f"{platform.node()} ({platform.system()} {platform.release()})"
-    versions = f"testbeam {__version__}, Python {platform.python_version()}"
-    return (("at", when.strftime("%Y-%m-%d %H:%M:%S %z")), ("on", machine), ("with", versions))
 
 
 def _service(handle: HandleLike, begin: Event, end: Event) -> ServiceFacts:

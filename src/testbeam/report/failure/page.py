@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from testbeam.kit.journal import Event
 from testbeam.kit.journal_views import state_intervals
+from testbeam.kit.logs import cut
 from testbeam.model.time import NS_PER_S
 from testbeam.report.charts.spans import Span, spans
 from testbeam.report.failure.gather import Facts, ServiceFacts
-from testbeam.report.page import Page, Section, folded, log, render, table
+from testbeam.report.page import Page, Section, folded, log, render, states_legend, table
 
 _QUIET = {"seen", "mark"}
 _DEAD = {"CRASHED", "FAILED"}
@@ -22,7 +23,6 @@ def page(facts: Facts) -> str:
         ("test took", f"{facts.seconds:.2f} s"),
         ("services", str(len(facts.services))),
         ("ended unasked", ", ".join(s.name for s in dead) or "none"),
-        *facts.surroundings,
     )
     sections = (
         Section(title="Error", body=log(facts.error), wide=True),
@@ -38,16 +38,17 @@ def _in_one_line(error: str) -> str:
     """Return the line in which pytest says what went wrong (it begins with E), or the last one."""
     lines = error.strip().splitlines() or ["failed"]
     said = [line.removeprefix("E").strip() for line in lines if line.startswith("E  ")]
-    return (said[0] if said else lines[-1])[:300]
+    return cut(said[0] if said else lines[-1])
 
 
 def timeline(facts: Facts) -> str:
-    """Return the chart of every service's states, with the test's begin and end."""
+    """Return the chart of every service's states, with the test's begin and end, and what its colours say."""
     if not facts.events:
         return "<p>No events.</p>"
     zero_ns = facts.events[0].at_ns
+    bars = list(_bars(facts, zero_ns))
     marks = [((event.at_ns - zero_ns) / NS_PER_S, what) for event, what in ((facts.begin, "test begins"), (facts.end, "test failed"))]
-    return spans(list(_bars(facts, zero_ns)), marks=marks)
+    return spans(bars, marks=marks) + states_legend([bar.state for bar in bars])
 
 
 def _bars(facts: Facts, zero_ns: int) -> Iterator[Span]:
@@ -69,7 +70,9 @@ def _happened(facts: Facts) -> str:
 
 
 def _words(event: Event) -> str:
-    return ", ".join(f"{name} {value}" for name, value in event.data.items() if name != "logs")[:300]
+    """Return what an event says; of a text of several lines, which stands in whole above, the first."""
+    said = {name: str(value).partition("\n")[0] for name, value in event.data.items() if name != "logs"}
+    return cut(", ".join(f"{name} {value}" for name, value in said.items()))
 
 
 def _services(facts: Facts) -> str:

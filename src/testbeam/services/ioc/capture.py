@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from testbeam.services.ioc.complaints import uncoloured
+from testbeam.model.plain_text import uncoloured
 
 Edit = Callable[[str], str]
 

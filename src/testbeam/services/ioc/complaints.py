@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+from testbeam.model.plain_text import uncoloured
+
 _PLACE = re.compile(r'at or before .*?\bfile "(?P<file>[^"]*)" line (?P<line>\d+)')
 _UNDEFINED = re.compile(r"macLib: macro (?P<macro>\S+) is undefined")
 _WARNED_LINE = re.compile(r"'(?P<file>[^']*)' line (?P<line>\d+) has undefined macros")
@@ -35,11 +36,6 @@ def find(output: str, loaded: Path) -> Complaint | None:
     An undefined macro is a warning to base, which goes on with a record called `$(P,undefined)VOLT`; here it is a complaint.
     """
     return next(_complaints(uncoloured(output), loaded), None)
-
-
-def uncoloured(text: str) -> str:
-    """Return a text without the escape sequences by which base colours its errors."""
-    return _COLOURS.sub("", text)
 
 
 def _complaints(text: str, loaded: Path) -> Iterator[Complaint]:
