@@ -57,8 +57,7 @@ def _as_json(entry: Entry, services: Told) -> dict[str, object]:
 
 
 def _show(entry: Entry, services: Told, console: Console) -> None:
-    age = _age(time.time() - entry.wall_s)
-    console.print(f"[bold]{entry.id}[/]  {escape(entry.name)}{' (pytest)' if entry.session else ''}  up for {age}  {_summary(services)}")
+    console.print(f"[bold]{entry.id}[/]  {escape(entry.name)}{' (pytest)' if entry.session else ''}  {_since(entry, services)}")
     console.print(f"  folder  {escape(entry.folder or '-')}")
     if entry.file:
         console.print(f"  file    {escape(entry.file)}")
@@ -75,10 +74,15 @@ def _show(entry: Entry, services: Told, console: Console) -> None:
 def _table(entry: Entry, services: Sequence[ServiceFacts]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for one in services:
-        where = "  ".join(f"{name} {address}" for name, address in entry.endpoints.get(one.name, {}).items() if name != "address")
+        where = "\n".join(f"{name} {address}" for name, address in entry.endpoints.get(one.name, {}).items() if name != "address")
         state = one.state if one.state == "ready" else f"[red]{one.state}[/]"
         table.add_row(f"  {escape(one.name)}", state, "" if one.pid is None else f"pid {one.pid}", escape(where))
     return table
+
+
+def _since(entry: Entry, services: Told) -> str:
+    age = _age(time.time() - entry.wall_s)
+    return f"up for {age}  {_summary(services)}" if entry.is_ready else f"starting for {age}"
 
 
 def _summary(services: Told) -> str:

@@ -14,7 +14,7 @@ from testbeam.kit.journal import Event
 from testbeam.model.time import NS_PER_S
 
 _BAR_S = 3.0  # seconds that a full bar stands for; longer ones are cut
-_BAR_CELLS = 30
+_BAR_CELLS = 20
 _COLOURS = {"starting": "yellow", "ready": "green", "failed": "bold red", "crashed": "bold red"}
 
 
@@ -56,7 +56,7 @@ class Timeline:
         table = Table(box=None, show_header=False, pad_edge=False)
         for _ in range(4):
             table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)  # a row stays one line, whatever a probe has to say
+        table.add_column()  # the one that is made narrower where a line is full
         for name, row in self.rows.items():
             table.add_row(Text(name, style="bold"), Text(row.state, style=_COLOURS.get(row.state, "dim")), *self._bar(row, now_s))
         return table
@@ -67,7 +67,8 @@ class Timeline:
         end_s = row.until_s if row.until_s is not None else now_s
         first, last = (min(round(s / _BAR_S * _BAR_CELLS), _BAR_CELLS) for s in (row.spawned_s, end_s))
         bar = Text(" " * first + "━" * max(last - first, 1), style=_COLOURS.get(row.state, "dim"))
-        return bar, Text(f"{end_s:5.2f} s"), Text("" if row.state == "ready" else row.detail, style="dim")
+        detail = Text("" if row.state == "ready" else row.detail, style="dim", no_wrap=True, overflow="ellipsis")
+        return bar, Text(f"{end_s:5.2f} s"), detail
 
 
 @contextmanager

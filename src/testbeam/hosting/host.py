@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from testbeam.errors import StackError
 from testbeam.hosting import processes, registry
 from testbeam.hosting.client_session import event
 from testbeam.hosting.hosted import StackInfo, hosted, starting
@@ -81,6 +82,10 @@ class Starter:
         self.done = True  # first: it may go at once
         self.tell("ready", asdict(entry))
 
+    def fail(self, error: Exception) -> None:
+        """Say why there will be no stack."""
+        self.tell("error", {**told_of(error), "notes": getattr(error, "__notes__", [])})
+
     def hang_up(self) -> None:
         """Say no more."""
         self.done = True
@@ -134,9 +139,11 @@ def main() -> int:
     try:
         _host(order, starter, watch)
     except KeyboardInterrupt:
+        starter.fail(StackError("the stack was ended while it started, by `testbeam down` or a signal"))
+        Path(order.label["log"]).unlink(missing_ok=True)
         return exit_codes.FAILED
     except Exception as error:
-        starter.tell("error", {**told_of(error), "notes": getattr(error, "__notes__", [])})
+        starter.fail(error)
         raise
     finally:
         starter.hang_up()

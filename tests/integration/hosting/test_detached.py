@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from testbeam.hosting.detaching import detach
 from testbeam.hosting.ending import end
 from testbeam.hosting.hosted import StackInfo
 from testbeam.hosting.registry import Entry
+from testbeam.kit.journal import Event
 from testbeam.kit.probes.file import FileExists
 from testbeam.kit.stack import Stack
 from testbeam.kit.state import State
@@ -133,6 +135,7 @@ def test_a_stack_ends_within_a_second_of_the_process_that_it_belongs_to() -> Non
 
 STARTER = """
 import sys
+import threading
 from testbeam.kit.stack import Stack
 from testbeam.hosting.detaching import detach
 from testbeam.hosting.hosted import StackInfo
@@ -155,6 +158,17 @@ def test_whoever_gives_up_the_start_of_a_detached_stack_leaves_nothing(number: s
 
     until(lambda: not is_alive(pid), 10)
     until(lambda: registry.entries() == (), 5)
+
+
+def test_whoever_starts_a_stack_that_is_ended_meanwhile_is_told_so() -> None:
+    def heard(event: Event) -> None:
+        if event.kind == "spawned":
+            threading.Thread(target=lambda: end(*registry.entries(starting=True))).start()  # as `testbeam down` does
+
+    with pytest.raises(StackError, match="the stack was ended while it started"):
+        detach(Stack(listener("slow", after_s=60)), LABEL, on_event=heard)
+
+    until(lambda: list(registry.stacks_folder().iterdir()) == [], 15)
 
 
 def test_the_same_declaration_has_the_same_fingerprint_in_the_holder() -> None:
