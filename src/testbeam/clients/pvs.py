@@ -37,14 +37,16 @@ class PvClient(Protocol):
         """End connections."""
 
 
-def open_client(address: str, protocol: PvProtocol, port: int | None = None) -> PvClient:
+def open_client(address: str, protocol: PvProtocol, port: int | None = None, search_port: int | None = None) -> PvClient:
     """Return a client of the IOC at `address`, on the protocol's default port unless told another; nothing is connected yet.
+
+    search_port: UDP port for searches of PVA, of an IOC with QSRV 1.
 
     Raises:
         SettingsError: the protocol is neither "pva" nor "ca".
     """
     if protocol == "pva":
-        return PvaClient(address, port or PVA_PORT)
+        return PvaClient(address, port or PVA_PORT, search_port)
     if protocol == "ca":
         return CaPvClient(address, port or CA_PORT)
     raise SettingsError("protocol", protocol, '"pva" or "ca"')

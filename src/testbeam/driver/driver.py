@@ -103,6 +103,11 @@ class Driver:
         """Return the addresses of all machines but this one."""
         return [other.address for other in self.machines.values() if other is not machine and other.address != machine.address]
 
+    def searched_addresses(self) -> list[str]:
+        """Return the addresses where PVA servers answer searches on UDP with the right place: those without a compiled IOC."""
+        here = [machine for machine in self.machines.values() if machine.address]
+        return [machine.address for machine in here if not any(unit.binary for unit in machine.spec.units)]
+
     def hosts(self) -> dict[str, str]:
         """Return the addresses of all machines that are here."""
         return {name: machine.address for name, machine in self.machines.items() if machine.address}

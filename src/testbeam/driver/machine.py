@@ -48,7 +48,7 @@ from testbeam.kit.logs import tail
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.ioc.declaration import IocHandle
-from testbeam.transport.epics_environment import client_environment
+from testbeam.transport.epics_environment import PVA_BROADCAST_PORT, client_environment
 
 _NO_SCREEN = "screenshot get_screen_text get_screen_text_variants wait_for_text send_key send_chars send_monitor_command wait_for_window"
 
@@ -281,7 +281,7 @@ class Machine:
         return {
             **scrubbed(os.environ),
             **client_environment(addresses),
-            "EPICS_PVA_ADDR_LIST": " ".join(addresses),
+            "EPICS_PVA_ADDR_LIST": " ".join(self._driver.searched_addresses()),
             "TESTBEAM_MACHINE": self.name,
             "TESTBEAM_ADDRESS": self.address,
             "TESTBEAM_CONTROL": str(self._driver.control_path),
@@ -470,6 +470,11 @@ class Machine:
         if key not in self.pvs:
             self.pvs[key] = Pv(name, protocol, self)
         return self.pvs[key]
+
+    @property
+    def search_port(self) -> int | None:
+        """Return the UDP port for searches of PVA where an IOC, one with QSRV 1, answers none on TCP."""
+        return PVA_BROADCAST_PORT if any(spec.qsrv == 1 for spec in self.spec.units) else None
 
     def iocs(self) -> Mapping[str, IocHandle]:
         """Return the handles of the IOCs by their units."""

@@ -26,6 +26,11 @@ class PvServer(Protocol):
     name: str
     address: str
 
+    @property
+    def search_port(self) -> int | None:
+        """Return the UDP port for searches of PVA where an IOC answers none on TCP."""
+        ...
+
     def start(self) -> None:
         """Start the machine, if it is not up."""
 
@@ -49,7 +54,9 @@ class Pv:
     def _pv(self) -> PvHandle:
         self._machine.start()
         if self._handle is None:
-            self._handle = PvHandle(self.name, open_client(self._machine.address, self.protocol), self._records)
+            self._handle = PvHandle(
+                self.name, open_client(self._machine.address, self.protocol, search_port=self._machine.search_port), self._records
+            )
         return self._handle
 
     def _records(self) -> Sequence[str]:

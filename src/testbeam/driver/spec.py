@@ -27,6 +27,7 @@ class UnitSpec:
     name: str
     st_cmd: str = ""  # start-up file of an IOC
     binary: str = ""  # the IOC's own program
+    qsrv: int = 2  # generation of the PVA server for records, of our IOC
     db: tuple[str, ...] = ()  # databases of an IOC without start-up file: FILE or FILE,P=X:
     ports: Mapping[str, str] = field(default_factory=dict)  # of such an IOC, for DTYP stream
     protocols: tuple[str, ...] = ()

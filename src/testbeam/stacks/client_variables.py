@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from testbeam.kit import template
-from testbeam.transport.epics_environment import CA_PORT, repeater_port
+from testbeam.transport.epics_environment import CA_PORT, PVA_BROADCAST_PORT, repeater_port
 
 STACK = "TESTBEAM_STACK"  # names the stack that a command is about, where its command line does not
 _NO_LETTER = re.compile(r"[^A-Za-z0-9]+")
@@ -72,7 +72,7 @@ def epics_variables(endpoints: Iterable[Mapping[str, str]]) -> dict[str, str]:
         "EPICS_CA_REPEATER_PORT": str(repeater_port(ca)),
         "EPICS_CA_MAX_ARRAY_BYTES": "10000000",
         "EPICS_PVA_NAME_SERVERS": " ".join(one["pva"] for one in of_iocs if "pva" in one),
-        "EPICS_PVA_ADDR_LIST": "",
+        "EPICS_PVA_ADDR_LIST": " ".join(one["pva_search"].removesuffix(f":{PVA_BROADCAST_PORT}") for one in of_iocs if "pva_search" in one),
         "EPICS_PVA_AUTO_ADDR_LIST": "NO",
     }
 

@@ -8,8 +8,8 @@ from testbeam.stacks.toml.file import parse
 
 ENDPOINTS = {
     "broker": {"kafka": "127.0.0.1:9092"},
-    "ioc": {"ca": "127.1.2.3:5064", "pva": "127.1.2.3:5075", "address": "127.1.2.3"},
-    "my-ioc": {"ca": "127.1.2.4:5099", "pva": "127.1.2.4:5098", "address": "127.1.2.4"},
+    "ioc": {"ca": "127.1.2.3:5064", "pva": "127.1.2.3:5075", "pva_search": "127.1.2.3:5076", "address": "127.1.2.3"},
+    "my-ioc": {"ca": "127.1.2.4:5099", "pva": "127.1.2.4:5098", "pva_search": "127.1.2.4:5097", "address": "127.1.2.4"},
 }
 
 
@@ -32,7 +32,8 @@ def test_an_epics_client_reaches_every_ioc_and_nobody_else() -> None:
 
     assert found["EPICS_CA_ADDR_LIST"] == "127.1.2.3 127.1.2.4:5099"
     assert found["EPICS_PVA_NAME_SERVERS"] == "127.1.2.3:5075 127.1.2.4:5098"
-    assert (found["EPICS_CA_AUTO_ADDR_LIST"], found["EPICS_PVA_AUTO_ADDR_LIST"], found["EPICS_PVA_ADDR_LIST"]) == ("NO", "NO", "")
+    assert found["EPICS_PVA_ADDR_LIST"] == "127.1.2.3 127.1.2.4:5097"
+    assert (found["EPICS_CA_AUTO_ADDR_LIST"], found["EPICS_PVA_AUTO_ADDR_LIST"]) == ("NO", "NO")
 
 
 def test_clients_of_two_stacks_have_a_repeater_each() -> None:

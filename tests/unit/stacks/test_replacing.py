@@ -120,7 +120,7 @@ def test_an_ioc_runs_by_its_st_cmd_isolated_on_an_address_of_its_own(stack: Stac
         assert new.own_address
         assert new.env["EPICS_CAS_INTF_ADDR_LIST"] == "${address}"
         assert new.env["EPICS_CA_REPEATER_PORT"] == "${port.repeater}"
-        assert new.endpoints == of(stack, "ioc").endpoints
+        assert dict(new.endpoints) | {"pva_search": "${address}:${port.pva_broadcast}"} == of(stack, "ioc").endpoints
         assert new.ready == CaAnswers()
 
 

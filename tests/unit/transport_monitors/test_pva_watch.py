@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 import pytest
 
 from testbeam.errors import TransportError
+from testbeam.transport import epics_libraries
+from testbeam.transport.pv_watch import PvSnapshot
 from testbeam.transport.pva import watch as module
 from testbeam.transport.pva.watch import PvaWatch
 
@@ -92,8 +94,8 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[PvaWatch]:
     vars(raw).update(Context=Context, Subscription=OurSubscription)
     monkeypatch.setitem(sys.modules, "p4p.client.raw", raw)
     monkeypatch.setattr(module, "NameServers", Servers)
-    monkeypatch.setattr(module.epics_libraries, "folder", lambda _: None)
-    monkeypatch.setattr(module, "_snapshot", lambda name, update: (name, update))
+    monkeypatch.setattr(epics_libraries, "folder", lambda _: None)
+    monkeypatch.setattr(module, "_snapshot", lambda name, _: PvSnapshot(name=name))
     monkeypatch.setattr(Context, "made", [])
     monkeypatch.setattr(Context, "answers_after_s", [None, 0.0])
     made = PvaWatch()
@@ -102,7 +104,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[PvaWatch]:
 
 
 def test_a_read_goes_on_through_the_context_that_takes_the_place_of_a_dead_one(watch: PvaWatch) -> None:
-    assert watch.get("A", 30.0) == ("A", {"value": 1.0})
+    assert watch.get("A", 30.0).name == "A"
     assert [context.asked for context in Context.made] == [["get A"], ["get A"]]
 
 

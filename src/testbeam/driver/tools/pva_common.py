@@ -24,8 +24,7 @@ def context() -> Any:
     """Return a client configured by the environment: name servers, which are quick, and the address list, where both are given."""
     with without_setuptools():
         from p4p.client.raw import Context  # late: an option that is wrong needs no client
-    names = os.environ.get("EPICS_PVA_NAME_SERVERS", "")
-    conf = {"EPICS_PVA_NAME_SERVERS": names, "EPICS_PVA_ADDR_LIST": "" if names else os.environ.get("EPICS_PVA_ADDR_LIST", "")}
+    conf = {name: os.environ.get(name, "") for name in ("EPICS_PVA_NAME_SERVERS", "EPICS_PVA_ADDR_LIST")}
     return Context("pva", conf={**conf, "EPICS_PVA_AUTO_ADDR_LIST": "NO"}, useenv=False, nt=False)
 
 

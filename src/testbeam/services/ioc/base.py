@@ -1,17 +1,31 @@
-"""Functions of EPICS base, QSRV2 and its libraries that the IOC calls, over ctypes."""
+"""Functions of EPICS base, of QSRV 1 or 2 and their libraries that the IOC calls, over ctypes."""
 
 import ctypes
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbeam.errors import StackError
-from testbeam.services.ioc import broadcast_warning, initial_sleep
+from testbeam.services.ioc import broadcast_warning, initial_sleep, server_addresses
 from testbeam.services.ioc.databases import Database
 from testbeam.transport.epics_libraries import folder
 
 _CORE = ("libCom", "libca", "libdbCore", "libdbRecStd")
 _LINE_BUFFERED = 1  # _IOLBF of glibc and musl
-_PVXS = ("libevent_core", "libevent_pthread", "libpvxs", "libpvxsIoc")
+
+
+@dataclass(frozen=True, slots=True)
+class Qsrv:
+    """A generation of the PVA server for records: wheel, libraries in the order of their needs, definitions."""
+
+    wheel: str
+    libraries: tuple[str, ...]
+    definitions: tuple[str, ...]
+
+
+QSRV = {
+    1: Qsrv("epicscorelibs", ("libpvData", "libpvAccess", "libpvAccessIOC", "libqsrv"), ("PVAServerRegister.dbd", "qsrv.dbd")),
+    2: Qsrv("pvxslibs", ("libevent_core", "libevent_pthread", "libpvxs", "libpvxsIoc"), ("pvxsIoc.dbd",)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +36,23 @@ class Base:
     _db: ctypes.CDLL
 
     @classmethod
-    def load(cls) -> "Base":
-        """Load the libraries and the record types.
+    def load(cls, qsrv: int = 2, address: str = "127.0.0.1") -> "Base":
+        """Load the libraries and the record types; `qsrv` is a key of QSRV, `address` that of its server.
 
         Raises:
             StackError: the wheels are missing or a definition can't be loaded.
         """
         _buffer_stdout_by_line()
-        core, pvxs = folder("epicscorelibs"), folder("pvxslibs")
+        core, server = folder("epicscorelibs"), QSRV[qsrv]
         libraries = {name: _library(core / "lib" / f"{name}.so") for name in _CORE}
-        libraries |= {name: _library(pvxs / "lib" / f"{name}.so") for name in _PVXS}
+        libraries |= {name: _library(folder(server.wheel) / "lib" / f"{name}.so") for name in server.libraries}
+        if "libpvAccess" in libraries and not server_addresses.lead(libraries["libpvAccess"], address):
+            raise StackError("QSRV 1 can't be kept at a loopback address with these libraries of EPICS base; take --qsrv 2")
         base = cls(libraries["libCom"], libraries["libdbCore"])
         base._declare()
         base._define("base.dbd", core / "dbd")
-        base._define("pvxsIoc.dbd", pvxs / "dbd")
+        for name in server.definitions:
+            base._define(name, folder(server.wheel) / "dbd")
         _expect_ok(base._db.registerAllRecordDeviceDrivers(ctypes.c_void_p.in_dll(base._db, "pdbbase")), "record and device support")
         return base
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from testbeam.errors import SettingsError, StackError
 from testbeam.services.ioc import complaints, databases, sockets
-from testbeam.services.ioc.base import Base
+from testbeam.services.ioc.base import QSRV, Base
 from testbeam.services.ioc.capture import captured_stderr
 from testbeam.services.ioc.counting import counting_records
 from testbeam.services.ioc.databases import Database
@@ -22,6 +22,7 @@ from testbeam.services.ioc.startup import Report, StartUp
 from testbeam.transport.epics_environment import PVA_PORT, client_environment, server_environment
 from testbeam.transport.epics_libraries import folder
 from testbeam.transport.loopback import keep_on_loopback
+from testbeam.transport.pva.search_answerer import SearchAnswerer
 
 if TYPE_CHECKING:
     from testbeam.services.ioc.autosave import Autosave
@@ -50,13 +51,27 @@ def serve(settings: IocSettings, stop: threading.Event) -> None:
     settings = absolute(settings)  # a start-up file changes the working folder
     settings.records_file.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
     isolate(settings)
-    base = Base.load()
+    base = Base.load(settings.qsrv, settings.address)
     with ExitStack() as owned:
         owned.callback(base.exit)  # also after an error: Python can't end in order while base's threads run
         start(base, loadable, settings, owned)
+        answer_searches(settings, owned)
         log.info("serving CA on %s:%d and PVA on %s:%d", settings.address, settings.ca_port, settings.address, settings.pva_port)
         while not stop.wait(_LOOK_S):
             keep_on_loopback()  # links to other IOCs open sockets when they first look for them
+
+
+def answer_searches(settings: IocSettings, owned: ExitStack) -> None:
+    """Let clients find the server by `EPICS_PVA_ADDR_LIST`, too."""
+    try:
+        answerer = SearchAnswerer(settings.address, settings.pva_port, settings.pva_broadcast_port)
+    except OSError as error:
+        where = f"{settings.address}:{settings.pva_broadcast_port}"
+        log.warning(
+            "UDP port %s is held by another process (%s): clients find this IOC by EPICS_PVA_NAME_SERVERS only", where, error.strerror
+        )
+    else:
+        owned.callback(answerer.close)
 
 
 def absolute(settings: IocSettings) -> IocSettings:
@@ -76,6 +91,8 @@ def checked(settings: IocSettings) -> tuple[Database, ...]:
     for option, address in (("--address", settings.address), *(("--peer", peer) for peer in settings.peer)):
         for one in address.split(","):
             sockets.check_loopback(option, one.partition(":")[0])
+    if settings.qsrv not in QSRV:
+        raise SettingsError("--qsrv", str(settings.qsrv), "1 or 2")
     if not settings.records_file.absolute().parent.is_dir():
         raise SettingsError("--records-file", str(settings.records_file), "a file in a folder that exists")
     if settings.st_cmd is not None and not settings.st_cmd.is_file():
@@ -185,6 +202,8 @@ def isolate(settings: IocSettings) -> None:
     over_pva = [f"{address}:{pva}", *(second or f"{first.partition(':')[0]}:{PVA_PORT}" for first, _, second in peers)]
     os.environ.update(client_environment(over_ca, over_pva))
     os.environ.update(server_environment(address, ca, pva, settings.pva_broadcast_port))
+    if settings.qsrv == 1:
+        os.environ["EPICS_PVAS_INTF_ADDR_LIST"] = "0.0.0.0"  # noqa: S104 — to that server a private address is none; see server_addresses
     os.environ["EPICS_PVA_BROADCAST_PORT"] = str(
         settings.pva_broadcast_port
     )  # the client within, of links: it aborts where it can't bind it

@@ -20,6 +20,7 @@ class IocSettings(ProgramSettings):
     ca_port: int = option(default=5064, help="port of Channel Access at the address, TCP and UDP")
     pva_port: int = option(default=5075, help="TCP port of PV Access at the address")
     pva_broadcast_port: int = option(default=5076, help="UDP port for searches of PV Access")
+    qsrv: int = option(default=2, help="generation of the PVA server for records, 1 (of EPICS base) or 2 (of PVXS)")
     peer: tuple[str, ...] = option(
         default=(), help="another IOC that links of these records may reach: ADDRESS, or ADDRESS:CA_PORT,ADDRESS:PVA_PORT; may be repeated"
     )

@@ -32,10 +32,15 @@ _PUT_REQUEST = "field()record[block={block},process=passive]"
 
 @dataclass(slots=True)
 class PvaClient:
-    """A client of the one server at `address`, reached by TCP as its name server; any thread may call, one after the other."""
+    """A client of the one server at `address`, reached by TCP as its name server; any thread may call, one after the other.
+
+    `search_port` is given for a server that answers searches on UDP only: the one of EPICS base, QSRV 1. It accepts nobody for 5 s once a
+    client has left before its hand-shake was over, so patience with a context is long there.
+    """
 
     address: str
     port: int = PVA_PORT
+    search_port: int | None = None
     protocol: str = "PVA"
     _context: Any = field(default=None)
     _context_class: Any = field(init=False)
@@ -100,7 +105,7 @@ class PvaClient:
                     yield reading(update)
 
     def _get(self, name: str, deadline: Deadline) -> Any:
-        patience_s = _FIRST_PATIENCE_S
+        patience_s = _FIRST_PATIENCE_S if self.search_port is None else _LONGEST_PATIENCE_S
         with self._lock:
             while True:
                 context = self._connected()
@@ -130,8 +135,8 @@ class PvaClient:
 
     def _new_context(self) -> Any:
         conf = {
-            "EPICS_PVA_NAME_SERVERS": f"{self.address}:{self.port}",
-            "EPICS_PVA_ADDR_LIST": "",
+            "EPICS_PVA_NAME_SERVERS": "" if self.search_port else f"{self.address}:{self.port}",
+            "EPICS_PVA_ADDR_LIST": f"{self.address}:{self.search_port}" if self.search_port else "",
             "EPICS_PVA_AUTO_ADDR_LIST": "NO",
             "EPICS_PVA_BROADCAST_PORT": str(_free_udp_port()),  # it is bound, and fails where another program has the usual one alone
         }

@@ -5,43 +5,52 @@ Source: pvAccess Protocol Specification, "Connection Validation": a server speak
 
 import socket
 
+from testbeam.errors import WireError
 from testbeam.model.deadline import Deadline
 from testbeam.transport.epics_environment import PVA_PORT
+from testbeam.wire.pv_access.messages import Frame, first_frame
+from testbeam.wire.pv_access.search import VALIDATED, VALIDATION, encode_validation
 
-_MAGIC = 0xCA
 _SET_BYTE_ORDER = 0x02
-_CONNECTION_VALIDATION = 0x01
-_BIG_ENDIAN = 0x80
-_HEADER_BYTES = 8
-_MOST_BYTES = 65_536
+_READ_BYTES = 4096
 
 
 def greets(address: str, deadline: Deadline, port: int = PVA_PORT) -> bool:
     """Tell whether a server there opens the connection as PVA asks.
 
+    The hand-shake is brought to its end: the server of EPICS base accepts nobody else for 5 s while one is open, and to close with
+    bytes unread would be a reset, which servers log as an error.
+
     Raises:
         OSError: nobody listens, or nothing comes in time.
     """
     with socket.create_connection((address, port), timeout=max(deadline.left_s, 0.001)) as sock:
-        order, validation = _read(sock, _HEADER_BYTES, deadline), _read(sock, _HEADER_BYTES, deadline)
-        if not (_is(order, _SET_BYTE_ORDER) and _is(validation, _CONNECTION_VALIDATION)):
+        received = _Received(sock, deadline)
+        try:
+            order, validation = received.frame(), received.frame()
+            if not (order and validation and order.is_control and (order.command, validation.command) == (_SET_BYTE_ORDER, VALIDATION)):
+                return False
+            sock.sendall(encode_validation())
+            answer = received.frame()
+        except WireError:
             return False
-        # All of it is read: closing with bytes unread would be a reset, which the server logs as an error.
-        size = int.from_bytes(validation[4:], "big" if validation[2] & _BIG_ENDIAN else "little")
-        return size <= _MOST_BYTES and len(_read(sock, size, deadline)) == size
+        return answer is not None and answer.command == VALIDATED
 
 
-def _is(header: bytes, command: int) -> bool:
-    return len(header) == _HEADER_BYTES and header[0] == _MAGIC and header[3] == command
+class _Received:
+    """What comes over a connection, message by message."""
 
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock, self._deadline, self._data = sock, deadline, b""
 
-def _read(sock: socket.socket, size: int, deadline: Deadline) -> bytes:
-    """Return `size` bytes, or fewer where the server closes the connection."""
-    data = b""
-    while len(data) < size:
-        sock.settimeout(max(deadline.left_s, 0.001))
-        part = sock.recv(size - len(data))
-        if not part:
-            break
-        data += part
-    return data
+    def frame(self) -> Frame | None:
+        """Return the next message, or None where the server closes the connection before."""
+        while (found := first_frame(self._data)) is None:
+            self._sock.settimeout(max(self._deadline.left_s, 0.001))
+            part = self._sock.recv(_READ_BYTES)
+            if not part:
+                return None
+            self._data += part
+        frame, size = found
+        self._data = self._data[size:]
+        return frame

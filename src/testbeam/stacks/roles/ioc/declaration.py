@@ -35,7 +35,8 @@ class IocHandle(Handle):
         """Return the PV of this full name over "pva" or "ca"; nothing is asked of the IOC yet."""
         if protocol not in self._clients:
             host, _, port = self.endpoints[protocol if protocol in self.endpoints else "pva"].rpartition(":")
-            self._clients[protocol] = open_client(host, protocol, int(port))
+            search_port = self.ports["pva_broadcast"] if self.options.get("qsrv") == 1 else None
+            self._clients[protocol] = open_client(host, protocol, int(port), search_port)
         self._asked[f"{protocol} {name}"] = handle = PvHandle(name, self._clients[protocol], lambda: self.records)
         return handle
 
@@ -95,6 +96,7 @@ def ioc(
     probe_pv: str = "",
     ca_port: int | None = None,
     pva_port: int | None = None,
+    qsrv: int = 2,
     st_cmd: str | Path | None = None,
     stream_ports: Mapping[str, str] | None = None,
     protocols: Sequence[str | Path] = (),
@@ -110,10 +112,10 @@ def ioc(
 
     A file may have macros of its own after commas, `motor.db,P=M1:` (a Path has none); `macros` are for every file, and `prefix` is the
     macro P. The ports are 5064 and 5075 where nobody listens on them on every address of the machine, as a site's own IOC does, else
-    free ones; `ca_port` and `pva_port` ask for very numbers. Without
-    files it holds the demo records. `counting` adds that many records `<prefix>COUNT-0` … that count at 10 Hz. `peers` are
-    other IOCs of the stack, started before this one, whose PVs its links may reach. Readiness is an answer of
-    `probe_pv`, or of whichever record the IOC announces.
+    free ones; `ca_port` and `pva_port` ask for very numbers. `qsrv` is the generation of the PVA server for records: 1, of EPICS base, is
+    found by `EPICS_PVA_ADDR_LIST` only, and services of the stack reach it over CA. Without files it holds the demo records.
+    `counting` adds that many records `<prefix>COUNT-0` … that count at 10 Hz. `peers` are other IOCs of the stack, started before this
+    one, whose PVs its links may reach. Readiness is an answer of `probe_pv`, or of whichever record the IOC announces.
 
     Raises:
         StackError: EPICS base is not installed, or there are no wheels of it for this platform.
@@ -130,6 +132,7 @@ def ioc(
     options += [word for entry in protocols for word in ("--protocols", str(Path(entry).absolute()).replace("$", "$$"))]
     options += [word for device in (devices or {}).items() for word in ("--device", "=".join(device))]
     options += ["--wire-log", "wire.jsonl", "--shell-socket", "iocsh"] if st_cmd or stream_ports else []
+    options += ["--qsrv", str(qsrv)] if qsrv != 2 else []
     options += ["--ca-port", "${port.ca}", "--pva-port", "${port.pva}", "--pva-broadcast-port", "${port.pva_broadcast}"]
     return Service(
         name,
@@ -139,10 +142,15 @@ def ioc(
         command=("${python}", "-m", "testbeam.services.ioc", "--address", "${address}", "--records-file", RECORDS_FILE, *options),
         own_address=True,
         ports=ports(ca_port, pva_port),
-        endpoints={"ca": "${address}:${port.ca}", "pva": "${address}:${port.pva}", "address": "${address}"},
+        endpoints={
+            "ca": "${address}:${port.ca}",
+            "pva": "${address}:${port.pva}",
+            "pva_search": "${address}:${port.pva_broadcast}",
+            "address": "${address}",
+        },
         ready=PvAnswers(probe_pv),
         handle=IocHandle,
-        options={"prefix": prefix, "peers": tuple(peers)},
+        options={"prefix": prefix, "peers": tuple(peers), "qsrv": qsrv},
     )
 
 

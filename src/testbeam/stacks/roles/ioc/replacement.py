@@ -56,8 +56,10 @@ def _isolated(service: Service, folder: str, first_line: str, words: tuple[str, 
     reached = client_environment(ca, pva)
     own = {port.name: port for port in (*(service.ports if service.ports else ioc_ports()), Port(name="repeater"))}
     env = reached | served | {"EPICS_CA_REPEATER_PORT": "${port.repeater}"}
+    endpoints = {word: where for word, where in service.endpoints.items() if word != "pva_search"}  # what is answered there is wrong
     return replace(
         service,
+        endpoints=endpoints,
         command=("sh", "-c", _RUN, "ioc", folder, "${dir}/stdin", f"${{dir}}/{RECORDS_FILE}", first_line, *words),
         ports=tuple(own.values()),
         env=service.env | env if isinstance(service.env, dict) else {**service.env, **env},

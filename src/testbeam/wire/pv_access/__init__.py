@@ -1,0 +1,1 @@
+"""Messages of PV Access by which a server is found."""
