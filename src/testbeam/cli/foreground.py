@@ -17,7 +17,7 @@ from testbeam.kit.journal import Event
 from testbeam.kit.stack import Stack
 from testbeam.stacks.fingerprint import fingerprint
 from testbeam.stacks.replacing import apply, parse_replacements
-from testbeam.stacks.toml.file import Declaration
+from testbeam.stacks.toml.file import Declaration, reference
 
 
 def replaced_in(declaration: Declaration, local_build: list[str] | None, command: list[str] | None, external: list[str] | None) -> Stack:
@@ -28,6 +28,8 @@ def replaced_in(declaration: Declaration, local_build: list[str] | None, command
         StackError: what takes a place is not there or not of the right form.
     """
     replacements = parse_replacements(local_build or (), command or (), external or ())
+    if declaration.file is None and any(one.role == "livedata" for one in replacements):
+        declaration = reference(live=True)
     return apply(declaration.stack, replacements) if replacements else declaration.stack
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from testbeam.kit.stack import Stack
 from testbeam.stacks.control import control_stack as controlled
@@ -13,7 +14,7 @@ from testbeam.stacks.roles.ioc.declaration import ioc
 from testbeam.stacks.roles.livedata.declaration import livedata
 from testbeam.stacks.topics import Topics
 
-__all__ = ["TIME_AFTER_STOP_S", "controlled", "light_chain"]
+__all__ = ["TIME_AFTER_STOP_S", "controlled", "full_chain", "light_chain"]
 
 TIME_AFTER_STOP_S = 1.0  # how long the file-writer waits for late data
 
@@ -68,3 +69,8 @@ def light_chain(
         ),
         *[livedata(broker_endpoint=broker_endpoint, commands_topic=f"{topics.prefix}_livedata_commands")] * live,
     )
+
+
+def full_chain(topics: Topics | None = None, **further: Any) -> Stack:
+    """Return the light chain with live data of the panel and the monitor; further: as of `light_chain`."""
+    return light_chain(topics, live=True, **further)

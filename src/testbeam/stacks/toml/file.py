@@ -43,12 +43,12 @@ def find(folder: Path | None = None) -> Path | None:
     return next((one / FILE_NAME for one in (start, *start.parents) if (one / FILE_NAME).is_file()), None)
 
 
-def reference() -> Declaration:
-    """Return the reference stack: ours in every role."""
+def reference(*, live: bool = False) -> Declaration:
+    """Return the reference stack, ours in every role; live: with live data, which it has where something is asked of that role."""
     from testbeam.stacks.reference import light_chain  # late: a stack of one's own need not have the libraries that all of ours need
     from testbeam.stacks.topics import Topics
 
-    return Declaration(name="reference", prefix=Topics().prefix, stack=light_chain())
+    return Declaration(name="reference", prefix=Topics().prefix, stack=light_chain(live=live))
 
 
 def load(file: Path | str) -> Declaration:

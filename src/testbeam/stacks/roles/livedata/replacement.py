@@ -35,7 +35,10 @@ def local_build(service: Service, path: Path) -> Service:
         raise StackError(f"there is no virtual environment in {path}; make one: python3.12 -m venv {path}/.venv, and install it there")
     instrument, prefix = service.options["instrument"], service.options["prefix"]
     if instrument != prefix:
-        raise StackError(f"esslivedata's topics begin with the instrument's name {instrument!r}, and this stack's with {prefix!r}")
+        raise StackError(
+            f"esslivedata's topics begin with the instrument's name, here {instrument!r}, and this stack's with {prefix!r}; "
+            'for its instrument dummy say prefix = "dummy" for the stack and instrument = "dummy" for live data in a testbeam.toml'
+        )
     flags = ["--instrument", instrument, "--log-level", "INFO", *([] if service.options["production"] else ["--dev"])]
     commands = [[str(python), "-m", f"ess.livedata.services.{name}", *flags] for name in _SERVICES]
     words = ("${python}", "-m", "testbeam.stacks.roles.livedata.several", *(f"--ready={text}" for text in _READY), json.dumps(commands))
