@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from testbeam.cli.main import COMMANDS
+from testbeam.cli.commands import COMMANDS
 from testbeam.stacks.toml.file import load
 
 ROOT = Path(__file__).parents[3]
