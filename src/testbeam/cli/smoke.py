@@ -33,6 +33,7 @@ def smoke(
     clean_runtime: Annotated[bool, typer.Option(help="remove the services' folders after a good run; logs, file and report stay")] = True,
     runtime: Annotated[Path, typer.Option(help="folder of the run; runtime-2 and so on while another run is in it")] = Path("runtime"),
     bootstrap: Annotated[str, typer.Option(help="use the broker that runs at HOST:PORT instead of starting one")] = "",
+    select: Annotated[str, typer.Option("-k", metavar="EXPR", help="with control: only tests whose names fit, as pytest's -k")] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="write the outcome to this file, for programs")] = None,
 ) -> None:
     """Start the whole stack, write one NeXus file from real EPICS PVs and seeded neutron events, and prove that nothing was lost."""
@@ -40,12 +41,16 @@ def smoke(
     end_as_by_ctrl_c()
     if what not in ("", "control"):
         raise SettingsError("smoke", what, "nothing, for the whole chain, or control")
+    if select and not what:
+        raise SettingsError("-k", select, "given with control: the whole chain is one piece")
     if what:
         from testbeam.suites.control_smoke import smoke_control  # late: it loads pytest
 
         with answering(json_file) as answer, folders.claimed(runtime) as folder:
             answer.check()
-            ok = smoke_control(folder, console, bootstrap=bootstrap, keep_kafka=keep_kafka, keep_run=not clean_runtime, tell=answer.write)
+            ok = smoke_control(
+                folder, console, bootstrap=bootstrap, keep_kafka=keep_kafka, keep_run=not clean_runtime, select=select, tell=answer.write
+            )
         raise typer.Exit(exit_codes.OK if ok else exit_codes.FAILED)
     instrument = f"tb_{time.time_ns():x}" if bootstrap else "tb"  # names of this run's own, where others share the broker
     plan = Plan(seed=seed, events=events, topics=Topics(prefix=instrument))

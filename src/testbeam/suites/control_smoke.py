@@ -16,11 +16,19 @@ SELECTED = "test_setups or test_devices or test_counting_and_scans or test_files
 
 
 def smoke_control(
-    folder: Path, console: Console, *, bootstrap: str, keep_kafka: bool, keep_run: bool, tell: Callable[[Mapping[str, Any]], None]
+    folder: Path,
+    console: Console,
+    *,
+    bootstrap: str,
+    keep_kafka: bool,
+    keep_run: bool,
+    tell: Callable[[Mapping[str, Any]], None],
+    select: str = "",
 ) -> bool:
     """Run it in a folder and return whether all went well; logs go to `folder/log`.
 
     bootstrap: a broker that runs already. keep_kafka: leave Kafka up with its topics until Ctrl-C. keep_run: keep the services' folders.
+    select: of the smoke run's tests only these, as pytest's -k.
     """
     with ExitStack() as until_the_end:
         if keep_kafka and not bootstrap:
@@ -30,7 +38,13 @@ def smoke_control(
             bootstrap = until_the_end.enter_context(Stack(broker()).run())["broker"].endpoints["kafka"]
         replacements = (Replacement(role="broker", kind="external", value=bootstrap),) if bootstrap else ()
         further = ("--suite-keep-run",) if keep_run else ()
-        order = runner.Order(role="control", subject=Subject(replacements=replacements), folder=folder, select=SELECTED, further=further)
+        order = runner.Order(
+            role="control",
+            subject=Subject(replacements=replacements),
+            folder=folder,
+            select=f"({SELECTED}) and ({select})" if select else SELECTED,
+            further=further,
+        )
         outcome = runner.run(order)
         summary.show(outcome, console)
         tell(outcome.as_json())
