@@ -34,13 +34,6 @@ class Outlet:
             else:
                 return
 
-    def send_status(self, topic: str, payload: bytes) -> None:
-        """Hand over a heartbeat; with a full queue there is none, as the next one is as good."""
-        try:
-            self._producer.produce(topic, payload)
-        except BufferError:
-            self.drops.add("heartbeat with a full queue", topic)
-
     def look(self) -> None:
         """Take in acknowledgements that have come."""
         self._producer.poll(0)

@@ -1,11 +1,14 @@
 """The event source from its start to its end: settings that can be used, a broker with the topics, pulses."""
 
 import logging
+import os
 import threading
-import time
+from dataclasses import replace
 
 from testbeam.errors import SettingsError, TransportError
 from testbeam.model.agreed import PULSES_BEGIN
+from testbeam.model.deadline import Deadline
+from testbeam.runtime.status_publisher import StatusPublisher
 from testbeam.simulators.event_source.outlet import Outlet
 from testbeam.simulators.event_source.pulses import exact_rate
 from testbeam.simulators.event_source.settings import EventSourceSettings
@@ -15,6 +18,7 @@ from testbeam.transport.listening import wait_for_broker
 log = logging.getLogger("event-source")
 
 _WAIT_AGAIN_S = 0.02
+_LEAVE_WITHIN_S = 5.0
 
 
 def serve(settings: EventSourceSettings, stop: threading.Event) -> None:
@@ -29,10 +33,14 @@ def serve(settings: EventSourceSettings, stop: threading.Event) -> None:
     log.info(PULSES_BEGIN)  # an idempotent producer takes half a second more for its first message, which waits in its queue meanwhile
     from testbeam.simulators.event_source.source import EventSource  # loads numpy: after the wait, for which it is not needed
 
+    named = replace(settings, service_id=settings.service_id or f"event-source-{os.getpid()}")
+    status = StatusPublisher.on(kafka, named.service_id, outlet.drops) if settings.status_topic else None
     try:
-        EventSource(settings, outlet).run(stop)
+        EventSource(named, outlet, status).run(stop)
     finally:
         outlet.close()
+        if status is not None:
+            status.close(_LEAVE_WITHIN_S)
 
 
 def check(settings: EventSourceSettings) -> None:
@@ -58,13 +66,13 @@ def wait_for_topics(kafka: Kafka, topics: list[str], within_s: float, stop: thre
     Raises:
         TransportError: it did not in time; a topic that is missing is named.
     """
-    deadline_s = time.monotonic() + within_s
+    deadline = Deadline(within_s)
     with kafka.reader() as reader:
         while not stop.is_set():
             try:
                 reader.partitions_of(topics, within_s=1.0)
             except TransportError:
-                if time.monotonic() > deadline_s:
+                if deadline.passed:
                     raise
                 stop.wait(_WAIT_AGAIN_S)
             else:

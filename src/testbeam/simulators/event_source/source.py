@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from testbeam.model.samples import Events
 from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.runtime import clock
 from testbeam.runtime.heartbeat import Heartbeat
+from testbeam.runtime.status_publisher import StatusPublisher
 from testbeam.simulators.event_source.core import Beam
 from testbeam.simulators.event_source.geometry import Geometry
 from testbeam.simulators.event_source.outlet import Outlet
@@ -26,17 +26,17 @@ log = logging.getLogger("event-source")
 class EventSource:
     """Sends the pulses of one source."""
 
-    def __init__(self, settings: EventSourceSettings, outlet: Outlet) -> None:
+    def __init__(self, settings: EventSourceSettings, outlet: Outlet, status: StatusPublisher | None = None) -> None:
         self.settings = settings
         instrument = load(settings.instrument)
         self.beam = Beam(Geometry.of(instrument), settings.seed)
         self.detector_source = settings.detector_source or instrument.detectors[0].sources[0]
         self.monitor_source = settings.monitor_source or instrument.monitors[0].source
         self.outlet = outlet
+        self.status = status
         self.events = 0
         self.pulses_sent = 0
-        name = settings.service_id or f"event-source-{os.getpid()}"
-        self.heartbeat = Heartbeat("event-source", name, settings.status_interval)
+        self.heartbeat = Heartbeat("event-source", settings.service_id, settings.status_interval)
         if settings.start_time:
             self.pulses = Pulses.from_start(settings.rate, settings.start_time * NS_PER_MS)
             self.first_due_s = time.monotonic()
@@ -72,6 +72,8 @@ class EventSource:
             now_s = time.monotonic()
             self._beat(now_s, finished=finished)
             self.outlet.look()
+            if self.status is not None:
+                self.status.serve()
             rest_s = due_s - now_s
             if rest_s <= 0 or (self.settings.as_fast_as_possible and not finished):
                 return not stop.is_set()
@@ -92,9 +94,9 @@ class EventSource:
         self.outlet.send(topic, encode_ev44(make(name, pulse, time_ns, n)), key=name, timestamp_ms=time_ns // NS_PER_MS)
 
     def _beat(self, now_s: float, *, finished: bool) -> None:
-        if not self.settings.status_topic or not self.heartbeat.due(now_s):
+        if self.status is None or not self.heartbeat.due(now_s):
             return
-        status = {
+        said = {
             "state": "finished" if finished else "running",
             "pulses": self.pulses_sent,
             "events": self.events,
@@ -103,4 +105,4 @@ class EventSource:
             "first_pulse_ns": self.pulses.first_ns,
             "seed": self.settings.seed,
         }
-        self.outlet.send_status(self.settings.status_topic, self.heartbeat.encode(json.dumps(status)))
+        self.status.send(self.settings.status_topic, self.heartbeat.encode(json.dumps(said)))
