@@ -23,8 +23,8 @@ from testbeam.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the messages of a source are: a topic and a source name."""
+class KafkaStream:
+    """The messages of one source on one topic."""
 
     topic: str
     source: str
@@ -60,7 +60,7 @@ class Detector:
     first_id: int
     dims: Mapping[str, int]
     sources: tuple[str, ...]
-    production: tuple[Place, ...]
+    production: tuple[KafkaStream, ...]
     flight_path_m: float | None = None
     flat: Flat | None = None
 
@@ -205,7 +205,7 @@ def _detector(one: Mapping[str, Any]) -> Detector:
         first_id=one["first_id"],
         dims=dict(one["dims"]),
         sources=sources,
-        production=tuple(Place(topic=place["topic"], source=place["source"]) for place in one.get("production", ())),
+        production=tuple(KafkaStream(topic=stream["topic"], source=stream["source"]) for stream in one.get("production", ())),
         flight_path_m=one.get("flight_path_m"),
         flat=Flat(**one["flat"]) if "flat" in one else None,
     )

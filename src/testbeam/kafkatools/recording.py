@@ -88,9 +88,9 @@ class _Recorder:
         self.counts: Counter[TopicPartition] = Counter()
         self.most = _READ_LEAST
         starts = _offsets(reader, topics, span.from_ms)
-        self.places = tuple(starts)
-        self.index = {place: number for number, place in enumerate(self.places)}
-        self.progress = Progress(self.places, starts)
+        self.partitions = tuple(starts)
+        self.index = {one: number for number, one in enumerate(self.partitions)}
+        self.progress = Progress(self.partitions, starts)
         if span.is_what_is_there:
             self.progress.end_at(_offsets(reader, topics, None))
         reader.assign(starts)
@@ -98,7 +98,7 @@ class _Recorder:
     def about(self) -> About:
         metadata = self.reader.consumer.list_topics(timeout=10)
         return About(
-            topics={topic: sum(name == topic for name, _ in self.places) for topic in self.topics},
+            topics={topic: sum(name == topic for name, _ in self.partitions) for topic in self.topics},
             bootstrap=self.reader.bootstrap,
             cluster_id=metadata.cluster_id or "",
             started_ms=_now_ms(),
@@ -145,15 +145,15 @@ class _Recorder:
             self.most = min(max(_READ_SIZE * len(messages) // (sum(map(len, messages)) + 1), _READ_LEAST), _READ_MOST)
         for block in in_blocks(messages):
             most = None if self.span.messages is None else self.span.messages - file.messages
-            batch = self.progress.take(gather(block, self.places, self.index), most)
+            batch = self.progress.take(gather(block, self.partitions, self.index), most)
             if len(batch):
                 file.write(batch)
                 self._count(batch)
         return len(messages)
 
     def _count(self, batch: MessageBatch) -> None:
-        for number, count in enumerate(np.bincount(batch.place, minlength=len(self.places)).tolist()):
-            self.counts[self.places[number]] += count
+        for number, count in enumerate(np.bincount(batch.partition, minlength=len(self.partitions)).tolist()):
+            self.counts[self.partitions[number]] += count
 
     def _reason(self, messages: int, now_s: float, heard_s: float) -> str:
         span = self.span
@@ -166,7 +166,7 @@ class _Recorder:
         if self.progress.is_complete(self._at_end()):
             return "all that was asked for is there"
         idle = span.idle_s is not None and now_s - heard_s >= span.idle_s
-        if idle and len(self._at_end()) == len(self.places):  # else the broker is silent, which is not the same
+        if idle and len(self._at_end()) == len(self.partitions):  # else the broker is silent, which is not the same
             return f"nothing came for {span.idle_s:g} s"
         return ""
 
@@ -174,14 +174,14 @@ class _Recorder:
         return self.reader.at_end  # type: ignore[return-value]  # None stands for no topic, which only errors have
 
 
-def gather(messages: Sequence[Message], places: Sequence[TopicPartition], index: Mapping[TopicPartition, int]) -> MessageBatch:
+def gather(messages: Sequence[Message], partitions: Sequence[TopicPartition], index: Mapping[TopicPartition, int]) -> MessageBatch:
     """Return Kafka's messages as columns."""
     count = len(messages)
     kinds, times = zip(*map(Message.timestamp, messages), strict=True) if messages else ((), ())
     headers = list(map(Message.headers, messages))
     return MessageBatch(
-        places=places,
-        place=_place(messages, index) if len(places) > 1 else np.zeros(count, np.uint16),
+        partitions=partitions,
+        partition=_partition(messages, index) if len(partitions) > 1 else np.zeros(count, np.uint16),
         timestamp_type=np.array(kinds, np.uint8),
         offset=np.fromiter(map(Message.offset, messages), np.int64, count),
         timestamp_ms=np.array(times, np.int64),
@@ -204,7 +204,7 @@ def in_blocks(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
         yield messages[start:]
 
 
-def _place(messages: Sequence[Message], index: Mapping[TopicPartition, int]) -> NDArray[np.uint16]:
+def _partition(messages: Sequence[Message], index: Mapping[TopicPartition, int]) -> NDArray[np.uint16]:
     pairs = zip(map(Message.topic, messages), map(Message.partition, messages), strict=True)
     return np.fromiter(map(index.__getitem__, pairs), np.uint16, len(messages))  # type: ignore[arg-type]
 

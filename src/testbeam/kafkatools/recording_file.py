@@ -188,10 +188,10 @@ def _count(told: Summary, batch: MessageBatch) -> None:
     sizes = np.array([len(value or b"") + len(key or b"") for value, key in zip(batch.value, batch.key, strict=True)], np.int64)
     told.value_bytes += sum(len(value) for value in batch.value if value)
     sizes += np.array([len(headers) for headers in batch.headers], np.int64)
-    for number in np.unique(batch.place).tolist():
-        place, chosen = batch.places[number], batch.place == number
-        told.messages[place] += int(chosen.sum())
-        told.largest[place[0]] = max(told.largest.get(place[0], 0), int(sizes[chosen].max()))
+    for number in np.unique(batch.partition).tolist():
+        partition, chosen = batch.partitions[number], batch.partition == number
+        told.messages[partition] += int(chosen.sum())
+        told.largest[partition[0]] = max(told.largest.get(partition[0], 0), int(sizes[chosen].max()))
     first_ms, last_ms = int(batch.timestamp_ms.min()), int(batch.timestamp_ms.max())
     told.first_ms = first_ms if told.first_ms is None else min(told.first_ms, first_ms)
     told.last_ms = last_ms if told.last_ms is None else max(told.last_ms, last_ms)

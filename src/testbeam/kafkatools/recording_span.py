@@ -46,25 +46,25 @@ class Span:
 class Progress:
     """How far each partition was read, and where it ends, if that is known; positions and ends are offsets."""
 
-    places: Sequence[TopicPartition]
+    partitions: Sequence[TopicPartition]
     starts: Mapping[TopicPartition, int]
     positions: NDArray[np.int64] = field(init=False)
     _ends: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        self.positions = np.array([self.starts[place] for place in self.places], np.int64)
+        self.positions = np.array([self.starts[one] for one in self.partitions], np.int64)
 
     def end_at(self, ends: Mapping[TopicPartition, int]) -> None:
         """Take nothing at or after these offsets."""
-        self._ends = np.array([ends[place] for place in self.places], np.int64)
+        self._ends = np.array([ends[one] for one in self.partitions], np.int64)
 
     def take(self, batch: MessageBatch, most: int | None) -> MessageBatch:
         """Return what of a batch belongs to the recording, at most so many, and remember how far it was read."""
         if not len(batch):
             return batch
-        self.positions[batch.place] = batch.offset + 1  # of a place's offsets the last one stays
+        self.positions[batch.partition] = batch.offset + 1  # of a partition's offsets the last one stays
         if self._ends is not None:
-            batch = _where(batch, batch.offset < self._ends[batch.place])
+            batch = _where(batch, batch.offset < self._ends[batch.partition])
         if most is not None and len(batch) > most:
             batch = _where(batch, np.arange(len(batch)) < most)
         return batch
@@ -77,7 +77,7 @@ class Progress:
         if self._ends is None:
             return False
         missing = np.flatnonzero(self.positions < self._ends)
-        return all(self.places[index] in at_end for index in missing.tolist())
+        return all(self.partitions[index] in at_end for index in missing.tolist())
 
 
 def _where(batch: MessageBatch, keep: NDArray[np.bool_]) -> MessageBatch:
@@ -85,8 +85,8 @@ def _where(batch: MessageBatch, keep: NDArray[np.bool_]) -> MessageBatch:
         return batch
     kept = np.flatnonzero(keep).tolist()
     return MessageBatch(
-        places=batch.places,
-        place=batch.place[keep],
+        partitions=batch.partitions,
+        partition=batch.partition[keep],
         timestamp_type=batch.timestamp_type[keep],
         offset=batch.offset[keep],
         timestamp_ms=batch.timestamp_ms[keep],

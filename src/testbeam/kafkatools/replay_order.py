@@ -38,13 +38,13 @@ def in_file_order(path: Path) -> Iterator[Run]:
 
 def in_time_order(path: Path) -> Iterator[Run]:
     """Yield all messages by their Kafka timestamps, whatever the order in which partitions were read; partitions keep their order."""
-    due, block, row, places = _index(path)
+    due, block, row, positions = _index(path)
     if not len(due):
         return
     first_ms = int(due.min())
     order = np.argsort(due, kind="stable")
     starts = np.flatnonzero(np.diff(block[order], prepend=-1))
-    batches = _Batches(path, places)
+    batches = _Batches(path, positions)
     for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(order)], strict=True):
         batch = batches.get(int(block[order[start]]))
         for begin in range(start, stop, _RUN):
@@ -58,27 +58,27 @@ def due_times(batch: MessageBatch, latest_ms: dict[TopicPartition, int]) -> NDAr
     `latest_ms` holds the due time of each partition's message before this batch, and is brought up to date.
     """
     due: NDArray[np.int64] = batch.timestamp_ms.astype(np.int64)
-    for number in np.unique(batch.place).tolist():
-        rows = np.flatnonzero(batch.place == number)
-        place = batch.places[number]
-        due[rows] = np.maximum(np.maximum.accumulate(due[rows]), latest_ms.get(place, int(due[rows[0]])))
-        latest_ms[place] = int(due[rows[-1]])
+    for number in np.unique(batch.partition).tolist():
+        rows = np.flatnonzero(batch.partition == number)
+        partition = batch.partitions[number]
+        due[rows] = np.maximum(np.maximum.accumulate(due[rows]), latest_ms.get(partition, int(due[rows[0]])))
+        latest_ms[partition] = int(due[rows[-1]])
     return due
 
 
 def _index(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], list[int]]:
     """Return due time, block and row of every message, and where in the file each block stands."""
     due: list[NDArray[np.int64]] = []
-    places: list[int] = []
+    positions: list[int] = []
     latest_ms: dict[TopicPartition, int] = {}
     for part in parts(path):
         if isinstance(part.content, MessageBatch):
-            places.append(part.at)
+            positions.append(part.at)
             due.append(due_times(part.content, latest_ms))
     counts = [len(times) for times in due]
     block = np.repeat(np.arange(len(counts)), counts)
     row = np.concatenate([np.arange(count) for count in counts]) if counts else np.zeros(0, np.int64)
-    return np.concatenate(due) if due else np.zeros(0, np.int64), block, row, places
+    return np.concatenate(due) if due else np.zeros(0, np.int64), block, row, positions
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class _Batches:
     """Blocks by number, read again where they are needed again, the last used ones kept."""
 
     path: Path
-    places: list[int]
+    positions: list[int]
     kept: OrderedDict[int, tuple[int, MessageBatch]] = field(default_factory=OrderedDict)
     size: int = 0
 
@@ -98,7 +98,7 @@ class _Batches:
 
     def _read(self, number: int) -> None:
         with self.path.open("rb") as file:
-            found = block_at(file, self.places[number], file.seek(0, 2))
+            found = block_at(file, self.positions[number], file.seek(0, 2))
         content = content_of(found) if isinstance(found, Block) else found
         if not isinstance(found, Block) or not isinstance(content, MessageBatch):
             raise RecordingError(self.path, f"has changed since it was looked through: {content}")

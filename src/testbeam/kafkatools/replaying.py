@@ -144,10 +144,10 @@ class _Sender:
 
     def send(self, batch: MessageBatch, rows: NDArray[np.int64]) -> None:
         """Give rows of a batch to the producer."""
-        goals = [(self.targets.get(topic), partition) for topic, partition in batch.places]
-        columns = (rows.tolist(), batch.place[rows].tolist(), batch.timestamp_ms[rows].tolist())
-        for row, place, at_ms in zip(*columns, strict=True):
-            topic, partition = goals[place]
+        goals = [(self.targets.get(topic), partition) for topic, partition in batch.partitions]
+        columns = (rows.tolist(), batch.partition[rows].tolist(), batch.timestamp_ms[rows].tolist())
+        for row, number, at_ms in zip(*columns, strict=True):
+            topic, partition = goals[number]
             if topic is not None:
                 value, raw = batch.value[row], batch.headers[row]
                 headers = decode_headers(raw) if raw else None

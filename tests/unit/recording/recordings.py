@@ -40,10 +40,10 @@ def message(
 
 def batch(rows: Sequence[KafkaMessage]) -> MessageBatch:
     """Return messages as a batch."""
-    places: list[TopicPartition] = sorted({(row.topic, row.partition) for row in rows})
+    partitions: list[TopicPartition] = sorted({(row.topic, row.partition) for row in rows})
     return MessageBatch(
-        places=places,
-        place=np.array([places.index((row.topic, row.partition)) for row in rows], np.uint16),
+        partitions=partitions,
+        partition=np.array([partitions.index((row.topic, row.partition)) for row in rows], np.uint16),
         timestamp_type=np.array([row.timestamp_type for row in rows], np.uint8),
         offset=np.array([row.offset for row in rows], np.int64),
         timestamp_ms=np.array([row.timestamp_ms for row in rows], np.int64),

@@ -347,8 +347,8 @@ def test_a_block_that_does_not_fit_on_the_disk_is_taken_back(tmp_path: Path) -> 
 def test_more_partitions_than_can_be_numbered_are_refused(tmp_path: Path) -> None:
     one = batch([message(1)])
     many = MessageBatch(
-        places=[("t", number) for number in range((1 << 16) + 1)],
-        place=one.place,
+        partitions=[("t", number) for number in range((1 << 16) + 1)],
+        partition=one.partition,
         timestamp_type=one.timestamp_type,
         offset=one.offset,
         timestamp_ms=one.timestamp_ms,

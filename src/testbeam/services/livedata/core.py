@@ -183,7 +183,7 @@ class Worker:
                 self.drops.add(portion.reason, f"{batch.topic}: {portion.detail}")
                 continue
             self.statistics.add(batch.topic, portion.source, len(portion.rows))
-            name = self.streams.by_place.get((batch.topic, portion.source))
+            name = self.streams.by_stream.get((batch.topic, portion.source))
             if name is None:
                 self.drops.add(UNMAPPED, f"{batch.topic}: {portion.source!r}", len(portion.rows))
                 continue
@@ -200,7 +200,7 @@ class Worker:
             if places is None:
                 continue
             *_, name_at, end = places
-            name = self.streams.by_place.get((batch.topic, payload[name_at:end].decode(errors="replace")), "")
+            name = self.streams.by_stream.get((batch.topic, payload[name_at:end].decode(errors="replace")), "")
             for job in self._by_name.get(name, ()):
                 job.drops[TOO_LATE] += places[4]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from testbeam.instruments.loader import Instrument, Place
+from testbeam.instruments.loader import Instrument, KafkaStream
 from testbeam.instruments.topics import InstrumentTopics
 
 STATISTICS_S = 30.0
@@ -19,15 +19,15 @@ class StreamMap:
     In `production` detectors and monitors have other topics and source names than in development.
     """
 
-    by_place: dict[tuple[str, str], str] = field(default_factory=dict)
+    by_stream: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, instrument: Instrument, topics: InstrumentTopics, *, production: bool = False) -> "StreamMap":
         """Return the map of an instrument."""
         found: dict[tuple[str, str], str] = {}
         for detector in instrument.detectors:
-            here = tuple(Place(topic=topics.detector, source=source) for source in detector.sources)
-            found |= {(place.topic, place.source): detector.name for place in (detector.production if production else here)}
+            here = tuple(KafkaStream(topic=topics.detector, source=source) for source in detector.sources)
+            found |= {(stream.topic, stream.source): detector.name for stream in (detector.production if production else here)}
         for monitor in instrument.monitors:
             found[topics.beam_monitor, monitor.production_source if production else monitor.source] = monitor.name
         found |= {(topics.area_detector, camera.name): camera.name for camera in instrument.area_detectors}
@@ -37,7 +37,7 @@ class StreamMap:
     def topics_of(self, names: Iterable[str]) -> set[str]:
         """Return the topics on which these are."""
         wanted = set(names)
-        return {topic for (topic, _), name in self.by_place.items() if name in wanted}
+        return {topic for (topic, _), name in self.by_stream.items() if name in wanted}
 
 
 @dataclass(slots=True)
@@ -51,9 +51,9 @@ class StreamStatistics:
 
     def add(self, topic: str, source: str, messages: int) -> None:
         """Count messages."""
-        place = topic, source
-        if place in self._counts or len(self._counts) < MOST_UNMAPPED + len(self.streams.by_place):
-            self._counts[place] += messages
+        stream = topic, source
+        if stream in self._counts or len(self._counts) < MOST_UNMAPPED + len(self.streams.by_stream):
+            self._counts[stream] += messages
 
     def look(self, now_s: float) -> Mapping[str, Any] | None:
         """Return the last statistics, as heartbeats carry them."""
@@ -61,11 +61,11 @@ class StreamStatistics:
             self._since_s = now_s
         elapsed_s = now_s - self._since_s
         if elapsed_s >= STATISTICS_S or (self.last is None and self._counts and elapsed_s >= 1.0):
-            self.last = {"window_seconds": round(elapsed_s, 3), "streams": [self._tree(place) for place in sorted(self._counts)]}
+            self.last = {"window_seconds": round(elapsed_s, 3), "streams": [self._tree(stream) for stream in sorted(self._counts)]}
             self._counts.clear()
             self._since_s = now_s
         return self.last
 
-    def _tree(self, place: tuple[str, str]) -> dict[str, Any]:
-        topic, source = place
-        return {"topic": topic, "source_name": source, "stream": self.streams.by_place.get(place), "count": self._counts[place]}
+    def _tree(self, stream: tuple[str, str]) -> dict[str, Any]:
+        topic, source = stream
+        return {"topic": topic, "source_name": source, "stream": self.streams.by_stream.get(stream), "count": self._counts[stream]}

@@ -13,22 +13,22 @@ from testbeam.errors import WireError
 from testbeam.model.topic_partition import TopicPartition
 from testbeam.wire.kafka.message import Headers, KafkaMessage
 
-MAX_PLACES = 1 << 16
+MAX_PARTITIONS = 1 << 16
 
 _SIZE = Struct("<I")
 _NONE = -1
 _LARGE = 16_384  # bytes: from here on, another copy costs more than one piece more
-_COLUMNS = (("place", "<u2"), ("timestamp_type", "u1"), ("offset", "<i8"), ("timestamp_ms", "<i8"))
+_COLUMNS = (("partition", "<u2"), ("timestamp_type", "u1"), ("offset", "<i8"), ("timestamp_ms", "<i8"))
 _SIZES = (("key", "<i4"), ("value", "<i4"), ("headers", "<u4"))
 _ROW_SIZE = sum(np.dtype(code).itemsize for _, code in (*_COLUMNS, *_SIZES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageBatch:
-    """Messages in the order of their arrival, as columns; `place` counts in `places`; `headers` are as `encode_headers` makes them."""
+    """Messages in the order of arrival, as columns; `partition` counts in `partitions`; `headers` are as `encode_headers` makes them."""
 
-    places: Sequence[TopicPartition]
-    place: NDArray[np.uint16]
+    partitions: Sequence[TopicPartition]
+    partition: NDArray[np.uint16]
     timestamp_type: NDArray[np.uint8]
     offset: NDArray[np.int64]
     timestamp_ms: NDArray[np.int64]
@@ -41,9 +41,9 @@ class MessageBatch:
 
     def messages(self) -> Iterator[KafkaMessage]:
         """Yield one message after the other."""
-        columns = (self.place.tolist(), self.offset.tolist(), self.timestamp_type.tolist(), self.timestamp_ms.tolist())
-        for place, offset, kind, at_ms, key, value, headers in zip(*columns, self.key, self.value, self.headers, strict=True):
-            topic, partition = self.places[place]
+        columns = (self.partition.tolist(), self.offset.tolist(), self.timestamp_type.tolist(), self.timestamp_ms.tolist())
+        for number, offset, kind, at_ms, key, value, headers in zip(*columns, self.key, self.value, self.headers, strict=True):
+            topic, partition = self.partitions[number]
             yield KafkaMessage(topic, partition, offset, kind, at_ms, key, value, decode_headers(headers) if headers else ())
 
 
@@ -53,9 +53,9 @@ def encode_messages(batch: MessageBatch) -> list[bytes]:
     Raises:
         WireError: there are more topics and partitions than the format can number.
     """
-    if len(batch.places) > MAX_PLACES:
-        raise WireError("recording", f"{len(batch.places)} partitions are more than the {MAX_PLACES} that one recording can hold")
-    table = json.dumps(batch.places, ensure_ascii=False).encode()
+    if len(batch.partitions) > MAX_PARTITIONS:
+        raise WireError("recording", f"{len(batch.partitions)} partitions are more than the {MAX_PARTITIONS} that one recording can hold")
+    table = json.dumps(batch.partitions, ensure_ascii=False).encode()
     columns = [np.asarray(getattr(batch, name), code).tobytes() for name, code in _COLUMNS]
     blobs = [_end_to_end(column) for column in (batch.key, batch.value, batch.headers)]
     sizes = [size.astype(code).tobytes() for (size, _), (_, code) in zip(blobs, _SIZES, strict=True)]
@@ -68,14 +68,14 @@ def decode_messages(body: bytes, messages: int) -> MessageBatch:
     Raises:
         WireError: the body is not laid out as it should be.
     """
-    places, at = _places(body)
+    partitions, at = _partitions(body)
     if at + messages * _ROW_SIZE > len(body):
         raise WireError("recording", f"{messages} messages do not fit into a block of {len(body)} bytes")
     columns: dict[str, NDArray[Any]] = {}
     for name, code in (*_COLUMNS, *_SIZES):
         columns[name] = np.frombuffer(body, code, messages, at)
         at += columns[name].nbytes
-    if messages and int(columns["place"].max()) >= len(places):
+    if messages and int(columns["partition"].max()) >= len(partitions):
         raise WireError("recording", "a message is of a partition that its block does not name")
     blobs: dict[str, list[Any]] = {}
     for name, _ in _SIZES:
@@ -84,7 +84,7 @@ def decode_messages(body: bytes, messages: int) -> MessageBatch:
         raise WireError("recording", "the sizes of a block's messages do not add up to its own")
     for blob in filter(None, blobs["headers"]):
         decode_headers(blob)
-    return MessageBatch(places=places, **columns, **blobs)  # type: ignore[arg-type]  # by the names of the columns above
+    return MessageBatch(partitions=partitions, **columns, **blobs)  # type: ignore[arg-type]  # by the names of the columns above
 
 
 def encode_headers(headers: Headers) -> bytes:
@@ -139,17 +139,17 @@ def _end_to_end(blobs: Sequence[bytes | None]) -> tuple[NDArray[np.int64], Seque
     return sizes, there if int(sizes.sum()) > _LARGE * len(blobs) else [b"".join(there)]
 
 
-def _places(body: bytes) -> tuple[Sequence[TopicPartition], int]:
+def _partitions(body: bytes) -> tuple[Sequence[TopicPartition], int]:
     size = _SIZE.unpack_from(body)[0] if len(body) >= _SIZE.size else 0
     end = _SIZE.size + size
     try:
         table = json.loads(body[_SIZE.size : end])
-        places = [(topic, partition) for topic, partition in table]
+        partitions = [(topic, partition) for topic, partition in table]
     except (ValueError, TypeError, RecursionError):
         raise WireError("recording", "a block does not say of which partitions it is") from None
-    if not all(isinstance(topic, str) and type(partition) is int and 0 <= partition < 1 << 31 for topic, partition in places):
+    if not all(isinstance(topic, str) and type(partition) is int and 0 <= partition < 1 << 31 for topic, partition in partitions):
         raise WireError("recording", "a block does not say of which partitions it is")
-    return places, end
+    return partitions, end
 
 
 def _cut(body: bytes, at: int, sizes: NDArray[Any]) -> tuple[list[bytes | None], int]:
