@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from testbeam.kit.journal import Event
+from testbeam.kit.journal_views import FirstStart, first_starts, state_intervals
 from testbeam.model.time import NS_PER_S
 
 _BAR_S = 3.0  # seconds that a full bar stands for; longer ones are cut
@@ -19,37 +20,17 @@ _COLOURS = {"starting": "yellow", "ready": "green", "failed": "bold red", "crash
 
 
 @dataclass(slots=True)
-class Row:
-    """One service as far as the journal has told."""
-
-    state: str = "declared"
-    spawned_s: float = 0.0
-    until_s: float | None = None
-    detail: str = ""
-
-
-@dataclass(slots=True)
 class Timeline:
-    """Folds journal events into rows; `now_s` comes from the caller, so that drawing needs no clock of its own."""
+    """The events of a start so far, and their picture; `now_s` comes from the caller, so that drawing needs no clock of its own."""
 
-    rows: dict[str, Row] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
     started_ns: int = 0
 
     def heard(self, event: Event) -> None:
-        """Take in one event; kinds that say nothing of a start-up are left aside."""
+        """Take in one event; what came before the newest start of a run is left aside."""
         if event.kind == "run_started":
-            self.started_ns = event.at_ns
-            self.rows = {name: Row() for name in event.data["services"]}
-        row = self.rows.get(event.service)
-        if row is None:
-            return
-        at_s = (event.at_ns - self.started_ns) / NS_PER_S
-        if event.kind in ("starting", "spawned"):
-            row.state, row.spawned_s = "starting", at_s
-        elif event.kind == "seen":
-            row.detail = str(event.data.get("detail", ""))
-        elif event.kind in ("ready", "failed", "crashed"):
-            row.state, row.until_s = event.kind, at_s
+            self.started_ns, self.events = event.at_ns, []
+        self.events.append(event)
 
     def table(self, now_s: float) -> Table:
         """Return the picture of this moment."""
@@ -57,18 +38,28 @@ class Timeline:
         for _ in range(4):
             table.add_column(no_wrap=True)
         table.add_column()  # the one that is made narrower where a line is full
-        for name, row in self.rows.items():
-            table.add_row(Text(name, style="bold"), Text(row.state, style=_COLOURS.get(row.state, "dim")), *self._bar(row, now_s))
+        states = {one.service: one.state for one in state_intervals(self.events)}
+        for start in self._starts():
+            state = states.get(start.service, "declared")
+            table.add_row(Text(start.service, style="bold"), Text(state, style=_COLOURS.get(state, "dim")), *_bar(start, state, now_s))
         return table
 
-    def _bar(self, row: Row, now_s: float) -> tuple[Text, Text, Text]:
-        if row.state == "declared":
-            return Text(), Text(), Text()
-        end_s = row.until_s if row.until_s is not None else now_s
-        first, last = (min(round(s / _BAR_S * _BAR_CELLS), _BAR_CELLS) for s in (row.spawned_s, end_s))
-        bar = Text(" " * first + "━" * max(last - first, 1), style=_COLOURS.get(row.state, "dim"))
-        detail = Text("" if row.state == "ready" else row.detail, style="dim", no_wrap=True, overflow="ellipsis")
-        return bar, Text(f"{end_s:5.2f} s"), detail
+    def _starts(self) -> tuple[FirstStart, ...]:
+        """Return the start of every service that the run has, of those not yet begun, too."""
+        begun = {start.service: start for start in first_starts(self.events)}
+        services = self.events[0].data["services"] if self.events and self.events[0].kind == "run_started" else begun
+        return tuple(begun.get(name, FirstStart(service=name)) for name in services)
+
+
+def _bar(start: FirstStart, state: str, now_s: float) -> tuple[Text, Text, Text]:
+    if state == "declared":
+        return Text(), Text(), Text()
+    until_s = start.ready_s if state == "ready" else start.ended_s
+    end_s = now_s if until_s is None else until_s
+    first, last = (min(round(s / _BAR_S * _BAR_CELLS), _BAR_CELLS) for s in (start.spawned_s or 0.0, end_s))
+    bar = Text(" " * first + "━" * max(last - first, 1), style=_COLOURS.get(state, "dim"))
+    detail = Text("" if state == "ready" else start.last_seen, style="dim", no_wrap=True, overflow="ellipsis")
+    return bar, Text(f"{end_s:5.2f} s"), detail
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Temporary folders of runs and checks that are over: of killed ones, and those kept for a reader after a failure."""
 
-import fcntl
 import os
 import shutil
 import stat
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from testbeam.doctor.examination import Finding, good
+from testbeam.kit.run_folder import lock
 
 _JOURNAL = "events.jsonl"  # what every run has in its folder
 _TOOLS = "tools"  # and every check
@@ -54,7 +54,7 @@ def _unlocked(folder: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        yield os.fstat(fd).st_uid == os.getuid() and _is_of_a_run(fd) and _lock(fd)
+        yield os.fstat(fd).st_uid == os.getuid() and _is_of_a_run(fd) and lock(fd)
     finally:
         os.close(fd)
 
@@ -68,11 +68,3 @@ def _mode(fd: int, name: str) -> int:
         return os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
     except OSError:
         return 0
-
-
-def _lock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -1,6 +1,5 @@
 """Registry of the stacks of this user that are up: one small file each, in a folder that nobody else may read."""
 
-import fcntl
 import json
 import os
 import time
@@ -12,6 +11,7 @@ from typing import Any
 
 from testbeam.errors import StackError
 from testbeam.hosting import processes
+from testbeam.kit.run_folder import lock
 
 NAME = "testbeam"
 _ROOT = 0
@@ -196,8 +196,7 @@ def log_path() -> Path:
 
 def keep_log(fd: int) -> None:
     """Hold a log for as long as this process lives: others remove only what nobody holds."""
-    with suppress(OSError):
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock(fd)
 
 
 def _remove_logs() -> None:
@@ -208,8 +207,8 @@ def _remove_logs() -> None:
                 continue
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+                if lock(fd):
+                    path.unlink()
             finally:
                 os.close(fd)
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from testbeam.errors import StackError
 from testbeam.kit.journal import Event, Subscriber
-from testbeam.kit.spec import CommandResult, ProbeResult, Service, ServiceView
+from testbeam.kit.spec import CommandResult, ProbeResult, Reservation, Service, ServiceView
 from testbeam.kit.state import State
 
 
@@ -45,38 +45,12 @@ class ProcessLike(Protocol):
         """Say in words how it ended."""
 
 
-class AllocationLike(Protocol):
-    """What is reserved for a service: folder, logs, address, ports, and its templates filled in."""
-
-    @property
-    def folder(self) -> Path:
-        """Return its own folder."""
-
-    @property
-    def log_path(self) -> Path:
-        """Return where stderr, and stdout unless it is kept apart, goes."""
+class AllocationLike(Reservation, Protocol):
+    """What a handle asks of what is reserved for its service."""
 
     @property
     def stdout_path(self) -> Path:
         """Return where stdout goes."""
-
-    @property
-    def address(self) -> str:
-        """Return its loopback address."""
-
-    @property
-    def ports(self) -> Mapping[str, int]:
-        """Return the numbers of its ports, by name."""
-
-    @property
-    def endpoints(self) -> Mapping[str, str]:
-        """Return where it can be reached."""
-
-    def fill(self, text: str) -> str:
-        """Return a template with its values."""
-
-    def environment(self) -> dict[str, str]:
-        """Return its whole environment."""
 
 
 class LifecycleLike(Protocol):

@@ -28,9 +28,7 @@ class RunFolder:
             self._lock_fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise StackError(f"run folder: {host.why(error, self.path)}; give a folder that can be written: run(folder=…)") from None
-        try:
-            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not lock(self._lock_fd):
             os.close(self._lock_fd)
             raise StackError(f"run folder {self.path} is in use by another run; stop that one, or give another folder") from None
         if full := host.no_room(self.path):
@@ -42,6 +40,15 @@ class RunFolder:
         os.close(self._lock_fd)
         if self.temporary and not keep:
             shutil.rmtree(self.path, onerror=lambda _, path, error: LOG.warning("%s is left behind: %s", path, error[1]))
+
+
+def lock(fd: int) -> bool:
+    """Lock an open folder or file until it is closed; tell whether nobody else holds it."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _temporary() -> Path:

@@ -33,20 +33,20 @@ class CommandResult:
     output: str
 
 
-class ServiceView(Protocol):
-    """What a probe, or `after_ready`, may ask of a service; every handle has it, and `kit.protocols.HandleLike` is more of it."""
+class Reservation(Protocol):
+    """What is reserved for a service: folder, log, address, ports, and its templates filled in."""
 
     @property
-    def name(self) -> str:
-        """Return the name within the run."""
+    def folder(self) -> Path:
+        """Return its own folder."""
 
     @property
-    def options(self) -> Mapping[str, Any]:
-        """Return what the role has declared for its own use."""
+    def log_path(self) -> Path:
+        """Return where stderr, and stdout unless it is kept apart, goes."""
 
     @property
     def address(self) -> str:
-        """Return the service's loopback address."""
+        """Return its loopback address."""
 
     @property
     def ports(self) -> Mapping[str, int]:
@@ -56,13 +56,23 @@ class ServiceView(Protocol):
     def endpoints(self) -> Mapping[str, str]:
         """Return where it can be reached."""
 
-    @property
-    def folder(self) -> Path:
-        """Return its own folder."""
+    def fill(self, text: str) -> str:
+        """Return a template with its values."""
+
+    def environment(self) -> dict[str, str]:
+        """Return its whole environment."""
+
+
+class ServiceView(Reservation, Protocol):
+    """What a probe, or `after_ready`, may ask of a service; every handle has it, and `kit.protocols.HandleLike` is more of it."""
 
     @property
-    def log_path(self) -> Path:
-        """Return where its log goes."""
+    def name(self) -> str:
+        """Return the name within the run."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Return what the role has declared for its own use."""
 
     @property
     def log_start(self) -> int:
@@ -78,12 +88,6 @@ class ServiceView(Protocol):
 
     def is_running(self) -> bool:
         """Return whether the process is there; always True for a service that runs elsewhere."""
-
-    def fill(self, text: str) -> str:
-        """Return a template with this service's values."""
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment that it runs in."""
 
     def call(self, argv: Sequence[str], within_s: float = 10.0) -> CommandResult:
         """Run a command in its folder and environment; whatever that has started ends with it."""

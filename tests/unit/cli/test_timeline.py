@@ -24,6 +24,28 @@ def test_a_row_stays_one_line_whatever_its_probe_has_to_say() -> None:
         assert len(drawn(timeline, width)) == 2
 
 
+def test_a_row_says_how_far_its_service_is_and_since_when() -> None:
+    timeline = Timeline()
+
+    def at(ms: int, kind: str, service: str = "", **data: object) -> None:
+        timeline.heard(Event(at_ns=7_000_000_000 + ms * 1_000_000, kind=kind, service=service, data=data))
+
+    at(0, "run_started", services=["broker", "ioc", "writer", "later"])
+    for service in ("broker", "ioc", "writer"):
+        at(10, "starting", service)
+        at(20, "spawned", service)
+    at(30, "seen", "ioc", detail="not listening yet")
+    at(300, "ready", "broker")
+    at(400, "crashed", "writer")
+
+    broker, ioc, writer, later = drawn(timeline, 80)
+    assert broker.split() == ["broker", "ready", "━━", "0.30", "s"]
+    assert ioc.split() == ["ioc", "starting", "━━━", "0.50", "s", "not", "listening", "yet"]
+    assert writer.split()[:2] == ["writer", "crashed"]
+    assert "0.40 s" in writer
+    assert later.split() == ["later", "declared"]
+
+
 def test_a_service_that_does_not_listen_yet_is_no_error() -> None:
     def refused() -> None:
         raise ConnectionRefusedError(111, "Connection refused")

@@ -1,6 +1,5 @@
 """Folder of a smoke run: `runtime/`, or the next free number beside it while another run is in there."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from testbeam.errors import SettingsError
+from testbeam.kit.run_folder import lock
 from testbeam.suites.first_light.plan import FILE_NAME
 
 KEPT = ("report.html", FILE_NAME, "log", "events.jsonl")
@@ -29,7 +29,7 @@ def claimed(wanted: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         mark_fd = os.open(folder / _MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
         try:
-            if _lock(mark_fd) and not _has_run(folder):
+            if lock(mark_fd) and not _has_run(folder):
                 _empty(folder)
                 yield folder
                 return
@@ -62,17 +62,9 @@ def _has_run(folder: Path) -> bool:
     """Tell whether a run holds the folder's lock, as every run does while it lives."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return not _lock(fd)
+        return not lock(fd)
     finally:
         os.close(fd)
-
-
-def _lock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _empty(folder: Path) -> None:
