@@ -1,7 +1,6 @@
 """File-writer client: start a job, follow it, stop it, and be told when the file is closed."""
 
 import json
-import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 from confluent_kafka import Producer
 
 from testbeam.errors import JobFailed, JobRefused, TestbeamError, TransportError, WaitTimeout, WireError
+from testbeam.model.deadline import Deadline
 from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, RunStop, WritingFinished
 from testbeam.model.status import ServiceStatus
 from testbeam.transport.kafka.client import Kafka, Reader
@@ -361,9 +361,9 @@ class Job:
             )
 
     def _wait(self, look: Callable[[], T | None], within_s: float, problem: str) -> T:
-        end_s = time.monotonic() + within_s
+        deadline = Deadline(within_s)
         while True:
-            late = not self._listens or time.monotonic() >= end_s
+            late = not self._listens or deadline.passed
             self.look(0 if late else min(_LOOK_S, within_s))
             found = look()
             if found is not None:

@@ -1,7 +1,6 @@
 """Forwarder client: commands out, status in."""
 
 import json
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from testbeam.errors import TransportError, WaitTimeout, WireError
+from testbeam.model.deadline import Deadline
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol, StreamSpec
 from testbeam.model.status import ServiceStatus
 from testbeam.transport.kafka.client import Kafka, Reader
@@ -96,8 +96,8 @@ class ForwarderClient:
         Raises:
             WaitTimeout: none came in time.
         """
-        end_s = time.monotonic() + within_s
-        while time.monotonic() < end_s:
+        deadline = Deadline(within_s)
+        while not deadline.passed:
             for message in self._reader.read(1, _LOOK_S):
                 status = _status(message.value())
                 if status is not None:
@@ -122,8 +122,8 @@ class ForwarderClient:
         return self._wait(lambda found: found >= wanted, wanted, within_s)
 
     def _wait(self, fits: Callable[[frozenset[Listed]], bool], wanted: frozenset[Listed], within_s: float) -> ForwarderStatus:
-        end_s = time.monotonic() + within_s
-        while (left_s := end_s - time.monotonic()) > 0:
+        deadline = Deadline(within_s)
+        while (left_s := deadline.left_s) > 0:
             try:
                 status = self.next_status(left_s)
             except WaitTimeout:

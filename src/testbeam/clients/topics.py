@@ -1,7 +1,6 @@
 """Topic in the hand of a test: send to it, read it, expect something on it."""
 
 import difflib
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -114,10 +113,10 @@ class TopicHandle:
             WaitTimeout: none came within `within_s`; says what was seen instead.
         """
         is_it, seen = matcher(source, value, where, schema), _Seen(source)
-        end_s = time.monotonic() + within_s
+        deadline = Deadline(within_s)
         with self._reading(since) as reader:
             while True:
-                late = time.monotonic() > end_s
+                late = deadline.passed
                 for message in reader.read(_MOST, _LOOK_S):
                     candidate = record(message)
                     if is_it(candidate):
@@ -156,9 +155,9 @@ class Tail:
 
     def read(self, within_s: float = 1.0) -> list[Record]:
         """Return what has come since the last read; wait up to `within_s` for the first, and return none if there is none."""
-        end_s = time.monotonic() + within_s
+        deadline = Deadline(within_s)
         while True:
-            late = time.monotonic() > end_s
+            late = deadline.passed
             found = [record(message) for message in self._reader.read(_MOST, _LOOK_S)]
             if found or late:
                 return found
@@ -169,10 +168,10 @@ class Tail:
         Raises:
             WaitTimeout: fewer came within `within_s`; says how many, and the last.
         """
-        end_s = time.monotonic() + within_s
+        deadline = Deadline(within_s)
         found: list[Record] = []
         while len(found) < count:
-            if time.monotonic() > end_s:
+            if deadline.passed:
                 raise WaitTimeout(
                     f"{self.topic!r}: {len(found)} of {count} messages came within {within_s:g} s; last: {found[-1] if found else 'none'}"
                 )
@@ -241,8 +240,8 @@ class Topics:
             producer.produce(topic, payload, key, timestamp=timestamp_ms or 0, on_delivery=lambda *answer: answers.append(answer))
         except (KafkaException, BufferError) as error:
             raise self._not_taken(topic, payload, str(error)) from error
-        end_s = time.monotonic() + within_s
-        while not answers and (left_s := end_s - time.monotonic()) > 0:
+        deadline = Deadline(within_s)
+        while not answers and (left_s := deadline.left_s) > 0:
             producer.poll(min(left_s, 0.05))  # the answer may have been handed to another thread's poll
         if not answers:
             raise self._not_taken(topic, payload, f"no answer within {within_s:g} s")

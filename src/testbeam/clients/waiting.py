@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from testbeam.errors import WaitTimeout
+from testbeam.model.deadline import Deadline
 
 T = TypeVar("T")
 
 _POLL_S = 0.05
 
 
-def wait_for_condition(condition: Callable[[], T], *, within_s: float = 5.0, what: str = "") -> T:
+def wait_for_condition(condition: Callable[[], T | None], *, within_s: float = 5.0, what: str = "") -> T:
     """Return the first true value of `condition()`; a look that raises counts as "not yet".
 
     within_s: seconds; there is always one look at the very end.
@@ -21,16 +22,16 @@ def wait_for_condition(condition: Callable[[], T], *, within_s: float = 5.0, wha
         WaitTimeout: says what was waited for, how often it was looked for, and the last value or error.
     """
     what = what or getattr(condition, "__name__", "condition")
-    end_s, looks = time.monotonic() + within_s, 0
+    deadline, looks = Deadline(within_s), 0
     while True:
-        late = time.monotonic() >= end_s
+        late = deadline.passed
         value, seen = _look(condition)
         looks += 1
         if value:
             return value
         if late:
             raise WaitTimeout(f"{what}: not within {within_s:g} s; looked {looks} times, last seen: {seen}")
-        time.sleep(min(_POLL_S, max(end_s - time.monotonic(), 0)))
+        time.sleep(min(_POLL_S, deadline.left_s))
 
 
 def retry(fn: Callable[[bool], bool], timeout: float = 900.0) -> None:
@@ -39,8 +40,8 @@ def retry(fn: Callable[[bool], bool], timeout: float = 900.0) -> None:
     Raises:
         WaitTimeout: it was never true.
     """
-    end_s = time.monotonic() + timeout
-    while time.monotonic() < end_s:
+    deadline = Deadline(timeout)
+    while not deadline.passed:
         if fn(False):
             return
         time.sleep(_POLL_S)
@@ -78,7 +79,7 @@ def subtest(name: str) -> Iterator[None]:
         raise
 
 
-def _look(condition: Callable[[], T]) -> tuple[T | None, str]:
+def _look(condition: Callable[[], T | None]) -> tuple[T | None, str]:
     try:
         value = condition()
     except Exception as error:  # a look at something that is not there yet

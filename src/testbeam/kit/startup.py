@@ -2,7 +2,6 @@
 
 import shlex
 import threading
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
@@ -14,6 +13,7 @@ from testbeam.kit.guard_client import CommandLine, GuardClient, Process, why_not
 from testbeam.kit.journal import Journal
 from testbeam.kit.lifecycle import Cancelled
 from testbeam.kit.members import Allocation, Member
+from testbeam.model.deadline import Deadline
 
 MARGIN_S = 15.0  # beyond a service's own time-out: the guard's time for SIGKILL, and some
 
@@ -110,9 +110,9 @@ class StartUp:
 
     def join(self, timeout_s: float) -> list[str]:
         """Wait for the threads; return the names of those in which a probe or an after_ready does not return."""
-        deadline_s = time.monotonic() + timeout_s
+        deadline = Deadline(timeout_s)
         for thread in self._threads:
-            thread.join(max(deadline_s - time.monotonic(), 0.0))
+            thread.join(deadline.left_s)
         return [thread.name for thread in self._threads if thread.is_alive()]
 
 

@@ -17,6 +17,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from testbeam.errors import ServiceDied, TestbeamError
+from testbeam.model.deadline import Deadline
 
 if TYPE_CHECKING:
     from testbeam.kit.handle import Handle
@@ -83,8 +84,8 @@ class CrashWatch:
         with self._lock:
             self._run = None
             awaited = self._sent and not isinstance(error, KeyboardInterrupt)
-        end_s = time.monotonic() + _DELIVERY_S
-        while awaited and time.monotonic() < end_s:
+        deadline = Deadline(_DELIVERY_S)
+        while awaited and not deadline.passed:
             time.sleep(0.001)
 
     def _check(self, run: "RunLike") -> None:

@@ -2,33 +2,18 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from testbeam.clients.control import Client
-from testbeam.clients.waiting import subtest
-from testbeam.errors import ScriptFailed, TestbeamError
+from testbeam.clients.waiting import subtest, wait_for_condition
+from testbeam.errors import ScriptFailed
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.stacks.control import control_stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle
 
 SETUPS = ("system", "epics_basic", "detector")
-
-
-def wait_for(look: Callable[[], Any], within_s: float = 30) -> Any:
-    end_s, last = time.monotonic() + within_s, None
-    while time.monotonic() < end_s:
-        try:
-            last = look()
-        except TestbeamError as error:
-            last = error
-        else:
-            if last:
-                return last
-        time.sleep(0.05)
-    pytest.fail(f"not within {within_s} s; last: {last!r}")
 
 
 def a_killed_cache_stops_no_move_and_gets_back_what_it_knew(run: Run, client: Client) -> None:
@@ -38,7 +23,7 @@ def a_killed_cache_stops_no_move_and_gets_back_what_it_knew(run: Run, client: Cl
     assert client.read("SmokeBasicMoveable") == pytest.approx(2, abs=0.01)
 
     run["cache"].start()
-    wait_for(lambda: dict(client.eval("[(k, v) for k, v in [('x', session.cache._cache.connected)]]"))["x"])
+    wait_for_condition(lambda: dict(client.eval("[(k, v) for k, v in [('x', session.cache._cache.connected)]]"))["x"], within_s=30)
     client.maw(client.dev("SmokeBasicMoveable"), 3)
     assert client.eval("session.experiment.proposal") == "1"
 
@@ -61,7 +46,9 @@ def a_killed_poller_comes_back_and_polls(run: Run, client: Client) -> None:
     cache = CacheClient(host, int(port))
     try:
         run["pva_server"].pv("TEST:SMOKE:MOVE.VAL").put(4.5)  # type: ignore[attr-defined]
-        wait_for(lambda: (value := cache.get("smokebasicmoveable/value")) is not None and value.value == pytest.approx(4.5))
+        wait_for_condition(
+            lambda: (value := cache.get("smokebasicmoveable/value")) is not None and value.value == pytest.approx(4.5), within_s=30
+        )
     finally:
         cache.close()
 
@@ -69,12 +56,12 @@ def a_killed_poller_comes_back_and_polls(run: Run, client: Client) -> None:
 def a_lost_ioc_fails_the_move_by_name_and_is_used_again_when_it_is_back(run: Run, client: Client) -> None:
     client.maw(client.dev("SmokeBasicMoveable"), 1)
     run["pva_server"].kill()
-    wait_for(lambda: "disconnected" in client.status("SmokeBasicMoveable")[1])
+    wait_for_condition(lambda: "disconnected" in client.status("SmokeBasicMoveable")[1], within_s=30)
     with pytest.raises(ScriptFailed, match=r"TEST:SMOKE:MOVE"):
         client.maw(client.dev("SmokeBasicMoveable"), 2)
 
     run["pva_server"].start()
-    wait_for(lambda: "disconnected" not in client.status("SmokeBasicMoveable")[1])
+    wait_for_condition(lambda: "disconnected" not in client.status("SmokeBasicMoveable")[1], within_s=30)
     client.maw(client.dev("SmokeBasicMoveable"), 2)
     assert client.status("SmokeBasicMoveable")[0] == 200
 
@@ -87,7 +74,7 @@ def an_ioc_lost_in_mid_move_ends_the_move(run: Run, client: Client) -> None:
     with pytest.raises(ScriptFailed, match=r"SmokeBasicMoveable"):
         client.wait_done(reqid, timeout=20)
     run["pva_server"].start()
-    wait_for(lambda: "disconnected" not in client.status("SmokeBasicMoveable")[1])
+    wait_for_condition(lambda: "disconnected" not in client.status("SmokeBasicMoveable")[1], within_s=30)
     client.maw(client.dev("SmokeBasicMoveable"), 1)
 
 
@@ -108,10 +95,10 @@ def a_restarted_daemon_knows_experiment_numbers_and_limits(run: Run, client: Cli
 
 def a_killed_file_writer_fails_its_job_and_says_so(run: Run, client: Client) -> None:
     client.execute("start_filewriting('lost')")
-    wait_for(lambda: client.eval("FileWriterControl.list_jobs()")[-1][2] == "STARTED")
+    wait_for_condition(lambda: client.eval("FileWriterControl.list_jobs()")[-1][2] == "STARTED", within_s=30)
     run["filewriter"].kill()
 
-    row = wait_for(lambda: [row for row in client.eval("FileWriterControl.list_jobs()") if row[2] == "FAILED"], within_s=40)[-1]
+    row = wait_for_condition(lambda: [row for row in client.eval("FileWriterControl.list_jobs()") if row[2] == "FAILED"], within_s=40)[-1]
     assert "said nothing" in row[4]
     with pytest.raises(ScriptFailed, match="in progress"):
         client.execute("start_filewriting()")
@@ -120,13 +107,13 @@ def a_killed_file_writer_fails_its_job_and_says_so(run: Run, client: Client) -> 
 
 
 def a_killed_forwarder_is_told_and_gets_its_streams_again(run: Run, client: Client) -> None:
-    wait_for(lambda: "TEST:SMOKE:MOVE.RBV" in client.eval("list(KafkaForwarder.forwarded)"))
+    wait_for_condition(lambda: "TEST:SMOKE:MOVE.RBV" in client.eval("list(KafkaForwarder.forwarded)"), within_s=30)
     run["forwarder"].kill()
-    wait_for(lambda: client.status("KafkaForwarder")[1] == "Disconnected", within_s=20)
+    wait_for_condition(lambda: client.status("KafkaForwarder")[1] == "Disconnected", within_s=20)
     client.maw(client.dev("SmokeBasicMoveable"), 2)
 
     run["forwarder"].start()
-    wait_for(lambda: client.status("KafkaForwarder")[0] == 200)
+    wait_for_condition(lambda: client.status("KafkaForwarder")[0] == 200, within_s=30)
 
 
 def a_killed_collector_sends_what_is_new_when_it_is_back(run: Run, client: Client) -> None:
@@ -142,7 +129,7 @@ def a_killed_collector_sends_what_is_new_when_it_is_back(run: Run, client: Clien
         values = [one for one in decoded if isinstance(one, LogValue) and one.source_name == "smokebasicmoveable"]
         return any(float(one.value) == pytest.approx(6.5, abs=0.01) for one in values)
 
-    wait_for(sent)
+    wait_for_condition(sent, within_s=30)
 
 
 def a_scan_goes_on_without_poller_and_collector(run: Run, client: Client) -> None:

@@ -1,23 +1,16 @@
 """Listening to topics for as long as a program lives: nothing sent after `listen` is missed, through an outage of the broker."""
 
-import time
 from collections.abc import Callable
 
 import pytest
 
 from testbeam.clients.topics import TopicHandle
+from testbeam.clients.waiting import wait_for_condition
 from testbeam.errors import TopicMissing
 from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.transport.kafka.client import Kafka
 from testbeam.transport.kafka.listener import KafkaListener
-
-
-def wait_for(look: Callable[[], bool], within_s: float = 30) -> None:
-    end_s = time.monotonic() + within_s
-    while not look():
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
 
 
 def test_what_is_sent_after_listen_is_heard_in_order_by_each(kafka: Kafka, new_topic: Callable[..., TopicHandle]) -> None:
@@ -37,9 +30,9 @@ def test_what_is_sent_after_listen_is_heard_in_order_by_each(kafka: Kafka, new_t
         for number in range(20):
             one.produce(str(number).encode())
             two.produce(str(number).encode())
-        wait_for(lambda: len(first) == 21 and len(second) == 40)
+        wait_for_condition(lambda: len(first) == 21 and len(second) == 40, within_s=30)
         assert first == [b"1", *(str(number).encode() for number in range(20))]
-        wait_for(lambda: bool(idle))
+        wait_for_condition(lambda: bool(idle), within_s=30)
     finally:
         listener.close()
 
@@ -63,6 +56,6 @@ def test_a_broker_that_was_killed_costs_no_message() -> None:
             with handle.killed():
                 pass
             handle.topic("t").produce(b"after")
-            wait_for(lambda: heard == [b"before", b"after"], within_s=60)
+            wait_for_condition(lambda: heard == [b"before", b"after"], within_s=60)
         finally:
             listener.close()

@@ -1,13 +1,13 @@
 """The poller over a real cache: follows what the daemon has loaded, polls what can be polled, and starts a dead worker anew."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from testbeam.clients.waiting import wait_for_condition
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.services.control.poller.service import Poller
@@ -55,44 +55,39 @@ def poller(cache_run: Run, tmp_path: Path) -> Iterator[Poller]:
     poller.close()
 
 
-def wait_for(look: Callable[[], Any], within_s: float = 20) -> Any:
-    end_s = time.monotonic() + within_s
-    while not (found := look()):
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
-    return found
-
-
 def test_loaded_setups_are_polled_and_others_are_not(cache: CacheClient, poller: Poller) -> None:
     cache.put("session/mastersetup", ["one"])
-    assert wait_for(lambda: cache.get("x/value")).value == 0
-    assert wait_for(lambda: cache.get("s/value")).value == "a"
+    assert wait_for_condition(lambda: cache.get("x/value"), within_s=20).value == 0
+    assert wait_for_condition(lambda: cache.get("s/value"), within_s=20).value == "a"
     assert cache.get("hidden/value") is None
     assert cache.get("y/value") is None
 
     cache.put("session/mastersetup", ["two", "gone"])
-    wait_for(lambda: cache.get("y/value"))
-    wait_for(lambda: set(poller._workers) == {"two"})
+    wait_for_condition(lambda: cache.get("y/value"), within_s=20)
+    wait_for_condition(lambda: set(poller._workers) == {"two"}, within_s=20)
 
 
 def test_a_worker_that_died_is_started_anew(cache: CacheClient, poller: Poller) -> None:
     cache.put("session/mastersetup", ["two"])
-    first = wait_for(lambda: poller._workers.get("two"))
-    wait_for(lambda: first._session.devices)
+    first: Any = wait_for_condition(lambda: poller._workers.get("two"), within_s=20)
+    wait_for_condition(lambda: first._session.devices, within_s=20)
     first._session.woken = None
-    wait_for(lambda: not first.is_alive())
+    wait_for_condition(lambda: not first.is_alive(), within_s=20)
 
-    second = wait_for(lambda: (found := poller._workers.get("two")) is not first and found)
-    assert second.is_alive()
+    def another() -> Any:
+        found = poller._workers.get("two")
+        return None if found is first else found
+
+    assert wait_for_condition(another, within_s=20).is_alive()
     cache.delete("y/value")
-    wait_for(lambda: cache.get("y/value"))
+    wait_for_condition(lambda: cache.get("y/value"), within_s=20)
 
 
 def test_a_parameter_that_the_user_changes_reaches_the_poller(cache: CacheClient, poller: Poller) -> None:
     cache.put("session/mastersetup", ["two"])
-    worker = wait_for(lambda: poller._workers.get("two"))
-    device = wait_for(lambda: worker._session.devices.get("y"))
+    worker = wait_for_condition(lambda: poller._workers.get("two"), within_s=20)
+    device = wait_for_condition(lambda: worker._session.devices.get("y"), within_s=20)
     cache.put("y/warnlimits", (5.0, 6.0))
-    wait_for(lambda: device.warnlimits == (5.0, 6.0))
+    wait_for_condition(lambda: device.warnlimits == (5.0, 6.0), within_s=20)
 
-    assert wait_for(lambda: (found := cache.get("y/status")) is not None and found.value[0] == 210)
+    assert wait_for_condition(lambda: (found := cache.get("y/status")) is not None and found.value[0] == 210, within_s=20)

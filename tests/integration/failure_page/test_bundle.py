@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from testbeam.clients.waiting import wait_for_condition
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.spec import Service
 from testbeam.kit.stack import Stack
 from testbeam.report.failure.bundle import bundle
 from testbeam.report.failure.stack_dumps import dump
-from tests.integration.hosting.holding import until
 
 HUNG = """
 import time
@@ -51,10 +51,10 @@ def test_a_stdout_that_is_kept_apart_is_shown_and_copied_as_the_log_is(tmp_path:
         tmp_path / "run"
     ) as run:
         apart = run["apart"]
-        until(lambda: "about" in apart.get_stdout(), 5)
+        wait_for_condition(lambda: "about" in apart.get_stdout(), within_s=5)
         begin = run.mark("test begins")
         apart.restart()
-        until(lambda: apart.get_stdout().count("about") == 2, 5)
+        wait_for_condition(lambda: apart.get_stdout().count("about") == 2, within_s=5)
         report = bundle(run, tmp_path / "failures", test="t", error="E  x", begin=begin, end=run.mark("end"))
 
         assert "its stdout during the test" in report.read_text()

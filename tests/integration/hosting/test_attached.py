@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from testbeam.clients.waiting import wait_for_condition
 from testbeam.errors import ServiceDied, StackError, WireError
 from testbeam.hosting import registry
 from testbeam.hosting.attached import AttachedRun, attach, with_fingerprint
@@ -20,7 +21,7 @@ from testbeam.kit.journal import Event
 from testbeam.kit.probes.file import FileExists
 from testbeam.kit.probes.log_line import LogLine
 from testbeam.kit.state import State
-from tests.integration.hosting.holding import Hold, until
+from tests.integration.hosting.holding import Hold
 from tests.integration.kit.small_services import is_alive, listener, python, sleeper
 
 
@@ -46,7 +47,7 @@ def test_a_joined_stack_shows_what_its_holder_sees(hold: Hold) -> None:
         assert mine.service == theirs.service
         assert mine.fill("${port.main} $$") == theirs.fill("${port.main} $$")
         assert mine.environment() == theirs.environment()
-        until(lambda: "listening" in mine.get_stdout(), 5)
+        wait_for_condition(lambda: "listening" in mine.get_stdout(), within_s=5)
         assert isinstance(mine, Greeting)
         assert mine.greet()
         assert [event.kind for event in run.journal.events] == [event.kind for event in holder.run.journal.events]
@@ -138,10 +139,10 @@ def test_what_a_visitor_wanted_for_itself_ends_with_it(hold: Hold) -> None:
 
     visitor.close()  # as a process does that is killed
 
-    until(lambda: "more" not in holder.run and holder.run["one"].state == "ready", 10)
+    wait_for_condition(lambda: "more" not in holder.run and holder.run["one"].state == "ready", within_s=10)
     holder.run.check()
     os.kill(holder.run["one"].pid or 0, signal.SIGKILL)
-    until(lambda: holder.run["one"].state == "crashed", 5)  # nobody expects that any more
+    wait_for_condition(lambda: holder.run["one"].state == "crashed", within_s=5)  # nobody expects that any more
     with pytest.raises(ServiceDied):
         holder.run.check()
 
@@ -195,7 +196,7 @@ def test_a_crash_is_told_while_a_word_that_starts_a_service_waits_for_it(hold: H
     with suppress(ServiceDied), attach(on_crash=lambda _: told.set()) as run:
         restarting = threading.Thread(target=restart)
         restarting.start()
-        until(lambda: (holder.run["slow"].log_tail(), holder.run["slow"].state) == (["down"], State.STARTING), 10)
+        wait_for_condition(lambda: (holder.run["slow"].log_tail(), holder.run["slow"].state) == (["down"], State.STARTING), within_s=10)
         os.kill(holder.run["one"].pid or 0, signal.SIGKILL)
 
         assert told.wait(5)
@@ -212,7 +213,7 @@ def test_a_crash_is_told_while_a_word_that_starts_a_service_waits_for_it(hold: H
 def test_who_asks_for_it_is_poisoned_by_what_ended_before_it_joined(hold: Hold) -> None:
     holder = hold(sleeper("one"))
     os.kill(holder.run["one"].pid or 0, signal.SIGKILL)
-    until(lambda: holder.run.crashed, 5)
+    wait_for_condition(lambda: holder.run.crashed, within_s=5)
 
     with attach() as indifferent:
         indifferent.check()
@@ -239,7 +240,7 @@ def test_marks_and_records_go_into_the_one_journal_and_events_are_heard(hold: Ho
         end = run.journal.subscribe(heard.append)
         mark = run.mark("here", test="mine")
         run.journal.record("note", "one", why="because")
-        until(lambda: len(heard) == 2, 5)
+        wait_for_condition(lambda: len(heard) == 2, within_s=5)
         end()
 
     assert mark.data["label"] == "here"
@@ -335,7 +336,7 @@ def test_the_socket_is_only_for_its_owner_and_the_end_leaves_nothing(hold: Hold,
     assert holder.told_to_end.wait(5)
     run.close()
 
-    until(lambda: threading.active_count() < threads, 5)  # the visitor's
+    wait_for_condition(lambda: threading.active_count() < threads, within_s=5)  # the visitor's
     assert registry.entries() == (holder.entry,)
 
 

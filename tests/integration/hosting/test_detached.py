@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from testbeam.clients.waiting import wait_for_condition
 from testbeam.errors import NotReady, StackError
 from testbeam.hosting import processes, registry
 from testbeam.hosting.attached import AttachedRun
@@ -19,7 +20,6 @@ from testbeam.kit.probes.file import FileExists
 from testbeam.kit.stack import Stack
 from testbeam.kit.state import State
 from testbeam.stacks.fingerprint import fingerprint
-from tests.integration.hosting.holding import until
 from tests.integration.kit.small_services import is_alive, listener, pids_of, sleeper, stubborn
 
 LABEL = StackInfo(name="small", fingerprint="f")
@@ -105,7 +105,7 @@ def test_a_killed_holder_leaves_no_process_and_its_entry_is_pruned() -> None:
     os.kill(entry.pid, signal.SIGKILL)
     reaped(entry)
 
-    until(lambda: not any(map(is_alive, everyone)), 1.0)
+    wait_for_condition(lambda: not any(map(is_alive, everyone)), within_s=1.0)
     assert registry.entries() == ()
 
 
@@ -117,7 +117,7 @@ def test_a_holder_that_hangs_is_killed_by_down() -> None:
     end(entry)
 
     reaped(entry)
-    until(lambda: not any(map(is_alive, everyone)), 1.0)
+    wait_for_condition(lambda: not any(map(is_alive, everyone)), within_s=1.0)
 
 
 def test_a_stack_ends_within_a_second_of_the_process_that_it_belongs_to() -> None:
@@ -128,7 +128,7 @@ def test_a_stack_ends_within_a_second_of_the_process_that_it_belongs_to() -> Non
     owner.kill()
     owner.wait()
 
-    until(lambda: not any(map(is_alive, everyone)), 1.0 * 5)  # promised is one second
+    wait_for_condition(lambda: not any(map(is_alive, everyone)), within_s=1.0 * 5)  # promised is one second
     reaped(entry)
     assert registry.entries() == ()
 
@@ -156,8 +156,8 @@ def test_whoever_gives_up_the_start_of_a_detached_stack_leaves_nothing(number: s
     starter.wait(10)
     starter.stdout.close()
 
-    until(lambda: not is_alive(pid), 10)
-    until(lambda: registry.entries() == (), 5)
+    wait_for_condition(lambda: not is_alive(pid), within_s=10)
+    wait_for_condition(lambda: registry.entries() == (), within_s=5)
 
 
 def test_whoever_starts_a_stack_that_is_ended_meanwhile_is_told_so() -> None:
@@ -168,7 +168,7 @@ def test_whoever_starts_a_stack_that_is_ended_meanwhile_is_told_so() -> None:
     with pytest.raises(StackError, match="the stack was ended while it started"):
         detach(Stack(listener("slow", after_s=60)), LABEL, on_event=heard)
 
-    until(lambda: list(registry.stacks_folder().iterdir()) == [], 15)
+    wait_for_condition(lambda: list(registry.stacks_folder().iterdir()) == [], within_s=15)
 
 
 def test_the_same_declaration_has_the_same_fingerprint_in_the_holder() -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from testbeam.clients.waiting import wait_for_condition
 from testbeam.errors import ServiceDied
 from testbeam.hosting import processes, registry
 from testbeam.kit.stack import Stack
 from testbeam.pytest_plugin.crashes import CrashWatch
 from testbeam.pytest_plugin.keys import CRASHES, WORKER_INPUT
 from testbeam.pytest_plugin.sharing import end_session, shared
-from tests.integration.hosting.holding import until
 from tests.integration.kit.small_services import sleeper
 
 
@@ -31,7 +31,7 @@ def test_a_worker_that_joins_a_broken_stack_late_passes_no_test_on_it() -> None:
         with shared(stack, worker("s")) as first:
             first.check()
             os.kill(first["two"].pid or 0, signal.SIGKILL)
-            until(lambda: first.crashed, 5)
+            wait_for_condition(lambda: first.crashed, within_s=5)
             with shared(stack, worker("s")) as late:
                 assert late.id == first.id
                 with pytest.raises(ServiceDied, match="'two' was ended by SIGKILL"):

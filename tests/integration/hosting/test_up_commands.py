@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from testbeam.clients.waiting import wait_for_condition
 from testbeam.hosting import registry
 from testbeam.kit.probing import kernel_state
 from tests.integration.cli.commands import heed_ctrl_c
-from tests.integration.hosting.holding import until
 from tests.integration.kit.small_services import is_alive
 
 FILE = """
@@ -102,7 +102,7 @@ def test_logs_follow_until_the_stack_ends(testbeam: Command, tmp_path: Path) -> 
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP", "down"])
 def test_in_the_foreground_a_stack_stays_until_it_is_told_to_end(testbeam: Command, tmp_path: Path, how: str) -> None:
     with foreground(tmp_path) as up:
-        until(registry.entries, 30)
+        wait_for_condition(registry.entries, within_s=30)
         (entry,) = registry.entries()
         assert entry.pid == up.pid
 
@@ -126,7 +126,7 @@ def test_as_many_lines_are_printed_as_were_asked_for_and_each_is_whole(testbeam:
     ready = '{probe = "file", path = "${log_dir}/talker.log"}'
     (tmp_path / "testbeam.toml").write_text(f"[services.talker]\ncommand = {words}\nready = {ready}\n")
     testbeam("up", "-d")
-    until(lambda: "without an end" in testbeam("logs", "-n", "1").stdout, 20)
+    wait_for_condition(lambda: "without an end" in testbeam("logs", "-n", "1").stdout, within_s=20)
 
     lines = testbeam("logs", "talker", "-n", str(count)).stdout.splitlines()
 
@@ -163,7 +163,7 @@ def test_a_stack_that_is_starting_is_listed_and_can_be_ended(testbeam: Command, 
     (tmp_path / "testbeam.toml").write_text(SLOW)
     command = [sys.executable, "-m", "testbeam", "up", *(["--detach"] if detached else [])]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
-        until(lambda: registry.entries(starting=True), 30)
+        wait_for_condition(lambda: registry.entries(starting=True), within_s=30)
         (entry,) = registry.entries(starting=True)
         assert registry.entries() == ()
         assert states(testbeam) == [{"?": "starting"}]
@@ -182,9 +182,9 @@ def test_nothing_is_left_of_a_stack_whose_command_is_killed(testbeam: Command, t
     folder = tmp_path / "runs"
     folder.mkdir()
     with subprocess.Popen([sys.executable, "-m", "testbeam", "up"], cwd=tmp_path, env={**os.environ, "TMPDIR": str(folder)}) as up:
-        until(lambda: [*folder.glob("testbeam-*/log/*.log")], 30)
+        wait_for_condition(lambda: [*folder.glob("testbeam-*/log/*.log")], within_s=30)
         up.kill()
-    until(lambda: not [*folder.iterdir()], 10)
+    wait_for_condition(lambda: not [*folder.iterdir()], within_s=10)
     assert registry.entries(starting=True) == ()
 
 
@@ -206,10 +206,10 @@ def test_a_folder_that_is_given_stays_and_is_for_this_user_alone(testbeam: Comma
 
 def test_a_service_that_ends_is_told_of_and_can_be_started_again(testbeam: Command, tmp_path: Path) -> None:
     with foreground(tmp_path) as up:
-        until(registry.entries, 30)
+        wait_for_condition(registry.entries, within_s=30)
         pid = child_of(guard_of(up.pid))
         os.kill(pid, signal.SIGKILL)
-        until(lambda: "crashed" in states(testbeam)[0].values(), 10)
+        wait_for_condition(lambda: "crashed" in states(testbeam)[0].values(), within_s=10)
         (broken,) = [name for name, state in states(testbeam)[0].items() if state == "crashed"]
         assert testbeam("restart", broken).returncode == 0
         assert set(states(testbeam)[0].values()) == {"ready"}
@@ -274,10 +274,10 @@ def test_a_service_is_held_for_a_debugger_and_the_stack_goes_on_after(tmp_path: 
         try:
             assert process.stdout is not None
             pid = next(int(found[1]) for line in process.stdout if (found := re.search(r"other \(pid (\d+)\) is stopped", line)))
-            until(lambda: kernel_state(pid) == "T", 10)
+            wait_for_condition(lambda: kernel_state(pid) == "T", within_s=10)
             assert registry.entries() == ()  # not up yet
             os.kill(pid, signal.SIGCONT)
-            until(lambda: states(testbeam) == [{"talker": "ready", "other": "ready"}], 30)
+            wait_for_condition(lambda: states(testbeam) == [{"talker": "ready", "other": "ready"}], within_s=30)
             testbeam("down")
             assert process.wait(30) == 0
         finally:

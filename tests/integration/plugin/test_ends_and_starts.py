@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.hosting.holding import until
+from testbeam.clients.waiting import wait_for_condition
 
 pytest_plugins = ["pytester"]
 
@@ -35,12 +35,12 @@ def test_a_session_that_is_ended_leaves_no_folder(project: pytest.Pytester, tmp_
     project.makepyfile(WAITS)
     words = [sys.executable, "-m", "pytest", "-p", "no:xdist"]
     with subprocess.Popen(words, cwd=project.path, env={**os.environ, "TMPDIR": str(runs)}, stdout=subprocess.DEVNULL) as session:
-        until(lambda: (project.path / "waits").exists(), 30)
+        wait_for_condition(lambda: (project.path / "waits").exists(), within_s=30)
         assert [*runs.glob("testbeam-*")]
         session.send_signal(number)
         session.wait(20)
 
-    until(lambda: not [*runs.glob("testbeam-*")], 10)
+    wait_for_condition(lambda: not [*runs.glob("testbeam-*")], within_s=10)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from testbeam.clients.waiting import wait_for_condition
 from testbeam.hosting import registry
 from testbeam.hosting.detaching import detach
 from testbeam.hosting.ending import end
@@ -465,21 +466,14 @@ def test_a_killed_pytest_leaves_nothing(project: pytest.Pytester, workers: str) 
         command, cwd=project.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as runner:
         file = project.path / "noted"
-        wait_for(lambda: file.exists() and file.read_text().endswith("\n"), 60)
+        wait_for_condition(lambda: file.exists() and file.read_text().endswith("\n"), within_s=60)
         run_id = noted(project, "run", 1)[0]
         assert marked(run_id)
 
         runner.kill()
 
-    wait_for(lambda: not marked(run_id), 5)  # promised is one second
-    wait_for(lambda: registry.entries() == (), 5)
-
-
-def wait_for(fact: object, within_s: float) -> None:
-    end_s = time.monotonic() + within_s
-    while not fact():  # type: ignore[operator]
-        assert time.monotonic() < end_s, f"not within {within_s} s"
-        time.sleep(0.01)
+    wait_for_condition(lambda: not marked(run_id), within_s=5)  # promised is one second
+    wait_for_condition(lambda: registry.entries() == (), within_s=5)
 
 
 def test_a_session_that_asks_for_no_stack_loads_none_of_the_kit(project: pytest.Pytester) -> None:

@@ -2,11 +2,11 @@
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from testbeam.clients.waiting import wait_for_condition
 from testbeam.errors import PortTaken
 from testbeam.transport.tcp_server import Peer, TcpServer
 
@@ -77,13 +77,6 @@ def make() -> Iterator[Make]:
         one.end()
 
 
-def wait_for(look: Callable[[], bool], within_s: float = 20) -> None:
-    end_s = time.monotonic() + within_s
-    while not look():
-        assert time.monotonic() < end_s
-        time.sleep(0.01)
-
-
 def receive(connection: socket.socket, size: int) -> bytes:
     data = bytearray()
     while len(data) < size and (more := connection.recv(1 << 20)):
@@ -127,7 +120,7 @@ def test_a_peer_that_takes_nothing_off_is_cut(make: Make) -> None:
         receive(other, 1)
         slow_peer = next(peer for peer in served.handler.peers if peer.address.endswith(f":{slow.getsockname()[1]}"))
         served.do(lambda: slow_peer.send(b"y" * 20_000_000))
-        wait_for(lambda: not slow_peer.is_open)
+        wait_for_condition(lambda: not slow_peer.is_open, within_s=20)
         other.sendall(b"z")
         assert receive(other, 1) == b"z"
 
@@ -135,7 +128,7 @@ def test_a_peer_that_takes_nothing_off_is_cut(make: Make) -> None:
 def test_a_peer_is_closed_once_it_has_everything(make: Make) -> None:
     served = make()
     with served.connect() as one:
-        wait_for(lambda: bool(served.handler.peers))
+        wait_for_condition(lambda: bool(served.handler.peers), within_s=20)
 
         def say_and_close() -> None:
             served.handler.peers[0].send(b"b" * 3_000_000)
@@ -149,7 +142,7 @@ def test_connections_come_and_go(make: Make) -> None:
     served = make()
     for _ in range(200):
         served.connect().close()
-    wait_for(lambda: served.handler.gone == 200)
+    wait_for_condition(lambda: served.handler.gone == 200, within_s=20)
 
     with served.connect() as one:
         one.sendall(b"still here")

@@ -16,6 +16,7 @@ from testbeam.errors import JobRefused, StackError, TransportError, WaitTimeout,
 from testbeam.instruments.loader import load
 from testbeam.instruments.topics import InstrumentTopics
 from testbeam.model.arrays import LabelledArray, Variable
+from testbeam.model.deadline import Deadline
 from testbeam.model.live import JobAction, JobCommand, JobId, JobStatus, StartJob, WorkflowId
 from testbeam.tracking.livedata import LiveJobs, Pending
 from testbeam.transport.kafka.client import Kafka, Reader
@@ -277,9 +278,9 @@ class WorkflowController:
             JobRefused: one was refused; with the reasons.
             WaitTimeout: one was not answered in time.
         """
-        end_s = time.monotonic() + within_s
+        deadline = Deadline(within_s)
         while waiting := [one for one in self._backend.jobs.pending.values() if not one.is_answered]:
-            if time.monotonic() > end_s:
+            if deadline.passed:
                 raise WaitTimeout(f"no answer within {within_s:g} s: {'; '.join(one.what for one in waiting)}; is a worker running?")
             self._backend.update()
         problems = [one.problem for one in self._backend.jobs.pending.values() if one.problem]

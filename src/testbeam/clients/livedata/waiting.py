@@ -7,6 +7,7 @@ from typing import Any
 from testbeam.clients.livedata.backend import DashboardBackend, JobService
 from testbeam.clients.livedata.data import DataService, LiveResult
 from testbeam.errors import WaitTimeout
+from testbeam.model.deadline import Deadline
 from testbeam.model.live import DataKey, JobId, JobState, ResultKey, WorkflowId
 
 _LOOK_S = 0.01
@@ -19,9 +20,9 @@ def wait_for_condition(condition: Callable[[], Any], timeout: float = 5.0, poll_
     Raises:
         WaitTimeout: it is not in time; says which, and its last value.
     """
-    end_s = time.monotonic() + timeout
+    deadline = Deadline(timeout)
     while True:
-        late = time.monotonic() > end_s
+        late = deadline.passed
         found = condition()
         if found:
             return found

@@ -1,10 +1,9 @@
 """Tests of the data in the file: exactly those of the job's window."""
 
-import time
-
 import numpy as np
 import pytest
 
+from testbeam.model.deadline import Deadline
 from testbeam.nexus import compose
 from testbeam.nexus.files import opened
 from testbeam.suites.filewriter.jobs import SPEED, Writing, alarm, entry_of, events, log, now_ms, ns, read
@@ -115,9 +114,9 @@ def test_readers_can_follow_the_file_while_it_is_written(writing: Writing) -> No
     job.wait_started()
     writing.send(log(t + 1), log(t + 2))
 
-    deadline_s = time.monotonic() + 5
+    deadline = Deadline(5)
     with opened(writing.path(), growing=True) as file:
-        while len(file["entry/speed/value"]) < 2 and time.monotonic() < deadline_s:
+        while len(file["entry/speed/value"]) < 2 and not deadline.passed:
             file["entry/speed/value"].refresh()
         assert file["entry/speed/value"][:].tolist() == [1.5, 1.5]
     job.stop()
@@ -129,9 +128,9 @@ def test_what_came_after_an_earlier_stop_time_is_not_in_the_file(writing: Writin
     job = writing.start(writing.speed(), writing.panel(), start_time_ms=t)
     job.wait_started()
     writing.send(log(t + 100, 1), events(t + 100, [1]), log(t + 300, 2), events(t + 300, [2, 3]))
-    deadline_s = time.monotonic() + 5
+    deadline = Deadline(5)
     while job.wait_status()["written"] < 4:
-        assert time.monotonic() < deadline_s
+        assert not deadline.passed
     job.stop(at_ms=t + 200)
     job.wait_written()
 

@@ -1,6 +1,5 @@
 """Tests of jobs: what the writer says and does about them, from idle to idle."""
 
-import time
 import uuid
 
 import h5py
@@ -9,6 +8,7 @@ import pytest
 from testbeam.clients.file_writer import JobState
 from testbeam.clients.records import Record
 from testbeam.errors import JobRefused, WaitTimeout
+from testbeam.model.deadline import Deadline
 from testbeam.model.runs import ActionOutcome, RunStart
 from testbeam.nexus import compose
 from testbeam.suites.filewriter.jobs import STATUS_S, Writing, now_ms, status_of
@@ -17,9 +17,9 @@ from testbeam.wire.flatbuffers.schemas.run_start_pl72 import encode_pl72
 
 def test_an_idle_writer_tells_its_status_at_its_interval(writing: Writing) -> None:
     with writing.status.tail() as tail:
-        deadline_s = time.monotonic() + 10 * STATUS_S
+        deadline = Deadline(10 * STATUS_S)
         statuses: list[Record] = []
-        while len(statuses) < 3 and time.monotonic() < deadline_s:
+        while len(statuses) < 3 and not deadline.passed:
             statuses += [record for record in tail.read() if record.schema == "x5f2"]
 
     assert [status_of(record)["state"] for record in statuses[:3]] == ["idle"] * 3
@@ -130,8 +130,8 @@ def test_a_start_that_cant_be_obeyed_is_echoed_and_refused_on_the_status_topic(
     with writing.status.tail() as tail:
         writing.client.send(writing.client.pool_topic, encode_pl72(start))
         said: list[Record] = []
-        deadline_s = time.monotonic() + 10
-        while "answ" not in [record.schema for record in said] and time.monotonic() < deadline_s:
+        deadline = Deadline(10)
+        while "answ" not in [record.schema for record in said] and not deadline.passed:
             said += [record for record in tail.read() if record.schema != "x5f2"]
 
     assert [record.schema for record in said] == ["pl72", "answ"]

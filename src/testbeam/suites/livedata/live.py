@@ -11,6 +11,7 @@ import numpy as np
 from testbeam.errors import WaitTimeout, WireError
 from testbeam.instruments.topics import InstrumentTopics
 from testbeam.model.arrays import LabelledArray, Variable
+from testbeam.model.deadline import Deadline
 from testbeam.model.live import ResultKey
 from testbeam.model.samples import Events, LogValue
 from testbeam.model.time import NS_PER_MS, NS_PER_S
@@ -91,9 +92,9 @@ class Live:
         Raises:
             WaitTimeout: it is not in time.
         """
-        end_s = time.monotonic() + within_s
+        deadline = Deadline(within_s)
         while True:
-            late = time.monotonic() > end_s
+            late = deadline.passed
             self.update()
             found = condition()
             if found:
@@ -103,8 +104,8 @@ class Live:
 
     def watch(self, seconds: float) -> None:
         """Take in what comes for a time, to see that something does not."""
-        end_s = time.monotonic() + seconds
-        while time.monotonic() < end_s:
+        deadline = Deadline(seconds)
+        while not deadline.passed:
             self.update()
 
     # --- commands ---

@@ -201,12 +201,12 @@ class Reader:
         self.close()
 
     def _ask(self, topic: str, within_s: float, call: Any, *args: Any, **kwargs: Any) -> Any:
-        end_s = time.monotonic() + within_s
+        deadline = Deadline(within_s)
         while True:
             try:
                 return call(*args, **kwargs)
             except KafkaException as error:
-                if error.args[0].code() in _NO_LEADER and time.monotonic() < end_s:
+                if error.args[0].code() in _NO_LEADER and not deadline.passed:
                     time.sleep(_RETRY_S)
                     self.partitions(topic, within_s)  # else the client goes on asking by what it remembers
                     continue
@@ -240,9 +240,9 @@ def create_topics(kafka: Kafka, topics: Mapping[str, int], *, config: Mapping[st
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise TransportError(f"{kafka.bootstrap}: topic {name!r} was not created: {error.args[0].str()}") from error
-    end_s = time.monotonic() + within_s
+    deadline = Deadline(within_s)
     while waiting := _without_leader(admin, topics, within_s):
-        if time.monotonic() > end_s:
+        if deadline.passed:
             raise TransportError(f"{kafka.bootstrap}: no leader within {within_s} s for {', '.join(waiting)}; is the broker overloaded?")
         time.sleep(_RETRY_S)
 

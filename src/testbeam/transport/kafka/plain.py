@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from testbeam.errors import TransportError
+from testbeam.model.deadline import Deadline
 from testbeam.wire.kafka import requests as wire
 from testbeam.wire.kafka.requests import ClusterMetadata, TopicSpec
 
@@ -76,13 +77,13 @@ def make_usable(bootstrap: str, topics: Iterable[TopicSpec], *, warm: bool = Tru
         OSError: the connection broke.
     """
     wanted = tuple(topics)
-    deadline_s = time.monotonic() + within_s
+    deadline = Deadline(within_s)
     with PlainConnection(bootstrap, within_s) as connection:
         if warm:
             _producer_trouble(connection)  # the first question sets it going
         _create(connection, (*wanted, GROUP_OFFSETS) if warm else wanted, within_s)
         for trouble in (lambda: _without_leader(connection, wanted), *((_warmer(connection),) if warm else ())):
-            _wait(trouble, deadline_s, bootstrap)
+            _wait(trouble, deadline, bootstrap)
 
 
 def _warmer(connection: PlainConnection) -> Callable[[], str]:
@@ -123,8 +124,8 @@ def _in_words(code: int, who: str, connection: PlainConnection) -> str:
     raise TransportError(f"{who} can't be served by {connection.bootstrap}: error code {code}")
 
 
-def _wait(trouble: Callable[[], str], deadline_s: float, bootstrap: str) -> None:
+def _wait(trouble: Callable[[], str], deadline: Deadline, bootstrap: str) -> None:
     while last := trouble():
-        if time.monotonic() > deadline_s:
+        if deadline.passed:
             raise TransportError(f"{bootstrap}: {last}; is the machine overloaded?")
         time.sleep(_PAUSE_S)  # between two looks

@@ -1,10 +1,11 @@
 """Probes of a broker: ready when its protocol answers."""
 
 from dataclasses import dataclass
-from time import monotonic, sleep
+from time import sleep
 
 from testbeam.kit.probing import words_of
 from testbeam.kit.spec import ProbeResult, ServiceView
+from testbeam.model.deadline import Deadline
 from testbeam.stacks import kafka_clients
 from testbeam.transport.kafka.plain import ask_metadata
 
@@ -21,10 +22,10 @@ class MetadataAnswers:
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Ask until there is an answer, the service has ended, or the look is over."""
-        end_s = monotonic() + self.look_s
+        deadline = Deadline(self.look_s)
         while True:
             seen = _ask(service.endpoints["kafka"])
-            if seen.ready or monotonic() > end_s or not service.is_running():
+            if seen.ready or deadline.passed or not service.is_running():
                 return seen
             sleep(self.pause_s)
 

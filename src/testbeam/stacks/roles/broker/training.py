@@ -3,7 +3,6 @@
 import os
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from testbeam.kafka_distribution.installation import Installation
 from testbeam.kafka_distribution.options import LaunchOptions
 from testbeam.kit.spec import Port, Service
 from testbeam.kit.stack import Stack
+from testbeam.model.deadline import Deadline
 from testbeam.stacks.roles.broker.declaration import PROGRAM, MetadataAnswers
 from testbeam.transport.kafka.plain import make_usable
 from testbeam.wire.kafka.requests import TopicSpec
@@ -112,8 +112,8 @@ def _work(bootstrap: str) -> None:
 
 def _count(consumer: Any) -> int:
     came = 0
-    deadline_s = time.monotonic() + _WORK_S
-    while came < _MESSAGES and time.monotonic() < deadline_s:
+    deadline = Deadline(_WORK_S)
+    while came < _MESSAGES and not deadline.passed:
         came += sum(message.error() is None for message in consumer.consume(_MESSAGES, 0.05))
     return came
 
