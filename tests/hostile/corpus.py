@@ -1,8 +1,8 @@
 """Which byte strings must every reader of a topic or socket survive? One corpus for the tests of all services.
 
-`HOSTILE` is the list: each case is invalid for `testbeam.wire.flatbuffers.registry.decode` and has a name to be told by.
-`VALID` are the messages it is made from, one a schema; `corruptions` makes any number of variations of a message, most of
-them invalid. To add a schema, put its golden message into tests/unit/wire/golden and a line into `_ROOT_FIELDS` here.
+`HOSTILE` is the list, `HOSTILE_BY_KIND` the same by schema: each case is invalid for `testbeam.wire.flatbuffers.registry.decode` and has a
+name to be told by. `VALID` are the messages it is made from, one a schema; `corruptions` makes any number of variations of a message, most
+of them invalid. To add a schema, put its golden message into tests/unit/wire/golden and a line into `_ROOT_FIELDS` here.
 """
 
 import random
@@ -76,7 +76,17 @@ def _broken() -> Iterator[Case]:
                 yield from broken_vector(schema, message, vector)
 
 
+def _by_kind(cases: tuple[Case, ...]) -> dict[str, list[Case]]:
+    """Return the cases by what stands before the colon of their names: the schema that they are broken messages of."""
+    found: dict[str, list[Case]] = {}
+    for name, payload in cases:
+        kind, colon, _ = name.partition(":")
+        found.setdefault(kind if colon else "no message", []).append((name, payload))
+    return found
+
+
 HOSTILE: tuple[Case, ...] = (*_no_message(), *_unknown_ids(), *_bare_ids(), *_broken(), *crafted(VALID))
+HOSTILE_BY_KIND = _by_kind(HOSTILE)
 
 
 def corruptions(buffer: bytes, seed: int, n: int) -> Iterator[bytes]:

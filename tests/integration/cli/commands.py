@@ -37,9 +37,11 @@ class Commands:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *words: str, env: Mapping[str, str] | None = None, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
-        argv = [sys.executable, "-m", "testbeam", *words]
+        return self.python("-m", "testbeam", *words, env=env, folder=folder)
+
+    def python(self, *words: str, env: Mapping[str, str] | None = None, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            argv,
+            [sys.executable, *words],
             cwd=folder or self.folder,
             env=self.env(env or {}),
             capture_output=True,

@@ -14,13 +14,16 @@ ENCODINGS = {
 }
 
 
-@pytest.mark.parametrize("env", ENCODINGS.values(), ids=ENCODINGS)
-@pytest.mark.parametrize("words", [("--help",), ("help", "up"), ("doctor",), ("ps",)], ids=" ".join)
-def test_a_terminal_that_is_not_utf_8_gets_substitutes(commands: Commands, env: dict[str, str], words: tuple[str, ...]) -> None:
-    done = commands.run(*words, env=env)
+LINES = ("--help", "help up", "doctor", "ps")
+ONE_AFTER_THE_OTHER = "import sys; from testbeam.cli.main import run; sys.exit(str([run(line.split()) for line in sys.argv[1:]]))"
 
-    assert done.returncode == 0, done.stderr
+
+@pytest.mark.parametrize("env", ENCODINGS.values(), ids=ENCODINGS)
+def test_a_terminal_that_is_not_utf_8_gets_substitutes(commands: Commands, env: dict[str, str]) -> None:
+    done = commands.python("-c", ONE_AFTER_THE_OTHER, *LINES, env=env)
+
     assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1:] == [str([0] * len(LINES))], done.stderr
 
 
 def test_a_whole_life_of_a_stack_on_a_latin_1_terminal(commands: Commands) -> None:

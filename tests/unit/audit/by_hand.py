@@ -159,6 +159,22 @@ def write(sent: Iterable[Sent]) -> h5py.File:
     return file
 
 
+def image(sent: Iterable[Sent]) -> bytes:
+    """Return such a file as bytes, for `opened`."""
+    with write(sent) as file:
+        file.flush()
+        content: bytes = file.id.get_file_image()
+    return content
+
+
+def opened(content: bytes) -> h5py.File:
+    """Return a file in memory with these bytes, open to be changed."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fapl_core(backing_store=False)
+    access.set_file_image(content)
+    return h5py.File(h5py.h5f.open(f"{uuid4()}.nxs".encode(), h5py.h5f.ACC_RDWR, access))
+
+
 def mark(group: h5py.Group, schema: str, topic: str, source: str) -> None:
     """Give a group the attributes of a stream, and its times their unit and epoch."""
     group.attrs.update({"topic": topic, "source": source, "NX_class": "NXevent_data" if schema == "ev44" else "NXlog"})

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from testbeam.audit.core import AuditResult, Kind, compare, expected
 from testbeam.audit.summary import report
 from testbeam.model.samples import ConnectionState, Severity
-from tests.unit.audit.by_hand import COLUMNS, PLACES, Sent, alarm, connection, events, job, log, messages, write
+from tests.unit.audit.by_hand import COLUMNS, PLACES, Sent, alarm, connection, events, image, job, log, messages, opened, write
 
 LOGS = [(path, schema) for path, schema, *_ in PLACES if schema != "ev44"]
 STREAMS = [path for path, schema, *_ in PLACES if schema == "ev44"]
@@ -31,8 +31,12 @@ SENT: list[Sent] = [
 ]
 
 
-def audit(file: h5py.File, sent: list[Sent] = SENT) -> AuditResult:
-    return compare(expected(job(), messages(sent)), file)
+EXPECTED = expected(job(), messages(SENT))
+IMAGE = image(SENT)  # a file with all that was sent; each test opens it anew, to change it
+
+
+def audit(file: h5py.File, sent: list[Sent] | None = None) -> AuditResult:
+    return compare(EXPECTED if sent is None else expected(job(), messages(sent)), file)
 
 
 def columns(schema: str, group: h5py.Group) -> list[str]:
@@ -69,7 +73,7 @@ def pulse_events(group: h5py.Group, pulse: int) -> tuple[int, int]:
 
 
 def each_value() -> list[Any]:
-    with write(SENT) as file:
+    with opened(IMAGE) as file:
         return [
             pytest.param(f"{path}/{name}", row, id=f"{path}/{name}[{row}]")
             for path, schema, *_ in PLACES
@@ -80,13 +84,13 @@ def each_value() -> list[Any]:
 
 
 def test_the_file_is_clean_before_it_is_mutated() -> None:
-    with write(SENT) as file:
+    with opened(IMAGE) as file:
         assert audit(file).ok
 
 
 @pytest.mark.parametrize(("path", "row"), each_value())
 def test_any_altered_value_turns_the_audit_red(path: str, row: int) -> None:
-    with write(SENT) as file:
+    with opened(IMAGE) as file:
         alter(file[path], row)
         result = audit(file)
 
@@ -96,7 +100,7 @@ def test_any_altered_value_turns_the_audit_red(path: str, row: int) -> None:
 
 @pytest.mark.parametrize(("path", "row"), each_value())
 def test_any_value_lost_from_one_dataset_alone_turns_the_audit_red(path: str, row: int) -> None:
-    with write(SENT) as file:
+    with opened(IMAGE) as file:
         drop(file[path], row, row + 1)
         assert not audit(file).ok
 
@@ -104,10 +108,10 @@ def test_any_value_lost_from_one_dataset_alone_turns_the_audit_red(path: str, ro
 @pytest.mark.parametrize(("path", "schema"), LOGS)
 @pytest.mark.parametrize(("mutate", "kind"), [(drop, Kind.MISSING), (double, Kind.DOUBLED)])
 def test_any_dropped_or_doubled_row_is_counted_as_such(path: str, schema: str, mutate: Callable[..., None], kind: Kind) -> None:
-    with write(SENT) as file:
+    with opened(IMAGE) as file:
         rows = len(file[path][COLUMNS[schema][0]])
     for row in range(rows):
-        with write(SENT) as file:
+        with opened(IMAGE) as file:
             for name in columns(schema, file[path]):
                 mutate(file[path][name], row, row + 1)
             result = audit(file)
@@ -118,10 +122,10 @@ def test_any_dropped_or_doubled_row_is_counted_as_such(path: str, schema: str, m
 @pytest.mark.parametrize("path", STREAMS)
 @pytest.mark.parametrize(("mutate", "kind"), [(drop, Kind.MISSING), (double, Kind.DOUBLED)])
 def test_any_dropped_or_doubled_pulse_is_counted_as_such(path: str, mutate: Callable[..., None], kind: Kind) -> None:
-    with write(SENT) as file:
+    with opened(IMAGE) as file:
         pulses = len(file[path]["event_index"])
     for pulse in range(pulses):
-        with write(SENT) as file:
+        with opened(IMAGE) as file:
             group = file[path]
             first, last = pulse_events(group, pulse)
             for name in ("event_time_offset", "event_id"):
@@ -136,7 +140,7 @@ def test_any_dropped_or_doubled_pulse_is_counted_as_such(path: str, mutate: Call
 
 
 def test_an_altered_value_is_named_with_its_place_on_kafka_and_in_the_file() -> None:
-    with write(SENT) as file:
+    with opened(IMAGE) as file:
         file["/entry/voltage/value"][2] = 99
         result = audit(file)
 
@@ -150,7 +154,7 @@ def test_an_altered_value_is_named_with_its_place_on_kafka_and_in_the_file() -> 
 def test_an_altered_event_is_shown_beside_the_message_that_is_read_again() -> None:
     sent = messages(SENT)
     by_place = {(m.topic, m.partition, m.offset): m.payload or b"" for m in sent}
-    with write(SENT) as file:
+    with opened(IMAGE) as file:
         file["/entry/panel_events/event_id"][13] = 77
         result = compare(expected(job(), sent), file, lambda *place: by_place[place])
 
@@ -160,7 +164,7 @@ def test_an_altered_event_is_shown_beside_the_message_that_is_read_again() -> No
 
 
 def test_a_value_with_another_time_is_altered_not_missing() -> None:
-    with write(SENT) as file:
+    with opened(IMAGE) as file:
         file["/entry/temperature/time"][1] = 1_111_000_000
         result = audit(file)
 
@@ -168,7 +172,7 @@ def test_a_value_with_another_time_is_altered_not_missing() -> None:
 
 
 def test_two_rows_that_changed_places_are_misplaced() -> None:
-    with write(SENT) as file:
+    with opened(IMAGE) as file:
         for name in ("connection_status", "connection_status_time"):
             data = file["/entry/trace"][name][:]
             file["/entry/trace"][name][:] = data[[1, 0, 2, 3]]
@@ -207,10 +211,10 @@ def test_a_writer_that_drops_one_message_is_found_out(writer_drops: Any) -> None
 
 def test_a_missing_group_or_dataset_or_one_of_another_type_is_inconsistent() -> None:
     for path in ("/entry/voltage", "/entry/voltage/value", "/entry/panel_events/event_id", "/entry/voltage/average_value"):
-        with write(SENT) as file:
+        with opened(IMAGE) as file:
             del file[path]
             assert audit(file).inconsistent
-    with write(SENT) as file:
+    with opened(IMAGE) as file:
         values = file["/entry/voltage/value"][:]
         del file["/entry/voltage/value"]
         file["/entry/voltage/value"] = values.astype(np.float32)
@@ -219,7 +223,7 @@ def test_a_missing_group_or_dataset_or_one_of_another_type_is_inconsistent() -> 
 
 @pytest.mark.parametrize("name", ["minimum_value", "maximum_value", "average_value"])
 def test_a_wrong_statistic_is_inconsistent(name: str) -> None:
-    with write(SENT) as file:
+    with opened(IMAGE) as file:
         file[f"/entry/voltage/{name}"][()] += 0.001
         assert audit(file).faults == {"inconsistent": 1}
 
@@ -260,7 +264,7 @@ def test_any_mutation_of_any_random_stream_is_found(rows: list[tuple[int, int]],
 
 def test_a_job_that_ended_with_an_error_is_not_clean() -> None:
     failed = replace(job(), error="disk full")
-    with write(SENT) as file:
+    with opened(IMAGE) as file:
         result = compare(expected(failed, messages(SENT)), file, name="a.nxs")
 
     assert result.faults == {"failed": 1}

@@ -46,41 +46,15 @@ def test_a_golden_value_is_written_as_the_library_writes_it(schema: str) -> None
 @every_schema
 @given(data=st.data())
 @thorough
-def test_what_the_library_writes_we_read(schema: str, data: Any) -> None:
+def test_what_one_side_writes_both_read_and_the_bytes_are_the_same(schema: str, data: Any) -> None:
     value = data.draw(VALUES[schema])
+    ours, theirs = ENCODERS[schema](value), LIBRARY[schema].encode(value)
 
-    assert same(DECODERS[schema](LIBRARY[schema].encode(value)), value)
-
-
-@every_schema
-@given(data=st.data())
-@thorough
-def test_what_we_write_the_library_reads(schema: str, data: Any) -> None:
-    value = data.draw(VALUES[schema])
-
-    read = LIBRARY[schema].decode(ENCODERS[schema](value))
-
-    assert same(
-        read, value, dtypes=schema not in ("ADAr", "ad00", "da00", "f142", "f144", "se00")
-    )  # the library reads a scalar as a Python number
-
-
-@every_schema
-@given(data=st.data())
-@thorough
-def test_what_we_write_we_read(schema: str, data: Any) -> None:
-    value = data.draw(VALUES[schema])
-
-    assert same(decode(ENCODERS[schema](value)), value)
-
-
-@every_schema
-@given(data=st.data())
-@thorough
-def test_the_bytes_are_the_library_s_own(schema: str, data: Any) -> None:
-    value = data.draw(VALUES[schema].filter(_is_written_alike))
-
-    assert ENCODERS[schema](value) == LIBRARY[schema].encode(value)
+    assert same(DECODERS[schema](theirs), value)
+    assert same(decode(ours), value)
+    exact = schema not in ("ADAr", "ad00", "da00", "f142", "f144", "se00")  # of those the library reads a scalar as a Python number
+    assert same(LIBRARY[schema].decode(ours), value, dtypes=exact)
+    assert ours == theirs or not _is_written_alike(value)
 
 
 def _is_written_alike(value: Any) -> bool:
