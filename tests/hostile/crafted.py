@@ -17,6 +17,8 @@ def crafted(golden: dict[str, bytes]) -> Iterator[Case]:
     yield from _ad00(Anatomy(golden["ad00"]))
     yield from _f142(Anatomy(golden["f142"]))
     yield from _series(golden)
+    yield from _histograms(golden)
+    yield from _ndar(Anatomy(golden["NDAr"]))
 
 
 def _f144(anatomy: Anatomy) -> Iterator[Case]:
@@ -43,6 +45,25 @@ def _f142(anatomy: Anatomy) -> Iterator[Case]:
     yield "f142: type without a value", anatomy.with_u16(anatomy.entry(2), 0)
     yield "f142: unknown status", anatomy.with_u16(anatomy.cell(4), 23)
     yield "f142: unknown severity", anatomy.with_u16(anatomy.cell(5), 5)
+
+
+def _histograms(golden: dict[str, bytes]) -> Iterator[Case]:
+    for schema in ("hs00", "hs01"):
+        anatomy = Anatomy(golden[schema])
+        yield f"{schema}: numbers of unknown type 5", anatomy.with_u8(anatomy.cell(6), 5)
+        yield f"{schema}: numbers without a type", anatomy.with_u8(anatomy.cell(6), 0)
+        yield f"{schema}: no numbers", anatomy.with_u16(anatomy.entry(7), 0)
+        yield f"{schema}: a shape of other numbers than there are", anatomy.with_u32(anatomy.target(4) + 4, 9)
+        yield f"{schema}: a shape of 2³¹ - 1", anatomy.with_u32(anatomy.target(4) + 4, 0x7FFF_FFFF)
+        yield f"{schema}: 2³⁰ dimensions", anatomy.with_u32(anatomy.target(2), 0x4000_0000)
+    yield "hs00: errors of unknown type", Anatomy(golden["hs00"]).with_u8(Anatomy(golden["hs00"]).cell(8), 200)
+
+
+def _ndar(anatomy: Anatomy) -> Iterator[Case]:
+    yield "NDAr: numbers of unknown type 11", anatomy.with_u8(anatomy.cell(4), 11)
+    yield "NDAr: a shape of other numbers than there are", anatomy.with_u32(anatomy.target(3) + 4, 9)
+    yield "NDAr: fewer bytes than the shape has", anatomy.with_u32(anatomy.target(5), 5)
+    yield "NDAr: time beyond its table", anatomy.with_u16(anatomy.entry(2), 0xFFF0)
 
 
 def _series(golden: dict[str, bytes]) -> Iterator[Case]:

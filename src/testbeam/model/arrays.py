@@ -59,3 +59,30 @@ class AreaImage:
     timestamp_ns: int
     data: Numbers | str
     attributes: tuple[ImageAttribute, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistogramAxis:
+    """One dimension of a histogram: how many bins, and their edges where the message has them."""
+
+    length: int
+    edges: Numbers
+    unit: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """One hs00 or hs01 message: counts in the shape as sent, and their errors if there are any.
+
+    `offset` is where they lie in a larger histogram.
+    """
+
+    source_name: str
+    timestamp_ns: int
+    axes: tuple[HistogramAxis, ...]
+    data: Numbers
+    errors: Numbers | None = None
+    last_metadata_timestamp_ns: int = 0
+    info: str = ""
+    offset: tuple[int, ...] = ()

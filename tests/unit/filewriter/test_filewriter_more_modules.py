@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from testbeam.errors import NexusError
-from testbeam.model.arrays import AreaImage, LabelledArray, Variable
+from testbeam.model.arrays import AreaImage, Histogram, HistogramAxis, LabelledArray, Variable
 from testbeam.model.samples import (
     AlarmedLogValue,
     AlarmStatus,
@@ -328,3 +328,101 @@ def fill(writing: Writing) -> None:
             writing.file.flush()
     except (OSError, RuntimeError):
         writing.file.close()
+
+
+SHAPE = [{"size": 3, "edges": [0, 1, 2, 4], "label": "time", "unit": "ms", "dataset_name": "tof"}, {"size": 2, "dataset_name": "pixel"}]
+
+
+def histogram(time: int, first: float, schema: str = "hs00", dtype: str = "u8", shape: tuple[int, ...] = (3, 2), **more: Any) -> bytes:
+    data = np.arange(np.prod(shape)).reshape(shape).astype(dtype) + np.dtype(dtype).type(first)
+    axes = tuple(HistogramAxis(length=n, edges=np.arange(n + 1.0)) for n in shape)
+    return ENCODERS[schema](Histogram(source_name="s", timestamp_ns=time, axes=axes, data=data, **more))
+
+
+@pytest.mark.parametrize(("schema", "dtype"), [("hs00", "u8"), ("hs01", "i8")])
+def test_histograms_are_stacked_with_their_errors_words_and_edges(write: Write, schema: str, dtype: str) -> None:
+    writing = write(node(schema, shape=SHAPE, cue_interval=2))
+    errors = np.full((3, 2), 0.5)
+    writing.take(
+        histogram(1_100, 0, schema, dtype, errors=errors, info="first"),
+        histogram(1_200, 10, schema, dtype),
+        histogram(1_300, 20, schema, dtype),
+        histogram(1_400, 0, schema, dtype, shape=(2, 2)),
+        histogram(1_500, 0, schema, dtype, offset=(3, 0)),
+        histogram(2_001, 0, schema, dtype),
+    )
+
+    with writing.finish() as file:
+        assert file["s/histograms"].dtype == dtype
+        assert file["s/histograms"][:, 2, 1].tolist() == [5, 15, 25]
+        assert file["s/errors"][0].tolist() == errors.tolist()
+        assert np.isnan(file["s/errors"][1]).all()
+        assert read(file, "s/timestamps", "s/info", "s/cue_index") == [[1_100, 1_200, 1_300], [b"first", b"", b""], [0, 2]]
+        assert file["s/tof"][:].tolist() == [0, 1, 2, 4]
+        assert (file["s/tof"].attrs["units"], file["s/tof"].attrs["long_name"]) == ("ms", "time")
+        assert (file["s"].attrs["signal"], "pixel" in file["s"]) == ("histograms", False)
+    assert writing.drops.counts == {reasons.WRONG_SHAPE: 2, reasons.OUTSIDE_WINDOW: 1}
+
+
+def test_counts_that_the_dataset_does_not_hold_are_said(write: Write) -> None:
+    writing = write(node("hs00", shape=SHAPE, data_type="uint8"))
+    writing.take(histogram(1_100, 254))
+
+    with writing.finish() as file:
+        assert file["s/histograms"].dtype == np.uint8
+    assert writing.router.narrowed == 4
+    assert "values that it does not hold are changed, as 256" in writing.router.warnings[0]
+
+
+def test_words_too_long_for_their_dataset_are_cut_and_that_is_said_once(write: Write) -> None:
+    writing = write(node("hs00", shape=SHAPE))
+    writing.take(histogram(1_100, 0, info="x" * 2_000), histogram(1_200, 0, info="y" * 2_000))
+
+    with writing.finish() as file:
+        assert [len(info) for info in file["s/info"]] == [1_024, 1_024]
+    assert writing.router.warnings == ["s: info of 2000 bytes is cut to 1024"]
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ({}, "needs `shape`"),
+        ({"shape": [{"size": 0}]}, "size is 0"),
+        ({"shape": [{"size": 2, "egdes": [1]}]}, "egdes"),
+        ({"shape": [{"size": 2, "dataset_name": "a/b"}]}, "can't be the name"),
+        ({"shape": SHAPE, "error_type": "string"}, "can't be string|no type can be string"),
+    ],
+)
+def test_a_shape_that_can_t_be_used_is_refused_with_its_place(write: Write, config: dict[str, Any], problem: str) -> None:
+    with pytest.raises(NexusError, match=problem):
+        write(node("hs00", **config))
+
+
+def test_edges_of_another_number_than_the_bins_are_refused(write: Write) -> None:
+    with pytest.raises(NexusError, match="3 bins have 4 edges"):
+        write(node("hs00", shape=[{"size": 3, "edges": [1, 2], "dataset_name": "tof"}]))
+
+
+def test_an_ndar_is_an_image_of_the_one_source_it_can_have(write: Write) -> None:
+    stream = compose.stream("NDAr", topic="motion", source="ADPluginKafka", array_size=[2, 2], dtype="uint16")
+    time_ns = 1_700_000_000_000_000_001
+    writing = write(compose.group("s", "NXlog", stream), start_ns=time_ns, stop_ns=time_ns)
+    image = AreaImage(source_name="ADPluginKafka", unique_id=1, timestamp_ns=time_ns, data=np.full((2, 2), 7, np.uint16))
+    writing.take(ENCODERS["NDAr"](image))
+
+    with writing.finish() as file:
+        assert read(file, "s/value", "s/time") == [[[[7, 7], [7, 7]]], [time_ns]]
+
+
+def test_f142_has_statistics_of_what_is_in_the_file(write: Write) -> None:
+    writing = write(node("f142", dtype="int32"), stop_ns=2**62)
+    values = [(1_100, 4), (1_200, 8.5), (1_300, -6), (1_900, 1_000)]
+    writing.take(*(ENCODERS["f142"](AlarmedLogValue(source_name="s", value=np.float64(v), timestamp_ns=t)) for t, v in values))
+    writing.router.set_stop(1_500)
+
+    with writing.finish() as file:
+        assert file["s/value"][:].ravel().tolist() == [4, 8, -6]
+        assert [file[f"s/{name}_value"][()] for name in ("minimum", "maximum", "average")] == [-6, 8, 2]
+    assert writing.router.narrowed == 1
+    with write(node("f142", meta_data=False)).finish() as file:
+        assert "minimum_value" not in file["s"]

@@ -10,6 +10,7 @@ from streaming_data_types import action_response_answ as answ
 from streaming_data_types import alarm_al00 as al00
 from streaming_data_types import area_detector_ad00 as ad00
 from streaming_data_types import area_detector_ADAr as adar
+from streaming_data_types import area_detector_NDAr as ndar
 from streaming_data_types import array_1d_se00 as se00
 from streaming_data_types import dataarray_da00 as da00
 from streaming_data_types import epics_connection_ep01 as ep01
@@ -19,6 +20,8 @@ from streaming_data_types import eventdata_ev44 as ev44
 from streaming_data_types import finished_writing_wrdn as wrdn
 from streaming_data_types import forwarder_config_update_fc00 as fc00
 from streaming_data_types import forwarder_config_update_rf5k as rf5k
+from streaming_data_types import histogram_hs00 as hs00
+from streaming_data_types import histogram_hs01 as hs01
 from streaming_data_types import logdata_f142 as f142
 from streaming_data_types import logdata_f144 as f144
 from streaming_data_types import nicos_cache_ns10 as ns10
@@ -27,6 +30,8 @@ from streaming_data_types import run_stop_6s4t as rs6s4t
 from streaming_data_types import sample_environment_senv as senv
 from streaming_data_types import status_x5f2 as x5f2
 from streaming_data_types import timestamps_tdct as tdct
+from streaming_data_types.fbschemas.NDAr_NDArray_schema import NDArray
+from streaming_data_types.fbschemas.NDAr_NDArray_schema.epicsTimeStamp import CreateepicsTimeStamp
 
 from testbeam.model import arrays, forwarding, runs, samples, status
 from testbeam.model.forwarding import Protocol, StreamSpec
@@ -429,9 +434,70 @@ def _decode_un00(buffer: bytes) -> samples.UnitsChange:
     )
 
 
+def _encode_ndar(v: arrays.AreaImage) -> bytes:
+    """Build it by the generated code: `serialise_ndar` writes the wall clock and no EPICS time."""
+    seconds, ns = divmod(v.timestamp_ns - 631_152_000 * 1_000_000_000, 1_000_000_000)
+    raw = np.frombuffer(np.asarray(v.data).tobytes(), np.uint8)
+    kinds = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"]
+    builder = flatbuffers.Builder(1024)
+    builder.ForceDefaults(True)
+    dims = builder.CreateNumpyVector(np.array(np.shape(v.data), np.uint64))
+    data = builder.CreateNumpyVector(raw)
+    NDArray.NDArrayStart(builder)
+    NDArray.NDArrayAddDataType(builder, kinds.index(np.asarray(v.data).dtype.str[1:]))
+    NDArray.NDArrayAddDims(builder, dims)
+    NDArray.NDArrayAddId(builder, v.unique_id)
+    NDArray.NDArrayAddPData(builder, data)
+    NDArray.NDArrayAddTimeStamp(builder, seconds + ns / 1e9)
+    NDArray.NDArrayAddEpicsTS(builder, CreateepicsTimeStamp(builder, seconds, ns))
+    builder.Finish(NDArray.NDArrayEnd(builder), file_identifier=b"NDAr")
+    return bytes(builder.Output())
+
+
+def _decode_ndar(buffer: bytes) -> arrays.AreaImage:
+    got, root = ndar.deserialise_ndar(buffer), NDArray.NDArray.GetRootAsNDArray(buffer, 0)
+    at = root.EpicsTS()
+    timestamp_ns = (631_152_000 + at.SecPastEpoch()) * 1_000_000_000 + at.Nsec()
+    return arrays.AreaImage(source_name="ADPluginKafka", unique_id=got.id, timestamp_ns=timestamp_ns, data=got.data)
+
+
+def _histogram_library(module: Any, schema: str) -> Library:
+    def encode(v: arrays.Histogram) -> bytes:
+        axes = [{"length": a.length, "bin_boundaries": a.edges, "unit": a.unit, "label": a.label} for a in v.axes]
+        histogram = {
+            "source": v.source_name,
+            "timestamp": v.timestamp_ns,
+            "current_shape": v.data.shape,
+            "dim_metadata": axes,
+            "data": v.data,
+            "last_metadata_timestamp": v.last_metadata_timestamp_ns,
+            "info": v.info,
+        }
+        errors = {} if v.errors is None else {"errors": v.errors}
+        return bytes(getattr(module, f"serialise_{schema}")(histogram | errors))
+
+    def decode(buffer: bytes) -> arrays.Histogram:
+        got = getattr(module, f"deserialise_{schema}")(buffer)
+        axes = [(a["length"], a["bin_boundaries"], a["unit"], a["label"]) for a in got["dim_metadata"]]
+        return arrays.Histogram(
+            source_name=got["source"],
+            timestamp_ns=got["timestamp"],
+            axes=tuple(arrays.HistogramAxis(length=n, edges=edges, unit=unit, label=label) for n, edges, unit, label in axes),
+            data=got["data"],
+            errors=None if isinstance(got["errors"], list) else got["errors"],
+            last_metadata_timestamp_ns=got["last_metadata_timestamp"],
+            info=got["info"],
+        )
+
+    return Library(encode, decode)
+
+
 LIBRARY: dict[str, Library] = {
     "6s4t": Library(_encode_6s4t, _decode_6s4t),
     "ADAr": Library(_encode_adar, _decode_adar),
+    "NDAr": Library(_encode_ndar, _decode_ndar),
+    "hs00": _histogram_library(hs00, "hs00"),
+    "hs01": _histogram_library(hs01, "hs01"),
     "ad00": Library(_encode_ad00, _decode_ad00),
     "al00": Library(_encode_al00, _decode_al00),
     "answ": Library(_encode_answ, _decode_answ),

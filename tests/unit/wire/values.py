@@ -29,6 +29,30 @@ GOLDEN: dict[str, Any] = {
         data=np.array([[1, 2, 3], [4, 5, 65_535]], np.uint16),
         attributes=(arrays.ImageAttribute(name="Mode", description="", source="TB:CAM:ImageMode", data="Continuous"),),
     ),
+    "NDAr": arrays.AreaImage(
+        source_name="ADPluginKafka",
+        unique_id=7,
+        timestamp_ns=1_700_000_000_123_456_789,
+        data=np.array([[1, 2, 3], [4, 5, 65_535]], np.uint16),
+    ),
+    "hs00": arrays.Histogram(
+        source_name="just-bin-it",
+        timestamp_ns=1_700_000_000_123_456_789,
+        axes=(
+            arrays.HistogramAxis(length=3, edges=np.array([0.0, 1.0, 2.0, 3.0]), unit="ms", label="time of flight"),
+            arrays.HistogramAxis(length=2, edges=np.array([1, 2, 3], np.uint32), label="pixel"),
+        ),
+        data=np.array([[1, 2], [3, 4], [5, 6]], np.uint64),
+        errors=np.array([[1, 1.5], [1.7, 2], [2.2, 2.5]], np.float32),
+        last_metadata_timestamp_ns=1_700_000_000_000_000_000,
+        info="{}",
+    ),
+    "hs01": arrays.Histogram(
+        source_name="just-bin-it",
+        timestamp_ns=1_700_000_000_123_456_789,
+        axes=(arrays.HistogramAxis(length=3, edges=np.array([0.0, 1.0, 2.0, 3.0]), unit="ms", label="time of flight"),),
+        data=np.array([1, -2, 3], np.int32),
+    ),
     "ad00": arrays.AreaImage(
         source_name="area_panel",
         unique_id=7,
@@ -193,6 +217,23 @@ def _log_values(draw: Any) -> samples.LogValue:
     return samples.LogValue(source_name=draw(_text), value=value, timestamp_ns=draw(_i64))
 
 
+@st.composite
+def _histograms(draw: Any, types: tuple[str, ...], times: Any, lengths: Any) -> arrays.Histogram:
+    shape = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=3)))
+    numbers = st.sampled_from(types).flatmap(lambda name: hnp.arrays(np.dtype(name), shape))
+    edges = st.sampled_from(types).flatmap(lambda name: _array(name, st.integers(1, 5)))  # the library can't read an empty array
+    axis = st.builds(arrays.HistogramAxis, length=lengths, edges=edges, unit=_text, label=_text)
+    return arrays.Histogram(
+        source_name=draw(_text),
+        timestamp_ns=draw(times),
+        axes=tuple(draw(axis) for _ in shape),
+        data=draw(numbers),
+        errors=draw(st.none() | numbers),
+        last_metadata_timestamp_ns=draw(times),
+        info=draw(_text),
+    )
+
+
 _plain_text = st.text(max_size=20).filter(lambda text: "\0" not in text)  # numpy's texts, by which the library goes, lose their last zeros
 
 
@@ -286,6 +327,19 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         data=_typed(st.integers(0, 3)) | _text,
         attributes=st.lists(_attributes(), max_size=3).map(tuple),
     ),
+    "NDAr": st.builds(  # the library can't read an image without numbers; a time of all zeros is none
+        arrays.AreaImage,
+        source_name=st.just("ADPluginKafka"),
+        unique_id=_i32,
+        timestamp_ns=st.integers(-(2**31) + 631_152_001, 2**31 + 631_151_998)
+        .map(lambda s: s * 1_000_000_000 + 7)
+        .filter(lambda ns: ns != 0),
+        data=st.sampled_from(F144_TYPES).flatmap(
+            lambda name: hnp.arrays(np.dtype(name), st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple))
+        ),
+    ),
+    "hs00": _histograms(("u4", "u8", "f8", "f4"), _u64, _u32),
+    "hs01": _histograms(("i4", "i8", "f8", "f4"), _i64, _i32),
     "al00": st.builds(samples.Alarm, source_name=_text, timestamp_ns=_i64, severity=st.sampled_from(samples.Severity), message=_text),
     "answ": st.builds(
         runs.CommandAnswer,

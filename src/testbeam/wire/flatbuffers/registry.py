@@ -9,6 +9,7 @@ from testbeam.wire.flatbuffers.schemas.alarm_al00 import decode_al00, encode_al0
 from testbeam.wire.flatbuffers.schemas.alarmed_log_value_f142 import decode_f142, encode_f142
 from testbeam.wire.flatbuffers.schemas.area_image_ad00 import decode_ad00, encode_ad00
 from testbeam.wire.flatbuffers.schemas.area_image_adar import decode_adar, encode_adar
+from testbeam.wire.flatbuffers.schemas.area_image_ndar import decode_ndar, encode_ndar
 from testbeam.wire.flatbuffers.schemas.cache_entry_ns10 import decode_ns10, encode_ns10
 from testbeam.wire.flatbuffers.schemas.command_answer_answ import decode_answ, encode_answ
 from testbeam.wire.flatbuffers.schemas.connection_change_ep00 import decode_ep00, encode_ep00
@@ -16,6 +17,8 @@ from testbeam.wire.flatbuffers.schemas.connection_change_ep01 import decode_ep01
 from testbeam.wire.flatbuffers.schemas.events_ev44 import decode_ev44, encode_ev44
 from testbeam.wire.flatbuffers.schemas.forwarder_command_fc00 import decode_fc00, encode_fc00
 from testbeam.wire.flatbuffers.schemas.forwarder_command_rf5k import decode_rf5k, encode_rf5k
+from testbeam.wire.flatbuffers.schemas.histogram_hs00 import decode_hs00, encode_hs00
+from testbeam.wire.flatbuffers.schemas.histogram_hs01 import decode_hs01, encode_hs01
 from testbeam.wire.flatbuffers.schemas.labelled_array_da00 import decode_da00, encode_da00
 from testbeam.wire.flatbuffers.schemas.log_value_f144 import decode_f144, encode_f144
 from testbeam.wire.flatbuffers.schemas.pulse_events_ev42 import decode_ev42, encode_ev42
@@ -31,6 +34,7 @@ from testbeam.wire.flatbuffers.schemas.writing_finished_wrdn import decode_wrdn,
 _CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "6s4t": (encode_6s4t, decode_6s4t),
     "ADAr": (encode_adar, decode_adar),
+    "NDAr": (encode_ndar, decode_ndar),
     "ad00": (encode_ad00, decode_ad00),
     "al00": (encode_al00, decode_al00),
     "answ": (encode_answ, decode_answ),
@@ -42,6 +46,8 @@ _CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "f142": (encode_f142, decode_f142),
     "f144": (encode_f144, decode_f144),
     "fc00": (encode_fc00, decode_fc00),
+    "hs00": (encode_hs00, decode_hs00),
+    "hs01": (encode_hs01, decode_hs01),
     "ns10": (encode_ns10, decode_ns10),
     "pl72": (encode_pl72, decode_pl72),
     "rf5k": (encode_rf5k, decode_rf5k),

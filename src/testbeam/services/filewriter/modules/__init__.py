@@ -8,7 +8,10 @@ from testbeam.errors import NexusError
 from testbeam.services.filewriter.modules.base import WriterModule
 from testbeam.services.filewriter.modules.config import Config
 
-NAMES = ("ADAr", "ad00", "al00", "da00", "ep00", "ep01", "ev42", "ev44", "f142", "f144", "mdat", "ns10", "se00", "senv", "tdct")
+NAMES = (
+    *("ADAr", "NDAr", "ad00", "al00", "da00", "ep00", "ep01", "ev42", "ev44", "f142", "f144", "hs00", "hs01"),
+    *("mdat", "ns10", "se00", "senv", "tdct"),
+)
 
 
 def find(name: str, config: Config) -> type[WriterModule[Any]]:

@@ -57,15 +57,9 @@ class Module(WriterModule[ObjectRows]):
 
     def _cut(self, stop_ns: np.uint64) -> int:
         removed = super()._cut(stop_ns)
-        self._mend_cues()
+        self._mend_cues(self.config.count("cue_interval", 1000))
         return removed
 
     def _arrange(self, order: np.ndarray[tuple[int], np.dtype[np.intp]]) -> None:
         super()._arrange(order)
-        self._mend_cues()
-
-    def _mend_cues(self) -> None:
-        times = self.columns["time"].dataset[:]
-        at = np.arange(0, len(times), self.config.count("cue_interval", 1000))
-        self.columns["cue_index"].replace_from(0, at)
-        self.columns["cue_timestamp_zero"].replace_from(0, times[at].astype(np.int64))
+        self._mend_cues(self.config.count("cue_interval", 1000))

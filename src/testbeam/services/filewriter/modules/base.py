@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from testbeam.nexus.conversion import converted, differs
 from testbeam.services.filewriter.batches import Rows, TimesNs
 from testbeam.services.filewriter.columns import Column, ColumnSpec
 from testbeam.services.filewriter.modules.config import Config
@@ -84,6 +85,27 @@ class WriterModule(ABC, Generic[R]):
         self.write(times_ns, rows, partition)
         if self.written > there:
             self._before.append(row)
+
+    def _stored(self, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return values as a dataset of this type holds them; those that it does not hold are counted, and the first one is said."""
+        if values.dtype == dtype:
+            return values
+        stored = converted(values, dtype)
+        if np.can_cast(values.dtype, dtype, "safe") and not (values.dtype.kind in "iu" and dtype.kind == "f"):
+            return stored
+        changed = int(differs(values, stored).sum())
+        if changed and not self.narrowed:
+            what = f"{self.config.values.get('source', '')}: sent as {values.dtype}, and the dataset's type is {dtype}"
+            self.warnings.append(f"{what}; values that it does not hold are changed, as {values[differs(values, stored)].flat[0]}")
+        self.narrowed += changed
+        return stored
+
+    def _mend_cues(self, interval: int) -> None:
+        """Set the cues anew: one every so many messages."""
+        times = self.columns[self.time_name].dataset[:]
+        at = np.arange(0, len(times), interval)
+        self.columns["cue_index"].replace_from(0, at)
+        self.columns["cue_timestamp_zero"].replace_from(0, times[at].astype(np.int64))
 
     @abstractmethod
     def _append(self, times_ns: TimesNs, rows: R) -> None: ...

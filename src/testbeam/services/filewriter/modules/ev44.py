@@ -107,9 +107,9 @@ class Module(WriterModule[EventRows]):
             self.columns[name].arrange_from(first, events)
         self.columns["event_time_zero"].arrange_from(moved, pulses)
         self.columns["event_index"].replace_from(moved, first + np.cumsum(counts[pulses]) - counts[pulses])
-        self._mend_cues()
+        self._mend_event_cues()
 
-    def _mend_cues(self) -> None:
+    def _mend_event_cues(self) -> None:
         """Set the cues anew: the first pulse that ends beyond each interval of events."""
         index, zero = self.columns["event_index"].dataset[:], self.columns["event_time_zero"].dataset[:]
         total, cues, due = self.columns["event_time_offset"].rows, [], self._cue_interval

@@ -3,7 +3,9 @@
 Source: docs/reference/contracts/filewriter.md, "Writer modules".
 """
 
+import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from testbeam.errors import NexusError
 from testbeam.model.samples import AlarmedLogValue, AlarmStatus
@@ -12,6 +14,8 @@ from testbeam.services.filewriter.batches import ObjectRows, TimesNs
 from testbeam.services.filewriter.columns import ColumnSpec
 from testbeam.services.filewriter.modules.base import TIME, WriterModule
 from testbeam.services.filewriter.modules.config import Config
+from testbeam.services.filewriter.modules.statistics import NAMES as STATISTICS
+from testbeam.services.filewriter.modules.statistics import Statistics
 
 _TEXT_BYTES = 32  # of the name of an alarm
 
@@ -21,7 +25,7 @@ class Module(WriterModule[ObjectRows]):
 
     schema = b"f142"
     nx_class = "NXlog"
-    known = ("chunk_size", "array_size", "dtype", "type", "value_units", "unit", "units", "cue_interval")
+    known = ("chunk_size", "array_size", "dtype", "type", "value_units", "unit", "units", "cue_interval", "meta_data")
     implies = (("ep01", "enable_epics_con_info"),)  # alarms it has itself
     time_name = "time"
     row_names = ("time", "value")
@@ -43,6 +47,16 @@ class Module(WriterModule[ObjectRows]):
             ColumnSpec(name="cue_timestamp_zero", dtype="i8", chunk=chunk, attributes=TIME),
         )
 
+    @classmethod
+    def scalar_names(cls, config: Config) -> tuple[str, ...]:
+        """Return the statistics, unless they are switched off."""
+        return STATISTICS if config.flag("meta_data", default=True) else ()
+
+    def __init__(self, group: h5py.Group, config: Config) -> None:
+        super().__init__(group, config)
+        self._dtype = np.dtype(self.columns["value"].spec.dtype)
+        self._statistics = Statistics(group, config.text("value_units", "unit", "units")) if self.scalar_names(config) else None
+
     def write(self, times_ns: TimesNs, rows: ObjectRows, partition: int = 0) -> None:
         """Take rows; texts and arrays of another length are counted as misfits."""
         length = self.config.count("array_size", 1)
@@ -54,13 +68,28 @@ class Module(WriterModule[ObjectRows]):
         first = self.columns["time"].rows
         self.columns["time"].append(times_ns.view(np.uint64))
         for time_ns, row in zip(times_ns, rows.values, strict=True):
-            self.columns["value"].append(np.atleast_1d(row.value)[np.newaxis])
+            value = np.atleast_1d(row.value)
+            self.columns["value"].append(value[np.newaxis])
+            stored = self._stored(value, self._dtype)
+            if self._statistics:
+                self._statistics.add(stored)
             if row.status != AlarmStatus.NO_CHANGE:
                 self._append_alarm(int(time_ns), row)
         interval = self.config.count("cue_interval", 2**31 - 1)
         at = np.arange(-first % interval, len(times_ns), interval) if "cue_interval" in self.config.values else np.empty(0, np.int64)
         self.columns["cue_index"].append(at + first)
         self.columns["cue_timestamp_zero"].append(times_ns[at])
+
+    def _arrange(self, order: NDArray[np.intp]) -> None:
+        super()._arrange(order)
+        if self._statistics:
+            self._statistics.recount(self.columns["value"].dataset)
+
+    def finish(self) -> None:
+        """Write minimum, maximum and mean."""
+        super().finish()
+        if self._statistics:
+            self._statistics.write()
 
     def _append_alarm(self, time_ns: int, row: AlarmedLogValue) -> None:
         severity = "NO_CHANGE" if row.severity is None else row.severity.name
@@ -76,6 +105,8 @@ class Module(WriterModule[ObjectRows]):
         still = self.columns["cue_index"].dataset[:] < self.columns["time"].rows
         for name in ("cue_index", "cue_timestamp_zero"):
             self.columns[name].keep(0, still)
+        if self._statistics:
+            self._statistics.recount(self.columns["value"].dataset)
         return removed
 
 

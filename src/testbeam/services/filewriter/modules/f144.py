@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbeam.errors import NexusError
-from testbeam.nexus.conversion import converted, differs
 from testbeam.nexus.values import STRING, dtype_of
 from testbeam.services.filewriter.batches import LogRows, ObjectRows, TimesNs
 from testbeam.services.filewriter.columns import ColumnSpec
@@ -56,26 +55,13 @@ class Log(WriterModule[R]):
         self.columns["time"].append(times_ns.view(np.uint64))
         for values in runs:
             self.columns["value"].append(values)
-            stored = values if values.dtype == self._dtype else converted(values, self._dtype)
-            if stored is not values:
-                self._note_changed(values, stored)
+            stored = self._stored(values, self._dtype)
             if self._statistics:
                 self._statistics.add(stored)  # of what is stored, not of what was sent
         if self._cue_interval:
             at = np.arange(-first % self._cue_interval, len(times_ns), self._cue_interval)
             self.columns["cue_index"].append(at + first)
             self.columns["cue_timestamp_zero"].append(times_ns[at])
-
-    def _note_changed(self, sent: NDArray[Any], stored: NDArray[Any]) -> None:
-        """Count the values that the dataset's type does not hold; a type that holds them all costs nothing."""
-        if np.can_cast(sent.dtype, stored.dtype, "safe") and not (sent.dtype.kind in "iu" and stored.dtype.kind == "f"):
-            return
-        changed = int(differs(sent, stored).sum())
-        if changed and not self.narrowed:
-            source = str(self.config.values.get("source", ""))
-            what = f"{source}: sent as {sent.dtype}, and the dataset's type is {stored.dtype}"
-            self.warnings.append(f"{what}; values that it does not hold are changed, as {sent[differs(sent, stored)].flat[0]}")
-        self.narrowed += changed
 
     def _cut(self, stop_ns: np.uint64) -> int:
         removed = super()._cut(stop_ns)

@@ -42,7 +42,7 @@ class _Shape(NamedTuple):
 def _shape(cells: tuple[Cell, ...], phase: int) -> _Shape:
     codes, places, size = [], [], phase
     for cell in cells:
-        padding = -size % cell.width
+        padding = -size % cell.alignment
         size += padding + cell.width
         codes += [f"{padding}x", cell.code]
         places.append(size - phase)
@@ -51,7 +51,7 @@ def _shape(cells: tuple[Cell, ...], phase: int) -> _Shape:
     return _Shape(
         pack=Struct("<" + "".join(reversed(codes))).pack,
         size=length,
-        alignment=max((cell.width for cell in cells), default=4),
+        alignment=max((cell.alignment for cell in cells), default=4),
         vtable=_vtable({cell.slot: length - place for cell, place in zip(cells, places, strict=True)}, length),
         places=tuple(places),
     )

@@ -65,7 +65,7 @@ def _compile(table: Table, vtable: bytes, schema: str) -> Layout:
     _check(table, placed, table_size, schema)
     return Layout(
         unpack=_unpacker(placed),
-        phase=next((-offset % 8 for offset, cell in placed if cell.width == 8), None),
+        phase=next((-offset % 8 for offset, cell in placed if cell.alignment == 8), None),
         defaults=tuple(field.default for field in table.fields),
         scalars=tuple((cell.place, column) for column, (_, cell) in enumerate(placed) if isinstance(table.fields[cell.place], Scalar)),
         objects=_object_places(table, placed),
@@ -80,7 +80,7 @@ def _check(table: Table, placed: list[_Placed], table_size: int, schema: str) ->
             raise WireError(schema, f"{cell.name} at offset {offset} is outside its table {table.name}, or over another field")
         if offset % min(cell.width, 4):
             raise WireError(schema, f"{cell.name} at offset {offset} of table {table.name} is unaligned")
-        if cell.width == 8:
+        if cell.alignment == 8:
             phases.add(offset % 8)
         end = offset + cell.width
     if len(phases) > 1:

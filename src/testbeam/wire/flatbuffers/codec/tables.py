@@ -10,12 +10,12 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-SCALAR_WIDTH = {"?": 1, "b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8, "d": 8}
+SCALAR_WIDTH = {"8s": 8, "?": 1, "b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8, "d": 8}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scalar:
-    """A number kept inside the table; `code` is its letter in `struct`."""
+    """A number kept inside the table; `code` is its letter in `struct`. "8s": a struct of two 4-byte numbers, as bytes."""
 
     name: str
     slot: int
@@ -124,8 +124,13 @@ class Cell(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Return the bytes it takes, which is its alignment, too."""
+        """Return the bytes it takes."""
         return SCALAR_WIDTH[self.code]
+
+    @property
+    def alignment(self) -> int:
+        """Return of what its place must be a multiple."""
+        return 4 if self.code == "8s" else self.width
 
 
 @dataclass(frozen=True, eq=False)
