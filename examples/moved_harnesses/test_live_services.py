@@ -6,7 +6,16 @@ Another build takes the place of ours by `pytest --testbeam-local-build livedata
 import pytest
 
 from testbeam import Stack, broker, fake_monitors, livedata
-from testbeam.clients.livedata import DashboardBackend, DataKey, WorkflowId, wait_for_data, wait_for_job_status
+from testbeam.clients.livedata import (
+    DashboardBackend,
+    DataKey,
+    WaitTimeout,
+    WorkflowId,
+    collect_updates,
+    wait_for_condition,
+    wait_for_data,
+    wait_for_job_status,
+)
 
 INSTRUMENT = "dummy"
 HISTOGRAM = WorkflowId(instrument=INSTRUMENT, name="monitor_histogram")
@@ -35,6 +44,9 @@ def test_a_monitor_is_counted(backend):
     assert wait_for_data(backend.data_service, shown, timeout=20).values.sum() > 0
 
     backend.workflow_controller.stop_workflow(["monitor1"])
+    wait_for_job_status(backend.job_service, job, "stopped", timeout=20)
+    with collect_updates(backend.data_service) as updates, pytest.raises(WaitTimeout):
+        wait_for_condition(lambda: backend.update() or updates, timeout=1.5)
 
 
 def test_a_service_that_was_killed_counts_again(backend, run):

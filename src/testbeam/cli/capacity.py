@@ -27,6 +27,7 @@ def capacity(
     ] = None,
     command: Annotated[list[str] | None, typer.Option(metavar="COMMAND", help="The command line that runs yours.")] = None,
     report: Annotated[Path, typer.Option(help="Where the page with the plot goes.")] = Path("capacity.html"),
+    beside: Annotated[Path | None, typer.Option(help="What --json of another run has written: it is shown in the same plot.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the outcome to this file, for programs.")] = None,
 ) -> None:
     """Find the highest rate of events without lag on this machine, and plot how late results are over the rate."""
@@ -37,14 +38,16 @@ def capacity(
     if role != "livedata":
         raise SettingsError("role", role, "livedata")
     subject = Subject(replacements=parse_replacements(local_build or (), command or (), (), role=role))
+    other = None if beside is None else measuring.earlier(beside)
+    name = ", ".join(subject.words()) or "testbeam's own"
     end_as_by_ctrl_c()
     console = Console()
     with answering(json_file) as answer:
         answer.check()
         plan = measuring.Plan(events_per_pulse=events_per_pulse, rate=rate, seconds=seconds, late_s=late)
         trials = measuring.measure(plan, subject, lambda text: console.print(text, highlight=False))
-        report.write_text(measuring.page(trials, ", ".join(subject.words()) or "testbeam's own"), encoding="utf-8")
-        answer.write(measuring.as_json(trials))
+        report.write_text(measuring.page(trials, name, other), encoding="utf-8")
+        answer.write(measuring.as_json(trials, name))
     found = measuring.best(trials)
     what = f"{found.events_per_s:,.0f} events per second without falling behind" if found else "no rate that was tried was kept up with"
     console.print(f"{what}; page: {report}", highlight=False)

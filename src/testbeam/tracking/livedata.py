@@ -30,6 +30,7 @@ JOB_STALE_S = 60.0
 EXPIRY_S = 30.0
 AGAIN_S = 3.0  # after a stop, for heartbeats that were under way
 MOST_DEAD_WORKERS = 3
+MOST_KEPT = 1_000  # each of commands that are over, notifications, and jobs that have ended
 _ENDED = (JobState.STOPPED, JobState.FINISHING)
 
 
@@ -99,7 +100,7 @@ class LiveJobs:
         if waiting is not None:
             waiting.answers[answer.device] = answer
             if answer.error:
-                self.notifications.append(f"{waiting.what}: {answer.device}: {answer.error}")
+                self._notify(f"{waiting.what}: {answer.device}: {answer.error}")
 
     def job_status(self, status: JobStatus, now_s: float) -> JobCommand | None:
         """Note a job's heartbeat; return the stop to be sent again where one was lost."""
@@ -109,6 +110,7 @@ class LiveJobs:
         asked_s = self._stopped.get(status.job_id)
         if status.state in _ENDED:
             self._stopped.pop(status.job_id, None)
+            self._forget_ended()
             return None
         if asked_s is not None:
             if now_s - asked_s < AGAIN_S:
@@ -165,11 +167,25 @@ class LiveJobs:
         for waiting in self.pending.values():
             if not waiting.is_expired and not waiting.is_answered and now_s - waiting.sent_s > EXPIRY_S:
                 waiting.is_expired = True
-                self.notifications.append(waiting.problem)
+                self._notify(waiting.problem)
 
     def _wait(self, message_id: str | None, what: str, devices: set[str], now_s: float) -> None:
         if message_id is not None:
             self.pending[message_id] = Pending(message_id=message_id, what=what, expected=devices, sent_s=now_s)
+        over = [key for key, one in self.pending.items() if one.is_answered or one.is_expired] if len(self.pending) > MOST_KEPT else []
+        for key in over[:-MOST_KEPT]:
+            del self.pending[key]
+
+    def _notify(self, text: str) -> None:
+        self.notifications.append(text)
+        del self.notifications[:-MOST_KEPT]
+
+    def _forget_ended(self) -> None:
+        if len(self.statuses) <= MOST_KEPT:
+            return
+        ended = [job_id for job_id, status in self.statuses.items() if status.state in _ENDED]
+        for job_id in ended[:-MOST_KEPT]:
+            del self.statuses[job_id], self._seen_jobs[job_id]
 
     def _forget(self, job_id: JobId) -> None:
         for place, number in list(self._current.items()):

@@ -1,10 +1,14 @@
 """The search for the highest rate that is kept up with."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from testbeam.suites.livedata.capacity import Plan, Trial, as_json, best, page, search
+from testbeam.errors import SettingsError
+from testbeam.suites.livedata.capacity import Plan, Trial, as_json, best, earlier, page, search
 
 
 def _machine(bound: float, source_bound: float = 1e9) -> Callable[[float], Trial]:
@@ -34,10 +38,32 @@ def test_a_rate_that_the_source_cannot_send_is_not_taken_for_kept_up_with() -> N
 
 def test_page_and_file_tell_the_highest_rate() -> None:
     trials = search(Plan(rate=14.0), _machine(100), lambda _: None)
-    outcome = as_json(trials)
+    outcome = as_json(trials, "ours")
     assert outcome["ok"]
     assert outcome["events_per_s"] == 980
     assert "980 events per second without falling behind" in page(trials, "ours")
     none = search(Plan(rate=14.0), _machine(0), lambda _: None)
-    assert not as_json(none)["ok"]
+    assert not as_json(none, "ours")["ok"]
     assert "no rate that was tried was kept up with" in page(none, "ours")
+
+
+def test_another_subject_is_shown_in_the_same_plot(tmp_path: Path) -> None:
+    theirs = [replace(one, cpu_s=0.5) for one in search(Plan(rate=14.0), _machine(50), lambda _: None)]
+    file = tmp_path / "theirs.json"
+    file.write_text(json.dumps(as_json(theirs, "theirs")), encoding="utf-8")
+    beside = earlier(file)
+    shown = page(search(Plan(rate=14.0), _machine(100), lambda _: None), "ours", beside)
+
+    assert (beside.subject, beside.events_per_s) == ("theirs", 490)
+    assert beside.events_per_cpu_s == 100 * 10 / 0.5
+    assert shown.count('class="curve') == 2
+    assert "theirs" in shown
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"trials": 3}'])
+def test_what_is_no_outcome_is_refused_with_its_option(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "other.json"
+    file.write_text(text, encoding="utf-8")
+    for path in (file, tmp_path / "missing.json"):
+        with pytest.raises(SettingsError, match="--beside"):
+            earlier(path)

@@ -1,5 +1,7 @@
 """When a worker skips data: only if it is late and falls behind; and how it tells of itself."""
 
+import pytest
+
 from testbeam.services.livedata.core import TOO_LATE, Batch
 from testbeam.services.livedata.health import metrics
 from testbeam.services.livedata.keeping_up import KeepingUp
@@ -49,3 +51,14 @@ def test_facts_are_told_as_prometheus_reads_them() -> None:
         "testbeam_livedata_lag_s 0.25",
         'testbeam_livedata_dropped{reason="a \\"reason\\""} 3',
     ]
+
+
+def test_prometheus_own_parser_reads_the_facts_of_a_worker() -> None:
+    parser = pytest.importorskip("prometheus_client.parser")
+    bench = Bench()
+    bench.data(TOPICS.detector, b"junk")
+    facts = {"up": True, **bench.worker.lags.take(), "messages_in": bench.worker.taken, "dropped": dict(bench.worker.drops.counts)}
+    families = {family.name: family.samples for family in parser.text_string_to_metric_families(metrics(facts))}
+
+    assert families["testbeam_livedata_messages_in"][0].value == 1
+    assert [(one.labels, one.value) for one in families["testbeam_livedata_dropped"]] == [({"reason": "unknown schema"}, 1)]

@@ -1,5 +1,7 @@
 """Jobs and workers as a client tracks them by heartbeats and answers."""
 
+from dataclasses import replace
+
 import pytest
 
 from testbeam.model.live import (
@@ -15,7 +17,7 @@ from testbeam.model.live import (
     WorkerStatus,
     WorkflowId,
 )
-from testbeam.tracking.livedata import AGAIN_S, EXPIRY_S, JOB_STALE_S, MOST_DEAD_WORKERS, WORKER_STALE_S, LiveJobs
+from testbeam.tracking.livedata import AGAIN_S, EXPIRY_S, JOB_STALE_S, MOST_DEAD_WORKERS, MOST_KEPT, WORKER_STALE_S, LiveJobs
 
 VIEW = WorkflowId(instrument="dummy", name="panel_0_xy")
 
@@ -144,3 +146,20 @@ def test_statistics_stay_where_a_heartbeat_has_none() -> None:
     jobs.worker_status(_worker("w", stats={"streams": 3}), 0)
     jobs.worker_status(_worker("w"), 2)
     assert jobs.workers["detector_data", "w"].stream_stats == {"streams": 3}
+
+
+def test_a_client_of_many_days_keeps_the_newest_of_what_is_over() -> None:
+    jobs = LiveJobs()
+    waiting = replace(_start("waits")[0], message_id="waits")
+    jobs.start([waiting], 0)
+    for n in range(3 * MOST_KEPT):
+        jobs.start([replace(_start(f"{n}")[0], message_id=f"m-{n}")], 0)
+        jobs.answer(Answer(message_id=f"m-{n}", device="panel_0", error="no"))
+        jobs.job_status(_status(f"{n}", JobState.STOPPED), 0)
+
+    assert len(jobs.pending) <= MOST_KEPT + 2
+    assert "waits" in jobs.pending
+    assert f"m-{3 * MOST_KEPT - 1}" in jobs.pending
+    assert len(jobs.notifications) == MOST_KEPT
+    assert len(jobs.statuses) <= MOST_KEPT + 1
+    assert _job(f"{3 * MOST_KEPT - 1}") in jobs.statuses

@@ -28,12 +28,14 @@ class Settings(PulsedSettings):
 
     mode: str = option(default="ev44", help="events of detectors (ev44) or images of cameras (ad00)", choices=("ev44", "ad00"))
     events_per_pulse: int = option(default=1000, help="events of each detector in each pulse, divided among its sources")
+    distinct_pulses: int = option(default=0, help="so many pulses' events come again and again, at little cost; 0 draws each anew")
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
     """Send seeded events or images of an instrument's detectors, pulse by pulse, until told to stop."""
-    if settings.events_per_pulse < 0:
-        raise SettingsError("--events-per-pulse", settings.events_per_pulse, "a number that is not negative")
+    for name in ("events_per_pulse", "distinct_pulses"):
+        if getattr(settings, name) < 0:
+            raise SettingsError(f"--{name.replace('_', '-')}", getattr(settings, name), "a number that is not negative")
     instrument = instrument_of(settings)
     detectors = Detectors(instrument, settings)
     send_pulses(settings, detectors.topics, detectors.messages, logging.getLogger(PROG), stop)
@@ -45,6 +47,7 @@ class Detectors:
     def __init__(self, instrument: Instrument, settings: Settings) -> None:
         topics = InstrumentTopics(prefix=instrument.prefix)
         self._instrument, self._settings = instrument, settings
+        self._drawn: dict[tuple[int, int], tuple[NDArray[np.int32], NDArray[np.int32]]] = {}
         self._topic = topics.detector if settings.mode == "ev44" else topics.area_detector
         self.topics = [self._topic]
 
@@ -60,11 +63,23 @@ class Detectors:
         sources = len(detector.sources)
         for place, source in enumerate(detector.sources):
             count = self._settings.events_per_pulse * (place + 1) // sources - self._settings.events_per_pulse * place // sources
-            words = random_words(self._settings.seed, stream + place, pulse, count)
-            # The upper 31 bits choose the pixel, the lower 32 the time.
-            pixel = ((words >> np.uint64(33)).astype(np.int64) * detector.pixels >> 31) + detector.first_id
-            times = arrival_times(words, mean_ms=35, width_ms=30)
-            yield Message(topic=self._topic, source=source, payload=_events(source, pulse, at_ns, times, pixel), events=count)
+            times, pixel = self._events(detector, stream + place, pulse, count)
+            yield Message(topic=self._topic, source=source, payload=_encoded(source, pulse, at_ns, times, pixel), events=count)
+
+    def _events(self, detector: Detector, stream: int, pulse: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        distinct = self._settings.distinct_pulses
+        if not distinct:
+            return self._draw(detector, stream, pulse, count)
+        place = stream, pulse % distinct
+        if place not in self._drawn:
+            self._drawn[place] = self._draw(detector, *place, count)
+        return self._drawn[place]
+
+    def _draw(self, detector: Detector, stream: int, pulse: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        words = random_words(self._settings.seed, stream, pulse, count)
+        # The upper 31 bits choose the pixel, the lower 32 the time.
+        pixel = ((words >> np.uint64(33)).astype(np.int64) * detector.pixels >> 31) + detector.first_id
+        return arrival_times(words, mean_ms=35, width_ms=30), pixel.astype(np.int32)
 
     def _image(self, number: int, camera: AreaDetector, pulse: int, at_ns: int) -> Message:
         words = random_words(self._settings.seed, _STREAM * (100 + number), pulse, int(np.prod(camera.shape)))
@@ -73,7 +88,7 @@ class Detectors:
         return Message(topic=self._topic, source=camera.name, payload=encode_ad00(image), events=int(pixels.sum()))
 
 
-def _events(source: str, pulse: int, at_ns: int, times: NDArray[np.int32], pixel: NDArray[np.int64]) -> bytes:
+def _encoded(source: str, pulse: int, at_ns: int, times: NDArray[np.int32], pixel: NDArray[np.int32]) -> bytes:
     return encode_ev44(
         Events(
             source_name=source,
@@ -81,6 +96,6 @@ def _events(source: str, pulse: int, at_ns: int, times: NDArray[np.int32], pixel
             reference_time_ns=np.array([at_ns], np.int64),
             reference_time_index=np.zeros(1, np.int32),
             time_of_flight_ns=times,
-            pixel_id=pixel.astype(np.int32),
+            pixel_id=pixel,
         )
     )

@@ -36,16 +36,19 @@ def fake_detectors(
     detector_topic: str = "tb_detector",
     mode: str = "ev44",
     events_per_pulse: int = 1000,
+    distinct_pulses: int = 0,
     **further: Any,
 ) -> Service:
     """Return fake detectors: events (mode "ev44"), so many a pulse of each, or images of the cameras ("ad00").
 
-    further: as of `fake_monitors`. Images go to the topic of the same prefix that ends in area_detector.
+    distinct_pulses: so many pulses' events come again and again, at little cost to the source (0: each is drawn anew). further: as of
+    `fake_monitors`. Images go to the topic of the same prefix that ends in area_detector.
     """
     topics = {"detector": detector_topic}
     if mode == "ad00":
         topics |= {"area_detector": f"{_prefix(name, 'detector', detector_topic)}_area_detector"}
-    return _fake(name, "fake_detectors", broker, instrument, topics, {"mode": mode, "events-per-pulse": events_per_pulse}, further)
+    options = {"mode": mode, "events-per-pulse": events_per_pulse, "distinct-pulses": distinct_pulses}
+    return _fake(name, "fake_detectors", broker, instrument, topics, options, further)
 
 
 def fake_logdata(
