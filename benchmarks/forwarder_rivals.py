@@ -5,6 +5,7 @@
 
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -20,11 +21,12 @@ from testbeam.model.time import NS_PER_MS, NS_PER_S
 WARM_UP_S = 2.0
 TICK_S = 0.01
 
+kept: list[Any] = []  # subscriptions, which would end with their last reference
+
 Step = Callable[[], int]  # one round of work; returns the number of updates
-Stop = Callable[[], None]
 
 
-def bare_pva(_producer: Producer, _topic: str, pvs: Sequence[str]) -> tuple[Step, Stop]:
+def bare_pva(_producer: Producer, _topic: str, pvs: Sequence[str]) -> Step:
     """Receive with p4p and one queue of our own: the least that can be done with p4p."""
     from p4p.client.raw import Context
 
@@ -43,10 +45,10 @@ def bare_pva(_producer: Producer, _topic: str, pvs: Sequence[str]) -> tuple[Step
                     count += 1
         return count
 
-    return step, context.close
+    return step
 
 
-def naive_pva(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step, Stop]:
+def naive_pva(producer: Producer, topic: str, pvs: Sequence[str]) -> Step:
     """Receive with p4p's default queue, encode with ess-streaming-data-types, produce with a call-back for each message."""
     from p4p.client.thread import Context
     from streaming_data_types.logdata_f144 import serialise_f144
@@ -62,17 +64,11 @@ def naive_pva(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step,
         with lock:
             counter[0] += 1
 
-    subscriptions = [context.monitor(pv, partial(forward, pv), notify_disconnect=True) for pv in pvs]
-
-    def stop() -> None:
-        for subscription in subscriptions:
-            subscription.close()
-        context.close()
-
-    return partial(_take, producer, counter, lock), stop
+    kept.extend(context.monitor(pv, partial(forward, pv), notify_disconnect=True) for pv in pvs)
+    return partial(_take, producer, counter, lock)
 
 
-def bare_ca(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step, Stop]:
+def bare_ca(producer: Producer, topic: str, pvs: Sequence[str]) -> Step:
     """Receive with the forwarder's own client, and produce bytes that were made before."""
     from testbeam.transport.ca.monitor import CaMonitors
 
@@ -87,10 +83,10 @@ def bare_ca(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step, S
         producer.poll(0)
         return len(messages)
 
-    return step, monitors.close
+    return step
 
 
-def naive_ca(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step, Stop]:
+def naive_ca(producer: Producer, topic: str, pvs: Sequence[str]) -> Step:
     """Receive with aioca, encode with ess-streaming-data-types, produce with a call-back for each message."""
     import asyncio
 
@@ -110,16 +106,9 @@ def naive_ca(producer: Producer, topic: str, pvs: Sequence[str]) -> tuple[Step, 
         for pv in pvs:
             aioca.camonitor(pv, partial(forward, pv), format=aioca.FORMAT_TIME, all_updates=True, notify_disconnect=True)
 
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
     asyncio.run_coroutine_threadsafe(subscribe(), loop).result()
-
-    def stop() -> None:
-        loop.call_soon_threadsafe(aioca.purge_channel_caches)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-
-    return partial(_take, producer, counter, lock), stop
+    return partial(_take, producer, counter, lock)
 
 
 def _take(producer: Producer, counter: list[int], lock: threading.Lock) -> int:
@@ -137,14 +126,14 @@ def main(name: str, bootstrap: str, topic: str, seconds: str, prefix: str, count
     logging.disable()
     pvs = [f"{prefix}{number}" for number in range(int(count))]
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
-    step, stop = RIVALS[name](producer, topic, pvs)
+    step = RIVALS[name](producer, topic, pvs)
     _work(step, WARM_UP_S)
     started_s = time.process_time()
     updates = _work(step, float(seconds))
     cpu_s = time.process_time() - started_s
-    stop()
-    producer.flush(10)
     sys.stdout.write(json.dumps({"updates": updates, "cpu_s": cpu_s}) + "\n")
+    sys.stdout.flush()
+    os._exit(0)  # at once: one that is behind with its updates would first work them all off
 
 
 def _work(step: Step, seconds: float) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol, StreamSpec
+from testbeam.model.message_rows import MessageRows
 from testbeam.model.samples import ConnectionState, Severity
 from testbeam.model.updates import AlarmColumns, ConnectionColumns, Form, UpdateBatch, ValueColumns
 from testbeam.runtime.counters import Drops
@@ -75,7 +76,11 @@ class Forwarding:
         return self.sent()
 
     def sent(self) -> list[Any]:
-        return [decode(payload) for _, messages in self.streams.outgoing() for _, payload, _ in messages]
+        return [decode(payload) for _, messages in self.raw() for _, payload, _ in messages]
 
     def raw(self) -> list[tuple[str, list[tuple[bytes, bytes, int]]]]:
-        return self.streams.outgoing()
+        """Return what waits, one by one."""
+        return [
+            (topic, [message for one in waiting for message in (one.messages() if isinstance(one, MessageRows) else (one,))])
+            for topic, waiting in self.streams.outgoing()
+        ]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from testbeam.model.message_rows import MessageRows
 from testbeam.model.samples import ConnectionState, Severity
 from testbeam.services.forwarder.kafka_sender import QUEUE_FULL, KafkaSender
 from tests.unit.forwarder.forwarding import NOW, Forwarding, alarms, connections, spec, values
@@ -56,8 +57,24 @@ class Broker:
             raise BufferError
         self.queue.append(Queued(topic, value, key))
 
+    def produce_rows(self, topic: str, rows: MessageRows, /) -> tuple[int, KafkaError | None]:
+        for n, (key, payload, timestamp_ms) in enumerate(rows.messages()):
+            try:
+                self.produce(topic, payload, key, -1, None, None, timestamp_ms)
+            except BufferError:
+                return n, KafkaError(KafkaError._QUEUE_FULL)
+            except KafkaException as error:
+                return n, error.args[0]
+        return len(rows), None
+
     def poll(self, _timeout: float, /) -> int:
         return 0
+
+    def purge(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
     def flush(self, _timeout: float, /) -> int:
         self.deliver()
@@ -90,7 +107,7 @@ class Chain:
     def send(self, *batches: Any) -> None:
         for batch in batches:
             self.forwarding.core.take(batch, NOW)
-        self.sender.send(self.forwarding.raw(), self.now_s)
+        self.sender.send(self.forwarding.streams.outgoing(), self.now_s)
 
     def arrived(self) -> list[Any]:
         from testbeam.wire.flatbuffers.registry import decode

@@ -109,7 +109,9 @@ class Core:
             if payload is None:
                 continue
             last_of[number] = timestamp_ns
-            message = newest[number] = (stream.key, payload, timestamp_ns // NS_PER_MS)
+            message = (stream.key, payload, timestamp_ns // NS_PER_MS)
+            if self._fast is None or not self._fast.keep(number, payload):
+                newest[number] = message
             stream.topic.messages.append(message)
             self.updates += 1
             self._updates_of[number] += 1
@@ -120,8 +122,10 @@ class Core:
                 stream.missed = 0
 
     def _learn(self, stream: Stream, form: Form, dtype: str) -> None:
-        """Let the fast path have a stream whose values it can take."""
+        """Let the fast path have a stream whose values it can take, and none whose values it can't."""
         if stream.spec.schema != _FAST or form not in _FAST_FORMS or dtype in "U?O" or stream.repeats:
+            if self._fast is not None:
+                self._fast.forget(stream.number)
             return
         if self._fast is None:
             from testbeam.services.forwarder.fast_f144 import FastF144

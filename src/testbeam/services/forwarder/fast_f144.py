@@ -6,10 +6,12 @@ slow path, together with all other rows of that stream, so that their order stay
 
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from testbeam.model.message_rows import MessageRows
 from testbeam.model.time import NS_PER_MS
 from testbeam.model.updates import Form, ValueColumns
 from testbeam.services.forwarder.stream_table import Message, Stream, StreamTable, Topic
@@ -30,26 +32,31 @@ def _numbers() -> NDArray[np.int32]:
 
 @dataclass(slots=True)
 class FastF144:
-    """Banks of message templates, and by stream number: which bank and which row of it (int32, -1 for a stream that is not known)."""
+    """Banks of message templates, and by stream number: which bank, which row of it, which topic (int32, -1 for one that is not known)."""
 
     table: StreamTable
     _banks: list[F144Bank] = field(default_factory=list)
     _by_layout: dict[Any, int] = field(default_factory=dict)
     _bank: NDArray[np.int32] = field(default_factory=_numbers)
     _row: NDArray[np.int32] = field(default_factory=_numbers)
+    _topic: NDArray[np.int32] = field(default_factory=_numbers)
     _order: NDArray[np.intp] = field(default_factory=lambda: np.zeros(_FIRST_ROOM, np.intp))
     _counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_FIRST_ROOM, np.int64))
-    _keys: dict[int, bytes] = field(default_factory=dict)
-    _topics: dict[int, Topic] = field(default_factory=dict)
+    _topics: WeakValueDictionary[int, Topic] = field(default_factory=WeakValueDictionary)  # for as long as a stream has it
+    _streams: dict[int, Stream] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.table.newest_of_columns = self.newest
 
     def learn(self, stream: Stream, dtype: str) -> None:
-        """Take in a stream whose values are scalars of this type; the slow path has just sent one."""
+        """Take in a stream whose values are scalars of this type; the slow path is about to send one."""
         count = self.updates_of(stream.number)
         self.forget(stream.number)
         while stream.number >= len(self._bank):
-            self._bank, self._row = (np.concatenate((one, np.full_like(one, _UNKNOWN))) for one in (self._bank, self._row))
-            self._order = np.zeros(len(self._bank), np.intp)
-            self._counts = np.concatenate((self._counts, np.zeros_like(self._counts)))
+            self._bank, self._row, self._topic = (
+                np.concatenate((one, np.full_like(one, _UNKNOWN))) for one in (self._bank, self._row, self._topic)
+            )
+            self._order, self._counts = (np.concatenate((one, np.zeros_like(one))) for one in (self._order, self._counts))
         template = F144Template(stream.name, dtype)
         place = self._by_layout.get(template.layout)
         if place is None:
@@ -59,16 +66,30 @@ class FastF144:
         else:
             row = self._banks[place].add(template)
         self._bank[stream.number], self._row[stream.number] = place, row
+        self._topic[stream.number], self._topics[stream.topic.number] = stream.topic.number, stream.topic
         self._counts[stream.number] = count
-        self._keys[stream.number], self._topics[stream.number] = stream.key, stream.topic
+        self._streams[stream.number] = stream
 
     def forget(self, number: int) -> None:
         """Let go of a stream."""
-        if number < len(self._bank) and self._bank[number] != _UNKNOWN:
+        if self._streams.pop(number, None) is not None:
             self._banks[self._bank[number]].remove(int(self._row[number]))
             self._bank[number] = _UNKNOWN
             self._counts[number] = 0
-            del self._keys[number], self._topics[number]
+
+    def keep(self, number: int, payload: bytes) -> bool:
+        """Keep what the slow path has sent as a stream's newest message; return False where the stream is not known here."""
+        if number not in self._streams:
+            return False
+        self._banks[self._bank[number]].keep(self._row[number : number + 1], np.array([np.void(payload)]))
+        return True
+
+    def newest(self, number: int) -> Message | None:
+        """Return the newest message of a stream that is known here."""
+        stream = self._streams.get(number)
+        if stream is None:
+            return None
+        return stream.key, self._banks[self._bank[number]].newest(int(self._row[number])), self.table.last_ns[number] // NS_PER_MS
 
     def updates_of(self, number: int) -> int:
         """Return how many values of a stream have gone this way."""
@@ -125,17 +146,16 @@ class FastF144:
         np.frombuffer(self.table.last_ns, np.int64)[streams] = times  # of several rows of a stream the last one stays
 
     def _send_bank(self, bank: F144Bank, streams: NDArray[Any], times: NDArray[np.int64], values: NDArray[Any]) -> None:
-        payloads = bank.fill(self._row[streams], values, times)
-        numbers = streams.tolist()
-        messages: list[Message] = list(zip(map(self._keys.__getitem__, numbers), payloads, (times // NS_PER_MS).tolist(), strict=True))
-        self.table.newest.update(zip(numbers, messages, strict=True))
-        topics = {self._topics[number].name: self._topics[number] for number in set(numbers)}
-        if len(topics) == 1:
-            (topic,) = topics.values()
-            topic.messages.extend(messages)
+        sources = self._row[streams]
+        payloads = bank.fill_rows(sources, values, times)
+        bank.keep(sources, payloads)
+        topics = self._topic[streams]
+        rows = MessageRows(payloads=payloads, key_at=bank.name_at, timestamps_ms=times // NS_PER_MS)
+        if (topics == topics[0]).all():
+            self._topics[int(topics[0])].messages.append(rows)
             return
-        for number, message in zip(numbers, messages, strict=True):
-            self._topics[number].messages.append(message)
+        for one in np.unique(topics).tolist():
+            self._topics[one].messages.append(rows.of(topics == one))
 
 
 def _goes_back(streams: NDArray[Any], times: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -5,12 +5,13 @@ Kafka in the end, whatever happens: one that found the queue full, or that was g
 and again, until it arrives or a newer one stands in for it. Only what a newer one replaced is lost, and is counted.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException
 
+from testbeam.model.message_rows import MessageRows
 from testbeam.runtime.counters import Drops
 from testbeam.services.forwarder.addresses import Address
 from testbeam.services.forwarder.status import Problems
@@ -22,8 +23,8 @@ QUEUE_FULL = "Kafka took too long: a newer one replaced it"
 _TRY_AGAIN_S = 0.5
 _ANY_PARTITION = -1
 _MOST_FORGOTTEN_TOPICS = 500
+_QUEUE_FULL = KafkaError._QUEUE_FULL  # noqa: SLF001 — the name the library gives it
 _OPTIONS = {
-    "delivery_report_only_error": True,
     # A topic that is missing costs its own messages after 3 s, and is found within 2 s of its creation.
     "topic_metadata_propagation_max_ms": 3000,
     "topic_metadata_refresh_interval_ms": 2000,
@@ -39,11 +40,20 @@ class Producer(Protocol):
     def produce(self, topic: str, value: bytes, key: bytes, partition: int, on_delivery: None, callback: None, timestamp: int, /) -> None:
         """Queue a message; raise BufferError when the queue is full, KafkaException when it can't be sent."""
 
+    def produce_rows(self, topic: str, rows: MessageRows, /) -> tuple[int, KafkaError | None]:
+        """Queue messages of one layout; return how many were queued, and why the next one was not."""
+
     def poll(self, timeout: float, /) -> int:
         """Report failures."""
 
     def flush(self, timeout: float, /) -> int:
         """Wait until the queue is empty; return how many are still in it."""
+
+    def purge(self) -> None:
+        """Give up all that waits."""
+
+    def close(self) -> None:
+        """Leave."""
 
     def __len__(self) -> int: ...
 
@@ -56,8 +66,9 @@ def open_producer(address: Address, *, queue_messages: int, queue_megabytes: int
     """Return what makes producers for the data, with a bounded queue."""
 
     def open_one(on_failure: Callable[[Any, Any], None]) -> Producer:
-        options = {**dict(address.security), "on_delivery": on_failure}
-        producer: Producer = Kafka(bootstrap=address.bootstrap, options=options).producer(
+        kafka = Kafka(bootstrap=address.bootstrap, options=dict(address.security))
+        producer: Producer = kafka.batch_producer(
+            on_failure,
             queue_buffering_max_messages=queue_messages,
             queue_buffering_max_kbytes=1024 * queue_megabytes,
             **_OPTIONS,
@@ -83,7 +94,7 @@ class KafkaSender:
     def __post_init__(self) -> None:
         self._producer = self.open(self.delivered)
 
-    def send(self, outgoing: Iterable[tuple[str, list[Message]]], now_s: float) -> None:
+    def send(self, outgoing: Iterable[tuple[str, list[Message | MessageRows]]], now_s: float) -> None:
         """Produce what is to be sent again, then the messages of each topic; never waits."""
         self._producer.poll(0)
         if self._failed_for_good:
@@ -121,20 +132,43 @@ class KafkaSender:
         if left or self.table.unsent:
             self.drops.add(reason, n=left + len(self.table.unsent))
         self.table.unsent.clear()
+        self._producer.close()
 
-    def _send(self, topic: str, messages: list[Message], now_s: float) -> None:
+    def _send(self, topic: str, messages: Sequence[Message | MessageRows], now_s: float) -> None:
         produce, unsent = self._producer.produce, self.table.unsent
-        for n, (key, payload, timestamp_ms) in enumerate(messages):
+        for n, message in enumerate(messages):
+            if isinstance(message, MessageRows):
+                left = self._send_rows(topic, message, now_s)
+                if len(left):
+                    self._hold(topic, _one_by_one([left, *messages[n + 1 :]]))
+                    return
+                continue
+            key, payload, timestamp_ms = message
             try:
                 produce(topic, payload, key, _ANY_PARTITION, None, None, timestamp_ms)
             except BufferError:
-                self._hold(topic, messages[n:])
+                self._hold(topic, _one_by_one(messages[n:]))
                 return
             except KafkaException as error:
                 self._refused(error.args[0], topic, key, payload, now_s)
                 continue
             if unsent:
                 self._replaced(topic, key, payload)
+
+    def _send_rows(self, topic: str, rows: MessageRows, now_s: float) -> MessageRows:
+        """Produce messages of one layout; return those for which there was no room."""
+        while len(rows):
+            count, error = self._producer.produce_rows(topic, rows)
+            if self.table.unsent:
+                for key, payload, _ in rows.of(slice(count)).messages():
+                    self._replaced(topic, key, payload)
+            rows = rows.of(slice(count, None))
+            if error is None or error.code() == _QUEUE_FULL:
+                break
+            ((key, payload, _),) = rows.of(slice(1)).messages()
+            self._refused(error, topic, key, payload, now_s)
+            rows = rows.of(slice(1, None))
+        return rows
 
     def _send_again(self, now_s: float) -> None:
         """Send the newest message of each stream that Kafka has not got, as far as there is room."""
@@ -155,7 +189,7 @@ class KafkaSender:
                 continue
             del self.table.unsent[number, kind]
 
-    def _hold(self, topic: str, messages: list[Message]) -> None:
+    def _hold(self, topic: str, messages: Iterable[Message]) -> None:
         """Keep the newest of messages that find no room to be sent later; count the others."""
         for key, payload, _ in messages:
             if self.table.is_newest(topic, key, payload):
@@ -185,10 +219,17 @@ class KafkaSender:
         old, self._producer = self._producer, self.open(self.delivered)
         self._topics.clear()
         self._failed_for_good = False
-        purge = getattr(old, "purge", None)
-        if purge is not None:
-            purge()
+        old.purge()
         old.poll(0)
+        old.close()
 
     def _drop(self, reason: str, topic: str, key: bytes) -> None:
         self.drops.add(f"not delivered: {reason}", f"{key.decode(errors='replace')} to {topic}")
+
+
+def _one_by_one(messages: Iterable[Message | MessageRows]) -> Iterator[Message]:
+    for message in messages:
+        if isinstance(message, MessageRows):
+            yield from message.messages()
+        else:
+            yield message

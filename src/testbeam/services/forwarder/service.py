@@ -183,6 +183,8 @@ class Forwarder:
     def close(self) -> None:
         """Send what has come, wait for Kafka to have it, and end every connection."""
         self._forward()
+        if self._prometheus is not None:
+            self._prometheus.close()  # first: it asks the sender from a thread of its own
         self._monitors.close()
         self._commands.close()
         if self._streams.ever_used:
@@ -193,8 +195,6 @@ class Forwarder:
         os.close(self._woken)
         if self._graphite is not None:
             self._graphite.close(_GOODBYE_S)
-        if self._prometheus is not None:
-            self._prometheus.close()
         self._log.info("sent %d updates; dropped: %s", self._core.updates, dict(self._drops.counts) or "none")
 
     def _forward(self) -> None:

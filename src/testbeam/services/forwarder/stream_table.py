@@ -1,10 +1,13 @@
 """Stream table: all streams of a forwarder by number, what is remembered of each, and how commands change the table."""
 
+from __future__ import annotations
+
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from testbeam.model.forwarding import ForwarderCommand, StreamSpec
+from testbeam.model.message_rows import MessageRows
 from testbeam.model.samples import ConnectionState, Severity
 from testbeam.model.updates import Form
 from testbeam.services.forwarder.command_rules import change
@@ -23,16 +26,17 @@ _FIRST_ROOM = 1024  # numbers for which there is room at first
 
 
 class Topic:
-    """Messages that wait to be handed to Kafka; `users` counts the streams that send there."""
+    """Messages that wait to be handed to Kafka; `number` is its own, `users` counts the streams that send there."""
 
-    __slots__ = ("messages", "name", "users")
+    __slots__ = ("__weakref__", "messages", "name", "number", "users")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, number: int) -> None:
         self.name = name
-        self.messages: list[Message] = []
+        self.number = number
+        self.messages: list[Message | MessageRows] = []
         self.users = 0
 
-    def take(self) -> list[Message]:
+    def take(self) -> list[Message | MessageRows]:
         """Return what waits, in order, and wait for more."""
         taken, self.messages = self.messages, []
         return taken
@@ -114,14 +118,15 @@ class Applied:
 class StreamTable:
     """All streams of a forwarder. Their numbers are never used twice: a late update of one that is gone finds nobody.
 
-    By number: `last_ns`, the EPICS time of the last value sent, and `newest`, the last value's message. `unsent` are (number, kind) of
-    newest messages that Kafka has not got and that must be sent again.
+    By number: `last_ns`, the EPICS time of the last value sent, and `newest`, the last value's message, unless `newest_of_columns` has it.
+    `unsent` are (number, kind) of newest messages that Kafka has not got and that must be sent again.
     """
 
     repeats: Repeats | None = None
     by_number: dict[int, Stream] = field(default_factory=dict)
-    last_ns: "array[int]" = field(default_factory=lambda: array("q", [NEVER_NS]) * _FIRST_ROOM)
+    last_ns: array[int] = field(default_factory=lambda: array("q", [NEVER_NS]) * _FIRST_ROOM)
     newest: dict[int, Message] = field(default_factory=dict)
+    newest_of_columns: Callable[[int], Message | None] = lambda _number: None
     unsent: dict[tuple[int, str], None] = field(default_factory=dict)
     _numbers: dict[StreamSpec, int] = field(default_factory=dict)
     _topics: dict[str, Topic] = field(default_factory=dict)
@@ -170,7 +175,7 @@ class StreamTable:
         added = tuple((self._add(spec), spec) for spec in wanted.added if spec not in new)
         return Applied(added=added, removed=removed, refused=wanted.refused)
 
-    def outgoing(self) -> list[tuple[str, list[Message]]]:
+    def outgoing(self) -> list[tuple[str, list[Message | MessageRows]]]:
         """Return the messages that wait, by topic and in order, and forget them."""
         waiting = [topic for topic in self._topics.values() if topic.messages]
         for topic in waiting:
@@ -205,7 +210,7 @@ class StreamTable:
     def newest_of(self, number: int, kind: str) -> Message | None:
         """Return a stream's newest message of a kind."""
         if kind == VALUE:
-            return self.newest.get(number)
+            return self.newest_of_columns(number) or self.newest.get(number)
         stream = self.by_number.get(number)
         return None if stream is None else stream.newest.get(kind)
 
@@ -213,7 +218,7 @@ class StreamTable:
         number, self._next = self._next, self._next + 1
         if number >= len(self.last_ns):
             self.last_ns = self.last_ns + array("q", [NEVER_NS]) * len(self.last_ns)
-        topic = self._topics.setdefault(spec.topic, Topic(spec.topic))
+        topic = self._topics.setdefault(spec.topic, Topic(spec.topic, number))
         topic.users += 1
         stream = self.by_number[number] = Stream(number, spec, topic)
         stream.repeats = self._repeats(spec)

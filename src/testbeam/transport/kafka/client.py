@@ -22,6 +22,8 @@ from testbeam.transport.kafka.options import of_environment
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
+    from testbeam.transport.kafka.batch_producer import BatchProducer, OneByOne
+
 CONFIG_VARIABLE = "TESTBEAM_KAFKA_CONFIG"  # a file of options for every client of a program: log-in, certificates
 _COMMON = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500, "log.connection.close": False}
 _COMMON |= {"log_level": 2}  # else each try to connect to a broker that is not up yet is a line on stderr; callers get errors all the same
@@ -73,6 +75,18 @@ class Kafka:
     def producer(self, **more: Any) -> Producer:
         """Return a producer that keeps order and waits for the broker's acknowledgement."""
         return Producer(self.config(**(_PRODUCER | more)))
+
+    def batch_producer(self, on_failure: Callable[[KafkaError, Any], None], **more: Any) -> "BatchProducer | OneByOne":
+        """Return a producer like that of `producer` which takes whole blocks of messages; (error, message) of each that is given up.
+
+        Raises:
+            TransportError: an option is wrong.
+        """
+        from testbeam.transport.kafka import batch_producer  # late: ctypes and numpy, for programs that produce by the block
+
+        config = self.config(**(_PRODUCER | more))
+        make = batch_producer.BatchProducer if batch_producer.is_available(config) else batch_producer.OneByOne
+        return make(config, on_failure)
 
     def admin(self) -> "AdminClient":
         """Return an admin client."""

@@ -93,7 +93,7 @@ class F144Template:
         WireError: f144 can't carry the type, or the name is no text.
     """
 
-    __slots__ = ("_before", "_behind", "_between", "_pack", "dtype", "length", "value_at")
+    __slots__ = ("_before", "_behind", "_between", "_pack", "dtype", "length", "name_at", "value_at")
 
     def __init__(self, source_name: str, dtype: Any, length: int | None = None) -> None:
         kind = kind_of(dtype)
@@ -101,7 +101,7 @@ class F144Template:
         self.length = length
         value: Any = 0 if length is None else np.zeros(length, self.dtype)
         message = build(F144, (source_name, 0, (kind if length is None else kind + ARRAY_KIND, (value,))))
-        self.value_at, _ = places(message)
+        self.value_at, self.name_at = places(message)
         if length is not None:
             self.value_at += 4 + int.from_bytes(message[self.value_at : self.value_at + 4], "little")
         size = self.dtype.itemsize * (1 if length is None else length)
@@ -114,7 +114,7 @@ class F144Template:
     @property
     def layout(self) -> tuple[Any, ...]:
         """Return what two templates must share to fill one bank."""
-        return self.dtype, self.length, self.value_at, len(self._behind)
+        return self.dtype, self.length, self.value_at, self.name_at, len(self._behind)
 
     def fill(self, value: Any, timestamp_ns: int) -> bytes:
         """Return the message with this value and time.
@@ -139,11 +139,13 @@ class F144Template:
 class F144Bank:
     """The messages of many scalar sources whose templates have one type and layout, filled all at once.
 
+    `name_at` is where the length of the name stands in each, and behind it the name.
+
     Raises:
         WireError: the templates differ in type or layout.
     """
 
-    __slots__ = ("_free", "_messages", "_rows", "_size", "_value", "dtype", "layout")
+    __slots__ = ("_fields", "_free", "_messages", "_rows", "_whole", "dtype", "layout", "name_at")
 
     def __init__(self, templates: Iterable[F144Template]) -> None:
         first, *others = templates or (None,)
@@ -151,9 +153,13 @@ class F144Bank:
             raise WireError("f144", "a bank takes the templates of scalars, at least one")
         self.dtype = first.dtype
         self.layout = first.layout
-        self._value = slice(first.value_at, first.value_at + self.dtype.itemsize)
-        self._size = len(first.fill(0, 0))
-        self._messages = np.zeros((0, self._size), np.uint8)
+        self.name_at = first.name_at
+        size = len(first.fill(0, 0))
+        self._whole = np.dtype(f"V{size}")  # a message as one element is copied ten times faster than its bytes
+        self._fields = np.dtype(
+            {"names": ["time", "value"], "formats": ["<i8", self.dtype], "offsets": [TIMESTAMP_AT, first.value_at], "itemsize": size}
+        )
+        self._messages = np.zeros(0, self._whole)
         self._rows = 0
         self._free: list[int] = []
         for template in (first, *others):
@@ -169,8 +175,8 @@ class F144Bank:
             raise WireError("f144", "a bank takes the templates of scalars of one type and layout")
         row = self._free.pop() if self._free else self._rows
         if row == len(self._messages):
-            self._messages = np.concatenate((self._messages, np.zeros((max(16, row), self._size), np.uint8)))
-        self._messages[row] = np.frombuffer(template.fill(0, 0), np.uint8)
+            self._messages = np.concatenate((self._messages, np.zeros(max(16, row), self._whole)))
+        self._messages[row] = np.void(template.fill(0, 0))
         self._rows = max(self._rows, row + 1)
         return row
 
@@ -179,18 +185,30 @@ class F144Bank:
         self._free.append(row)
 
     def fill(self, sources: NDArray[np.integer[Any]], values: NDArray[Any], timestamps_ns: NDArray[np.int64]) -> list[bytes]:
-        """Return one message a row: the source's place among the templates, its value, its time; all (n,).
+        """Return one message a row; see `fill_rows`."""
+        messages: list[bytes] = self.fill_rows(sources, values, timestamps_ns).tolist()
+        return messages
+
+    def fill_rows(self, sources: NDArray[np.integer[Any]], values: NDArray[Any], timestamps_ns: NDArray[np.int64]) -> NDArray[np.void]:
+        """Return one message a row, (n,) of as many bytes each: the source's place among the templates, its value, its time; all (n,).
 
         Raises:
             WireError: the values have another type, or the times are no int64.
         """
         if values.dtype != self.dtype or timestamps_ns.dtype != np.int64:
             raise WireError("f144", f"{values.dtype} at {timestamps_ns.dtype} given; this bank takes {self.dtype} at int64")
-        rows = self._messages[sources]
-        rows[:, TIMESTAMP_AT : TIMESTAMP_AT + 8] = np.ascontiguousarray(timestamps_ns).view(np.uint8).reshape(-1, 8)
-        rows[:, self._value] = np.ascontiguousarray(values).view(np.uint8).reshape(-1, self.dtype.itemsize)
-        messages: list[bytes] = rows.view(f"V{self._size}").ravel().tolist()
-        return messages
+        rows = self._messages.take(sources)
+        fields = rows.view(self._fields)
+        fields["time"], fields["value"] = timestamps_ns, values
+        return rows
+
+    def keep(self, sources: NDArray[np.integer[Any]], rows: NDArray[np.void]) -> None:
+        """Keep messages as the newest of their sources; of several of one source the last one."""
+        self._messages[sources] = rows
+
+    def newest(self, row: int) -> bytes:
+        """Return the message of a source that was kept last."""
+        return bytes(self._messages[row].tobytes())
 
 
 @lru_cache(maxsize=16_384)
