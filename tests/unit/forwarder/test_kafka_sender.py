@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from testbeam.model.message_rows import MessageRows
 from testbeam.model.samples import ConnectionState, Severity
+from testbeam.model.updates import Form, UpdateBatch, ValueColumns
 from testbeam.services.forwarder.kafka_sender import QUEUE_FULL, KafkaSender
 from tests.unit.forwarder.forwarding import NOW, Forwarding, alarms, connections, spec, values
 
@@ -157,6 +159,61 @@ def test_a_newer_value_that_is_queued_stands_in_for_one_that_waits(chain: Chain)
 
     assert chain.values() == [3.0]
     assert chain.drops() == {QUEUE_FULL: 2}
+
+
+def block(number: int, first: int, count: int) -> UpdateBatch:
+    """Return values that go to the producer by the block, once their stream is known."""
+    numbers = np.arange(first, first + count)
+    column = ValueColumns(
+        form=Form.SCALAR, dtype="f8", stream=np.full(count, number), value=numbers.astype("f8"), timestamp_ns=np.full(count, NOW)
+    )
+    return UpdateBatch(values=(column,))
+
+
+@pytest.mark.parametrize("room", [0, 1, 3, 4, 99, 1000])
+def test_of_a_block_that_finds_no_room_the_newest_is_sent_later_and_the_others_are_counted(chain: Chain, room: int) -> None:
+    chain.send(values(chain.a, (0.0, NOW)))
+    chain.broker.deliver()
+    chain.broker.room = room
+    chain.send(block(chain.a, 1, 100))
+    chain.broker.deliver()
+    chain.broker.room = 1000
+    chain.now_s += 1.0
+    chain.send(block(chain.a, 101, 1))
+    chain.broker.deliver()
+
+    found = chain.values()
+    assert found[: room + 1] == [float(n) for n in range(min(room, 100) + 1)]
+    assert found[-1] == 101.0
+    assert len(found) + sum(chain.drops().values()) == 102
+    assert chain.sender.waiting == 0
+
+
+@pytest.mark.parametrize("error", [TIMED_OUT, NO_TOPIC])
+def test_the_newest_of_a_block_arrives_after_an_outage(chain: Chain, error: int) -> None:
+    chain.send(values(chain.a, (0.0, NOW)), block(chain.a, 1, 100))
+    for _ in range(5):
+        chain.broker.deliver(error)
+        chain.now_s += 10.0
+        chain.send()
+    chain.broker.deliver()
+
+    assert chain.values() == [100.0]
+    assert sum(chain.drops().values()) == 100
+
+
+def test_a_block_to_a_topic_that_is_missing_is_refused_one_by_one_and_its_newest_sent_once_it_is_there(chain: Chain) -> None:
+    chain.send(values(chain.a, (0.0, NOW)))
+    chain.broker.deliver()
+    chain.broker.missing.add("data")
+    chain.send(block(chain.a, 1, 10))
+    assert sum(chain.drops().values()) == 9
+    chain.broker.missing.clear()
+    chain.now_s += 1.0
+    chain.send()
+    chain.broker.deliver()
+
+    assert chain.values() == [0.0, 10.0]
 
 
 @pytest.mark.parametrize("error", [TIMED_OUT, NO_TOPIC])

@@ -29,6 +29,7 @@ class Producer:
 
     sent: list[tuple[str, bytes]] = field(default_factory=list)
     acknowledges: bool = True
+    closed: bool = False
     _waiting: list[Callable[[], None]] = field(default_factory=list)
 
     def produce(self, topic: str, value: bytes, _key: bytes, *_places: Any, on_delivery: Any = None, **_: Any) -> None:
@@ -46,6 +47,9 @@ class Producer:
     def flush(self, _wait_s: float = 0, /) -> int:
         self.poll()
         return 0 if self.acknowledges else len(self.sent)
+
+    def close(self) -> None:
+        self.closed = True
 
     def __len__(self) -> int:
         return 0
@@ -253,7 +257,7 @@ def test_at_the_end_what_came_is_sent_and_all_is_closed(bench: Bench) -> None:
     bench.forwarder.close()
 
     assert [float(message.value) for message in bench.messages()] == [1.5]
-    assert (bench.commands.closed, bench.pvs.closed) == (True, True)
+    assert (bench.commands.closed, bench.pvs.closed, bench.data.closed) == (True, True, True)
 
 
 def test_what_kafka_does_not_take_before_the_end_is_counted(bench: Bench) -> None:

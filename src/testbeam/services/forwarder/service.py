@@ -38,6 +38,7 @@ from testbeam.services.forwarder.status import Problems, Rate, status_json
 from testbeam.services.forwarder.storage import Storage
 from testbeam.services.forwarder.stream_table import StreamTable
 from testbeam.services.forwarder.timestamp_filter import TimestampFilter
+from testbeam.transport import graylog
 from testbeam.transport.graphite import DEFAULT_PORT as CARBON_PORT
 from testbeam.transport.listening import wait_for_broker
 from testbeam.transport.monitors.opening import open_monitors
@@ -51,7 +52,6 @@ REFUSED = "stream refused"
 
 _LOADED_MS = clock.wall_ms()
 _TICK_S = 0.01
-_SHORT_TICK_S = 0.002  # where a client can't wake the loop
 _READ_MOST = 64
 _GOODBYE_S = 1.0
 _LONGEST_NAME = 80  # characters of a foreign text that is told
@@ -93,13 +93,14 @@ class Outside:
 
 def forward(settings: ForwarderSettings, stop: threading.Event) -> None:
     """Send what EPICS PVs say to Kafka topics, for the streams that commands ask for."""
-    forwarder = Forwarder(settings)
-    forwarder.connect(stop)
-    try:
-        while not stop.is_set() and not forwarder.done:
-            forwarder.step(stop)
-    finally:
-        forwarder.close()
+    with graylog.sending("graylog-logger-address", settings.graylog_logger_address, service=PROG, service_id=settings.service_id):
+        forwarder = Forwarder(settings)
+        forwarder.connect(stop)
+        try:
+            while not stop.is_set() and not forwarder.done:
+                forwarder.step(stop)
+        finally:
+            forwarder.close()
 
 
 class Forwarder:
@@ -130,8 +131,6 @@ class Forwarder:
         self._initial = _initial_streams(settings)
         self._graphite = _graphite(settings, self._metrics)
         self._prometheus = PrometheusServer(PROG, settings.metrics_port, self._metrics) if settings.metrics_port else None
-        if settings.graylog_logger_address:
-            self._log.warning("graylog-logger-address is understood, but nothing is sent there; the log is here, and in --log-file")
         self._payloads: list[bytes] = []  # commands that came and are not done yet
         self._woken, self._wake_file = os.pipe()
         os.set_blocking(self._woken, False)
@@ -208,14 +207,14 @@ class Forwarder:
         self._sender.send(self._streams.outgoing(), self._outside.monotonic_s())
 
     def _wait_for_updates(self, stop: threading.Event) -> None:
-        """Wait for an update, at most 10 ms. One that comes alone is sent at once; the more come, the longer they are let gather."""
+        """Wait for an update, at most 20 ms. One that comes alone is sent at once; the more come, the longer they are let gather."""
         now_s = self._outside.monotonic_s()
         self._pace.add(self._rows, now_s)
         if self._rows:
             stop.wait(self._pace.wait_s())
             return
         can_wake = self._monitors.wake(self._wake_file)
-        if self._poll.poll((_TICK_S if can_wake else _SHORT_TICK_S) * 1000):
+        if self._poll.poll((_TICK_S if can_wake else self._pace.wait_s()) * 1000):
             os.read(self._woken, _READ_MOST)
             if self._pace.is_busy:  # the first of many: Python's lock goes back and forth while the others come
                 stop.wait(self._pace.wait_s())

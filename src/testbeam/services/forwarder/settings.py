@@ -60,4 +60,6 @@ class ForwarderSettings(ProgramSettings):
     metrics_port: int | None = option(default=None, help="port of 127.0.0.1 on which Prometheus finds metrics", parse=positive)
     grafana_carbon_address: str | None = option(default=None, help="host:port of a Graphite server that metrics are sent to")
     statistics_update_interval: int = option(default=10, help="s between two sets of metrics for Graphite", parse=positive)
-    graylog_logger_address: str | None = option(default=None, help="understood, but nothing is sent: the log goes to stderr and --log-file")
+    graylog_logger_address: str | None = option(
+        env="GRAYLOG_LOGGER_ADDRESS", default=None, help="host:port of a Graylog server that the log is sent to as well, in GELF over UDP"
+    )

@@ -176,12 +176,14 @@ class BatchProducer:
 
     def flush(self, timeout: float, /) -> int:
         """Wait until the queue is empty; return how many are still in it."""
-        self._kafka.rd_kafka_flush(self._handle, int(1000 * timeout))
+        if self._handle is not None:
+            self._kafka.rd_kafka_flush(self._handle, int(1000 * timeout))
         return len(self)
 
     def purge(self) -> None:
         """Give up all that waits; `poll` reports it."""
-        self._kafka.rd_kafka_purge(self._handle, _PURGE_ALL)
+        if self._handle is not None:
+            self._kafka.rd_kafka_purge(self._handle, _PURGE_ALL)
 
     def close(self) -> None:
         """Leave; what still waits is lost without a report. May be called twice."""

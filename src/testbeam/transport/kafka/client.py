@@ -72,9 +72,13 @@ class Kafka:
             **named,
         }
 
+    def producer_config(self, **more: Any) -> dict[str, Any]:
+        """Return the configuration of a producer that keeps order and waits for the broker's acknowledgement."""
+        return self.config(**(_PRODUCER | more))
+
     def producer(self, **more: Any) -> Producer:
         """Return a producer that keeps order and waits for the broker's acknowledgement."""
-        return Producer(self.config(**(_PRODUCER | more)))
+        return Producer(self.producer_config(**more))
 
     def batch_producer(self, on_failure: Callable[[KafkaError, Any], None], **more: Any) -> "BatchProducer | OneByOne":
         """Return a producer like that of `producer` which takes whole blocks of messages; (error, message) of each that is given up.
@@ -84,7 +88,7 @@ class Kafka:
         """
         from testbeam.transport.kafka import batch_producer  # late: ctypes and numpy, for programs that produce by the block
 
-        config = self.config(**(_PRODUCER | more))
+        config = self.producer_config(**more)
         make = batch_producer.BatchProducer if batch_producer.is_available(config) else batch_producer.OneByOne
         return make(config, on_failure)
 
