@@ -102,8 +102,9 @@ class UnitsColumns:
 class UpdateBatch:
     """All that a client of PVs has gathered; `stream` in every column is the number given when subscribing.
 
-    `dropped` counts updates that the client had no room for (the newest of each PV is kept); `problems` are (stream, text), with
-    stream 0 where it is not about one PV.
+    `dropped` counts updates that the client had no room for (the newest of each PV is kept); `overruns` names a stream each time that its
+    queue was full, so that its newest update may stand for any number; `problems` are (stream, text), with stream 0 where it is not about
+    one PV.
     """
 
     values: Sequence[ValueColumns] = ()
@@ -111,6 +112,7 @@ class UpdateBatch:
     connections: ConnectionColumns = ConnectionColumns()
     units: UnitsColumns = UnitsColumns()
     dropped: int = 0
+    overruns: Sequence[int] = ()
     problems: Sequence[tuple[int, str]] = ()
 
     def __len__(self) -> int:

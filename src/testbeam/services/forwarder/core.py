@@ -5,7 +5,7 @@ Source: docs/reference/contracts/forwarder.md, "Messages".
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import WireError
 from testbeam.model.samples import Alarm, ConnectionChange, UnitsChange
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from testbeam.services.forwarder.fast_f144 import FastF144
 
 TOO_FAST = "came faster than they were taken"
+OVERRUN = "the PV's queue was full: its newest update stands for an unknown number"
 MISSED = "never came: a gap in the count of the source"
 
 _FAST = "f144"
@@ -56,6 +57,9 @@ class Core:
         self._take_units(batch.units, now_ns)
         if batch.dropped:
             self.drops.add(TOO_FAST, n=batch.dropped)
+        for number in batch.overruns:
+            if number in self.streams.by_number:
+                self.drops.add(OVERRUN, self.streams.by_number[number].spec.channel)
         for number, text in batch.problems:
             self._note(number, text)
 
@@ -103,8 +107,8 @@ class Core:
                 self._learn(stream, *kind)
             try:
                 payload = stream.serialise(value, timestamp_ns)
-            except WireError as error:
-                self.drops.add(f"{stream.spec.schema} can't carry {columns.kind}", f"{stream.spec.channel}: {error}")
+            except Exception as error:  # whatever a PV holds: the others go on
+                self._failed(stream, columns, value, error)
                 continue
             if payload is None:
                 continue
@@ -120,6 +124,10 @@ class Core:
             if stream.missed:
                 self.drops.add(MISSED, stream.spec.channel, stream.missed)
                 stream.missed = 0
+
+    def _failed(self, stream: Stream, columns: ValueColumns, value: Any, error: Exception) -> None:
+        where = f"{stream.spec.channel}: {error}" if isinstance(error, WireError) else f"{stream.spec.channel}: {error!r} of {value!r:.200}"
+        self.drops.add(f"{stream.spec.schema} can't carry {columns.kind}", where)
 
     def _learn(self, stream: Stream, form: Form, dtype: str) -> None:
         """Let the fast path have a stream whose values it can take, and none whose values it can't."""

@@ -3,12 +3,11 @@
 Servers are those of EPICS_CA_ADDR_LIST; who has a PV is asked once for each.
 """
 
-import logging
 import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from testbeam.errors import PvMissing, TransportError
@@ -20,60 +19,33 @@ from testbeam.transport.ca.client import CaClient
 from testbeam.transport.epics_environment import CA_PORT
 from testbeam.transport.monitors.opening import open_monitors
 from testbeam.transport.monitors.protocols import Monitors
-from testbeam.transport.pv_watch import OnChange, PvSnapshot
+from testbeam.transport.pv_watch import PvSnapshot
+from testbeam.transport.watched_pvs import Watched, WatchedPvs
 from testbeam.wire.pv_reading import PvValue, Reading, Scalar
 
 _LOOK_S = 0.02
 _PROPERTIES_S = 1.0
-_log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Watched:
-    name: str
-    snapshot: PvSnapshot
-    callbacks: list[OnChange] = field(default_factory=list)
-
-
-class CaWatch:
+class CaWatch(WatchedPvs):
     """A client of all CA servers that the environment names."""
 
     def __init__(self) -> None:
+        super().__init__()
         listed = os.environ.get("EPICS_CA_ADDR_LIST", "").split() or ["127.0.0.1"]
         default = int(os.environ.get("EPICS_CA_SERVER_PORT", "") or CA_PORT)
         self._places = [(host, int(port) if port else default) for host, _, port in (one.partition(":") for one in listed)]
         self._place_of: dict[str, tuple[str, int]] = {}
         self._monitors: Monitors = open_monitors(Protocol.CA)
-        self._by_stream: dict[int, _Watched] = {}
-        self._watched: dict[str, _Watched] = {}
-        self._new: list[tuple[int, _Watched]] = []
-        self._lock = threading.Lock()
+        self._by_stream: dict[int, Watched] = {}
+        self._new: list[tuple[int, Watched]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ca-watch", daemon=True)
         self._thread.start()
 
-    def watch(self, name: str, on_change: OnChange | None = None) -> None:
-        """Watch a PV; see `PvWatch`."""
-        with self._lock:
-            watched = self._watched.get(name)
-            if watched is None:
-                watched = self._watched[name] = _Watched(name, PvSnapshot(name=name))
-                self._new.append((len(self._watched), watched))
-            if on_change is not None:
-                watched.callbacks.append(on_change)
-                if watched.snapshot.reading is not None:
-                    on_change(watched.snapshot)
-
-    def snapshot(self, name: str) -> PvSnapshot:
-        """Return what is known; see `PvWatch`."""
-        watched = self._watched.get(name)
-        return PvSnapshot(name=name) if watched is None else watched.snapshot
-
     def get(self, name: str, within_s: float) -> PvSnapshot:
         """Ask for the value with its properties; see `PvWatch`."""
-        known = self.snapshot(name)
-        if known.reading is not None and not known.connected:
-            raise TransportError(f"PV {name!r}: its connection is lost; see whether the IOC runs")
+        self._refuse_lost(name)
 
         def read(channel: Any, deadline: Deadline) -> PvSnapshot:
             found = channel.get(deadline.left_s)
@@ -100,6 +72,9 @@ class CaWatch:
         self._stop.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(2)
+
+    def _subscribe(self, watched: Watched) -> None:
+        self._new.append((len(self._watched), watched))
 
     def _with_channel(self, name: str, within_s: float, use: Any) -> Any:
         deadline, last = Deadline(within_s), TransportError(f"PV {name!r}: no CA server is named; set EPICS_CA_ADDR_LIST")
@@ -132,7 +107,7 @@ class CaWatch:
             self._monitors.close()
 
     def _take(self, batch: UpdateBatch) -> None:
-        changed: dict[str, _Watched] = {}
+        changed: dict[str, Watched] = {}
         for stream, state in zip(batch.connections.stream, batch.connections.state, strict=True):
             watched = self._by_stream[stream]
             watched.snapshot = (
@@ -159,16 +134,9 @@ class CaWatch:
         for watched in changed.values():
             self._tell(watched)
 
-    def _connected(self, watched: _Watched) -> PvSnapshot:
+    def _connected(self, watched: Watched) -> PvSnapshot:
         """Return the PV with units, choices and limits, which libca does not tell here."""
         watched.snapshot = replace(watched.snapshot, connected=True)
         with suppress(TransportError):
             return self.get(watched.name, _PROPERTIES_S)
         return watched.snapshot
-
-    def _tell(self, watched: _Watched) -> None:
-        for callback in tuple(watched.callbacks):
-            try:
-                callback(watched.snapshot)
-            except Exception:
-                _log.exception("what is called on a change of PV %r failed", watched.name)

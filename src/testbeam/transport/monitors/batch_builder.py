@@ -11,7 +11,7 @@ Rows = tuple[list[int], list[Any], list[int]]  # stream, value, timestamp_ns
 class BatchBuilder:
     """Rows that wait for the next `take`; lists that grow, so that a row costs a few appends."""
 
-    __slots__ = ("_alarms", "_connections", "_units", "_values", "dropped", "problems")
+    __slots__ = ("_alarms", "_connections", "_units", "_values", "dropped", "overruns", "problems")
 
     def __init__(self) -> None:
         self._start_anew()
@@ -22,6 +22,7 @@ class BatchBuilder:
         self._connections: tuple[list[int], list[int], list[ConnectionState]] = ([], [], [])
         self._units: tuple[list[int], list[int], list[str]] = ([], [], [])
         self.problems: list[tuple[int, str]] = []
+        self.overruns: list[int] = []
         self.dropped = 0
 
     def rows(self, form: Form, dtype: str) -> Rows:
@@ -67,6 +68,7 @@ class BatchBuilder:
             connections=self._connection_columns(),
             units=UnitsColumns(stream=self._units[0], timestamp_ns=self._units[1], units=self._units[2]),
             dropped=self.dropped,
+            overruns=self.overruns,
             problems=self.problems,
         )
         self._start_anew()

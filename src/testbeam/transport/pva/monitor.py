@@ -26,8 +26,10 @@ from testbeam.transport.monitors.protocols import Clock
 from testbeam.transport.pva.monitor_values import Layout, dtype_of, layout_of
 from testbeam.transport.pva.name_servers import NameServers, addresses
 
-# Both ends keep 4 updates of a PV by default and then overwrite the newest: a burst within one look would lose some.
-_REQUEST = Context.makeRequest("field()record[queueSize=64]")
+# Both ends keep 4 updates of a PV by default and then overwrite the newest: a burst within one look would lose some. That they did so is
+# marked on the wire, but p4p does not tell; a queue that was full is all that can be seen.
+_QUEUE = 64
+_REQUEST = Context.makeRequest(f"field()record[queueSize={_QUEUE}]")
 _FIRST_HURRY_NS = 300_000_000
 _HURRY_NS = 30_000_000_000  # pvxs ignores more frequent ones
 _DOUBT_NS = NS_PER_S
@@ -130,16 +132,18 @@ class PvaMonitors:
 
     def _take(self, watched: _Watched) -> None:
         pop, builder, stream = watched.pop, self._builder, watched.stream
+        count = 0
         while (update := pop()) is not None:
+            count += 1
             if isinstance(update, Exception):
                 self._lost(watched, update)
                 continue
-            layout = watched.layout or self._connected(watched, update)
+            is_first, layout = watched.layout is None, watched.layout or self._connected(watched, update)
             if layout.has_time:
                 time_ns = update["timeStamp.secondsPastEpoch"] * NS_PER_S + update["timeStamp.nanoseconds"]
             else:
                 time_ns = self._clock()
-            if layout.has_alarm and _CHANGED(update, "alarm"):
+            if layout.has_alarm and (is_first or _CHANGED(update, "alarm")):  # a server need not mark what it has never set
                 builder.alarm(stream, time_ns, update["alarm.severity"], update["alarm.message"])
             if watched.units and layout.has_units and _CHANGED(update, "display.units"):
                 builder.unit(stream, time_ns, update["display.units"])
@@ -151,6 +155,8 @@ class PvaMonitors:
             streams.append(stream)
             values.append(value)
             times.append(time_ns)
+        if count >= _QUEUE:
+            builder.overruns.append(stream)
 
     def _connected(self, watched: _Watched, update: Any) -> Layout:
         watched.layout = layout = layout_of(update)

@@ -6,47 +6,38 @@ context that is closed never ends: contexts that have some are kept.
 Source: docs/reference/contracts/performance.md, "EPICS clients".
 """
 
-import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from testbeam.errors import TransportError
 from testbeam.transport import epics_libraries
-from testbeam.transport.pv_watch import OnChange, PvSnapshot, Range
+from testbeam.transport.loopback import keep_on_loopback, leads_to_loopback_only
+from testbeam.transport.pv_watch import PvSnapshot, Range
 from testbeam.transport.pva.name_servers import NameServers, addresses
 from testbeam.transport.pva.p4p_import import without_setuptools
 from testbeam.transport.pva.values import assign, reading
+from testbeam.transport.watched_pvs import Watched, WatchedPvs
 from testbeam.wire.pv_reading import PvValue, Scalar
 
 _LOOK_S = 0.1
 _PATIENCE_S = 0.5  # after which a server is asked anew: it may have come back without our context's knowing
-_LONGEST_PATIENCE_S = (
-    8.0  # it grows while nothing connects: a new context must not take the place of one that is about to, on a busy machine
-)
+# Patience grows while nothing connects: a new context must not take the place of one that is about to, on a busy machine.
+_LONGEST_PATIENCE_S = 8.0
 _PUT_REQUEST = "field()record[block={block},process=passive]"
-_log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class _Watched:
-    name: str
-    snapshot: PvSnapshot
-    callbacks: list[OnChange] = field(default_factory=list)
-    subscription: Any = None
-    context: Any = None
-
-
-class PvaWatch:
+class PvaWatch(WatchedPvs):
     """A client of all PVA servers that the environment names."""
 
     def __init__(self) -> None:
+        super().__init__()
         epics_libraries.folder("p4p")
         with without_setuptools():
             from p4p.client.raw import Context, Subscription  # late: 30 ms for programs that have no PV
@@ -55,9 +46,7 @@ class PvaWatch:
         raw: Any = super(Subscription, Subscription)
         self._pop: Callable[[Any], Any] = raw.pop  # p4p's own, without its wrapping of values
         self._request = Context.makeRequest("field()record[queueSize=16]")
-        self._lock = threading.RLock()
-        self._watched: dict[str, _Watched] = {}
-        self._ready: SimpleQueue[_Watched | None] = SimpleQueue()
+        self._ready: SimpleQueue[Watched | None] = SimpleQueue()
         self._servers = NameServers(addresses(os.environ.get("EPICS_PVA_NAME_SERVERS", "")))
         self._retired: list[Any] = []
         self._operating: list[Any] = []  # the context of each operation that is under way
@@ -68,28 +57,9 @@ class PvaWatch:
         self._thread = threading.Thread(target=self._run, name="pva-watch", daemon=True)
         self._thread.start()
 
-    def watch(self, name: str, on_change: OnChange | None = None) -> None:
-        """Watch a PV; see `PvWatch`."""
-        with self._lock:
-            watched = self._watched.get(name)
-            if watched is None:
-                watched = self._watched[name] = _Watched(name, PvSnapshot(name=name))
-                self._subscribe(watched)
-            if on_change is not None:
-                watched.callbacks.append(on_change)
-                if watched.snapshot.reading is not None:
-                    on_change(watched.snapshot)
-
-    def snapshot(self, name: str) -> PvSnapshot:
-        """Return what is known; see `PvWatch`."""
-        watched = self._watched.get(name)
-        return PvSnapshot(name=name) if watched is None else watched.snapshot
-
     def get(self, name: str, within_s: float) -> PvSnapshot:
         """Ask for the value; see `PvWatch`."""
-        known = self._watched.get(name)
-        if known is not None and known.snapshot.reading is not None and not known.snapshot.connected:
-            raise TransportError(f"PV {name!r}: its connection is lost; see whether the IOC runs")
+        self._refuse_lost(name)
         return _snapshot(name, self._ask(name, "read", within_s, lambda context, done: context.get(name, done)))
 
     def put(self, name: str, value: PvValue | Sequence[Scalar], *, wait: bool = False, within_s: float = 5.0) -> None:
@@ -175,7 +145,7 @@ class PvaWatch:
                 if not self._stop.is_set():
                     self._look_for_missing()
 
-    def _take(self, watched: _Watched) -> None:
+    def _take(self, watched: Watched) -> None:
         changed = False
         while (update := self._pop(watched.subscription)) is not None:
             changed = True
@@ -185,15 +155,10 @@ class PvaWatch:
             else:
                 watched.snapshot = _snapshot(watched.name, update)
                 self._patience_s = _PATIENCE_S
-        if not changed:
-            return
-        for callback in tuple(watched.callbacks):
-            try:
-                callback(watched.snapshot)
-            except Exception:  # a device's own error must not end the watch of all others
-                _log.exception("what is called on a change of PV %r failed", watched.name)
+        if changed:
+            self._tell(watched)
 
-    def _subscribe(self, watched: _Watched) -> None:
+    def _subscribe(self, watched: Watched) -> None:
         watched.context = self._context
         watched.subscription = self._subscription_class(
             self._context._ctxt,  # noqa: SLF001 — the way around p4p's own work queue
@@ -222,7 +187,10 @@ class PvaWatch:
         self._servers.ask(time.monotonic_ns())
         self._doubt_s = time.monotonic() + self._patience_s
         self._patience_s = min(2 * self._patience_s, _LONGEST_PATIENCE_S)
-        return self._context_class("pva", nt=False, useenv=True)
+        context = self._context_class("pva", nt=False, useenv=True)
+        if leads_to_loopback_only(os.environ):
+            keep_on_loopback()
+        return context
 
 
 _NOTHING = object()  # a put that went well comes back as None

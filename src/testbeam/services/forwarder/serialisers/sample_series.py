@@ -55,7 +55,7 @@ def _serialise(
     if missing:
         names = ", ".join(table) or "none"
         raise WireError(schema, f"the table has no column {' and no column '.join(missing)}; it has {names}")
-    times, values = np.asarray(table["timestamp"]), np.asarray(table["value"])
+    times, values = (np.atleast_1d(np.asarray(() if table[name] is None else table[name])) for name in ("timestamp", "value"))
     if not times.size:
         return None
     if len(times) != len(values):

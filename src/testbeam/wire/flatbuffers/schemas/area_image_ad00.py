@@ -38,14 +38,7 @@ def decode_ad00(buffer: bytes) -> AreaImage:
     Raises:
         WireError: the buffer is not a valid ad00, or its bytes don't belong to its type and dimensions.
     """
-    source_name, unique_id, timestamp_ns, dimensions, data_type, raw, attributes = read(buffer, AD00)
-    return AreaImage(
-        source_name=source_name,
-        unique_id=unique_id,
-        timestamp_ns=timestamp_ns,
-        data=from_bytes("ad00", "the image", data_type, raw, dimensions),
-        attributes=tuple(map(attribute_of, attributes)),
-    )
+    return decode_image(buffer, AD00)
 
 
 def encode_ad00(image: AreaImage) -> bytes:
@@ -54,14 +47,29 @@ def encode_ad00(image: AreaImage) -> bytes:
     Raises:
         WireError: image or attributes have a type that ad00 has not, or a value does not fit its field.
     """
-    raw, shape = to_bytes("ad00", "the image", image.data)
-    kind = place_of("ad00", "the image", image.data)
-    attributes = tuple(map(row_of, image.attributes))
-    return build(AD00, (image.source_name, image.unique_id, image.timestamp_ns, shape, kind, raw, attributes))
+    return encode_image(image, AD00)
 
 
-def attribute_of(row: Values) -> ImageAttribute:
-    """Return an attribute from the values of its table; raise as `decode_ad00`."""
+def decode_image(buffer: bytes, table: Table) -> AreaImage:
+    """Return the image in a message of ad00 or an older form of it; raise as `decode_ad00`."""
+    source_name, unique_id, timestamp_ns, dimensions, data_type, raw, attributes = read(buffer, table)
+    return AreaImage(
+        source_name=source_name,
+        unique_id=unique_id,
+        timestamp_ns=timestamp_ns,
+        data=from_bytes(table.name, "the image", data_type, raw, dimensions),
+        attributes=tuple(map(_attribute, attributes)),
+    )
+
+
+def encode_image(image: AreaImage, table: Table) -> bytes:
+    """Return the message in the form of a table; raise as `encode_ad00`."""
+    raw, shape = to_bytes(table.name, "the image", image.data)
+    kind = place_of(table.name, "the image", image.data)
+    return build(table, (image.source_name, image.unique_id, image.timestamp_ns, shape, kind, raw, tuple(map(_row, image.attributes))))
+
+
+def _attribute(row: Values) -> ImageAttribute:
     name, description, source, data_type, raw = row
     return ImageAttribute(name=name, description=description, source=source, data=_attribute_data(name, data_type, raw))
 
@@ -76,8 +84,7 @@ def _attribute_data(name: str, kind: int, raw: Any) -> Any:
     return numbers.reshape(()) if numbers.size == 1 else numbers
 
 
-def row_of(attribute: ImageAttribute) -> Values:
-    """Return the values of an attribute's table; raise as `encode_ad00`."""
+def _row(attribute: ImageAttribute) -> Values:
     raw, _ = to_bytes("ad00", attribute.name, attribute.data)
     kind = place_of("ad00", attribute.name, attribute.data)
     return attribute.name, attribute.description, attribute.source, kind, raw

@@ -1,11 +1,8 @@
-"""The ADAr message: the older form of ad00. Source: ADAr_area_detector_array.fbs."""
+"""The ADAr message: the older form of ad00, without a sign in times and dimensions. Source: ADAr_area_detector_array.fbs."""
 
 from testbeam.model.arrays import AreaImage
-from testbeam.wire.flatbuffers.codec.builder import build
-from testbeam.wire.flatbuffers.codec.reader import read
 from testbeam.wire.flatbuffers.codec.tables import NestedVector, Scalar, String, Table, Vector
-from testbeam.wire.flatbuffers.codec.typed_bytes import from_bytes, place_of, to_bytes
-from testbeam.wire.flatbuffers.schemas.area_image_ad00 import ATTRIBUTE, attribute_of, row_of
+from testbeam.wire.flatbuffers.schemas.area_image_ad00 import ATTRIBUTE, decode_image, encode_image
 
 ADAR = Table(
     "ADAr",
@@ -29,14 +26,7 @@ def decode_adar(buffer: bytes) -> AreaImage:
     Raises:
         WireError: the buffer is not a valid ADAr, or its bytes don't belong to its type and dimensions.
     """
-    source_name, unique_id, timestamp_ns, dimensions, data_type, raw, attributes = read(buffer, ADAR)
-    return AreaImage(
-        source_name=source_name,
-        unique_id=unique_id,
-        timestamp_ns=timestamp_ns,
-        data=from_bytes("ADAr", "the image", data_type, raw, dimensions),
-        attributes=tuple(map(attribute_of, attributes)),
-    )
+    return decode_image(buffer, ADAR)
 
 
 def encode_adar(image: AreaImage) -> bytes:
@@ -45,6 +35,4 @@ def encode_adar(image: AreaImage) -> bytes:
     Raises:
         WireError: image or attributes have a type that ADAr has not, or a value does not fit its field.
     """
-    raw, shape = to_bytes("ADAr", "the image", image.data)
-    kind = place_of("ADAr", "the image", image.data)
-    return build(ADAR, (image.source_name, image.unique_id, image.timestamp_ns, shape, kind, raw, tuple(map(row_of, image.attributes))))
+    return encode_image(image, ADAR)
