@@ -203,7 +203,7 @@ def test_a_burst_that_fills_the_queue_costs_no_newest_value_and_is_told(server: 
             time.sleep(0.002)  # as fast as the server sends each by itself
             server.post("NUMBER", number(float(n), NOW_NS + n))
         batches: list[UpdateBatch] = []
-        wait_for(lambda: batches.append(monitors.drain()) or newest(batches) == 200.0, "the newest value")
+        wait_for(lambda: newest(batches, monitors.drain()) == 200.0, "the newest value")
     finally:
         monitors.close()
 
@@ -211,5 +211,7 @@ def test_a_burst_that_fills_the_queue_costs_no_newest_value_and_is_told(server: 
     assert [stream for batch in batches for stream in batch.overruns][:1] == [1]
 
 
-def newest(batches: list[UpdateBatch]) -> float | None:
+def newest(batches: list[UpdateBatch], batch: UpdateBatch) -> float | None:
+    """Return the last value of all batches, the new one among them."""
+    batches.append(batch)
     return next((columns.value[-1] for batch in reversed(batches) for columns in batch.values), None)
