@@ -19,6 +19,7 @@ from testbeam.kit.run import Run
 from testbeam.kit.spec import Port, Service
 from testbeam.kit.stack import Stack
 from tests.integration.faults.breakable import asked, client, echo, faults_of, received, took_s
+from tests.integration.kit.leftovers import nothing_left
 from tests.integration.kit.runners import until
 from tests.integration.kit.small_services import sleeper
 
@@ -319,18 +320,10 @@ def test_a_proxy_that_dies_is_told_of_and_fails_the_run() -> None:
 
 
 def test_ten_runs_with_links_leave_no_process_thread_or_descriptor() -> None:
-    import threading
-
-    from testbeam.kit import guard
-    from tests.integration.kit.small_services import open_descriptors
-
-    threads, descriptors, children = threading.enumerate(), open_descriptors(), guard.descendants(os.getpid())
-    for _ in range(10):
-        with Stack(echo()).run() as run, client(run["echo"]) as one, run["echo"].link(latency_ms=1):
-            asked(one)
-    assert threading.enumerate() == threads
-    assert open_descriptors() == descriptors
-    assert guard.descendants(os.getpid()) == children
+    with nothing_left():
+        for _ in range(10):
+            with Stack(echo()).run() as run, client(run["echo"]) as one, run["echo"].link(latency_ms=1):
+                asked(one)
 
 
 def test_whatever_the_links_suffer_that_loses_nothing_every_byte_arrives_in_its_order(run: Run) -> None:

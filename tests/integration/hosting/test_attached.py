@@ -329,14 +329,15 @@ def test_the_socket_is_only_for_its_owner_and_the_end_leaves_nothing(hold: Hold,
     holder = hold(sleeper("one"))
     path = Path(holder.entry.socket)
     assert path.stat().st_mode & 0o777 == 0o600
+    before = threading.enumerate()
     run = attach()
-    threads = threading.active_count()
+    wait_for_condition(lambda: bool([thread for thread in threading.enumerate() if thread not in before]), within_s=5)  # the visitor's
 
     run.channel.ask("end")
     assert holder.told_to_end.wait(5)
     run.close()
 
-    wait_for_condition(lambda: threading.active_count() < threads, within_s=5)  # the visitor's
+    wait_for_condition(lambda: not [thread for thread in threading.enumerate() if thread not in before], within_s=5)
     assert registry.entries() == (holder.entry,)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from testbeam.hosting import registry
+from tests.integration.temporary import temporary_folders_of_its_own  # noqa: F401 - a fixture
 
 CONFTEST = """
 import pytest
