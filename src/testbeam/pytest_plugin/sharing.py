@@ -109,7 +109,10 @@ def _started(stack: "Stack", config: pytest.Config) -> Iterator[RunLike]:
             yield run
         finally:
             run.keep = run.keep or bool(run.crashed)
-            run.stop()
+            try:
+                run.stop()
+            except KeyboardInterrupt:  # pytest has no word for one that comes while it ends already, only a long traceback
+                pytest.exit("Ctrl-C while the stack was being stopped: what was left of it was killed", pytest.ExitCode.INTERRUPTED)
 
 
 def end_session(key: str) -> None:

@@ -331,7 +331,7 @@ def test_the_socket_is_only_for_its_owner_and_the_end_leaves_nothing(hold: Hold,
     assert path.stat().st_mode & 0o777 == 0o600
     before = threading.enumerate()
     run = attach()
-    wait_for_condition(lambda: bool([thread for thread in threading.enumerate() if thread not in before]), within_s=5)  # the visitor's
+    wait_for_condition(lambda: [thread for thread in threading.enumerate() if thread not in before], within_s=5)  # the visitor's
 
     run.channel.ask("end")
     assert holder.told_to_end.wait(5)

@@ -275,6 +275,28 @@ def test_next(run):
     assert "KeyboardInterrupt" in result.stdout.str()
 
 
+def test_ctrl_c_while_the_stack_is_being_stopped_is_told_in_a_line(project: pytest.Pytester) -> None:
+    project.makeconftest(
+        """
+import os, pytest
+from testbeam.kit.spec import Service
+from testbeam.kit.stack import Stack
+
+@pytest.fixture(scope="session")
+def stack():
+    told = f"trap 'kill -INT {os.getpid()}' TERM; while :; do sleep 0.1; done"  # it presses Ctrl-C when it is to end, and does not end
+    return Stack(Service("stubborn", command=("sh", "-c", told), stop_timeout_s=60))
+"""
+    )
+    project.makepyfile("def test_a(run): raise KeyboardInterrupt")
+
+    result = project.runpytest_subprocess()
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "Exit: Ctrl-C while the stack was being stopped" in result.stderr.str()
+    assert "Traceback" not in result.stderr.str()
+
+
 EXCLUSIVE = (
     PIDS
     + """
