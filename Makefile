@@ -49,13 +49,13 @@ bench: kafka  ## every benchmark, a ratio each, into benchmarks/results.json
 soak: kafka  ## the long runs that `make test` leaves out
 	@TESTBEAM_SOAK=1 $(BIN)/python -m pytest --durations=20 --timeout=3600 $(PYTEST)
 
-docs: $(DOCS_STAMP)  ## the documentation as HTML, in runtime/docs; a warning fails it
+docs: $(DOCS_STAMP)  ## the documentation as HTML, in site/; a warning fails it
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
-	@echo "Open runtime/docs/start.html"
+	@echo "Open site/index.html"
 
 $(DOCS_STAMP): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs
 	@touch $@
 
-clean:  ## remove the virtual environment and run folders
-	rm -rf $(VENV) runtime
+clean:  ## remove the virtual environment, run folders and the built documentation
+	rm -rf $(VENV) runtime site

@@ -21,14 +21,16 @@ FOLDERS = {
     "Explanation": "explanation",
     "Decisions": "decisions",
 }
-OUTSIDE = {"start.md": ROOT / "README.md", "contributing.md": ROOT / "CONTRIBUTING.md", "changelog.md": ROOT / "CHANGELOG.md"}
+OUTSIDE = {"index.md": ROOT / "README.md", "contributing.md": ROOT / "CONTRIBUTING.md", "changelog.md": ROOT / "CHANGELOG.md"}
+
+WHICH_PAGE = "which-page.md"  # docs/README.md, which would take the place of the start
 
 
 def on_config(config: Any) -> Any:
     """Return the configuration with the order of pages."""
     sections: list[Any] = [{title: _pages_of(folder)} for title, folder in FOLDERS.items()]
     ends = [{"Contributing": "contributing.md"}, {"Changelog": "changelog.md"}]
-    config.nav = [{"Start": "start.md"}, {"Which page": "README.md"}, *sections, {"Glossary": "glossary.md"}, *ends]
+    config.nav = [{"Start": "index.md"}, {"Which page": WHICH_PAGE}, *sections, {"Glossary": "glossary.md"}, *ends]
     return config
 
 
@@ -36,6 +38,8 @@ def on_files(files: Files, config: Any) -> Files:
     """Return the files with those that lie outside of docs/, and those that are made from the code."""
     for name, source in OUTSIDE.items():
         files.append(File.generated(config, name, content=_from_docs(source.read_text(encoding="utf-8"))))
+    files.remove(files.src_uris["README.md"])
+    files.append(File.generated(config, WHICH_PAGE, content=(DOCS / "README.md").read_text(encoding="utf-8")))
     for name, page in generated.PAGES.items():
         files.append(File.generated(config, name, content=page()))
     return files
@@ -60,6 +64,7 @@ def _pages_of(folder: str) -> list[str]:
 
 def _from_docs(text: str) -> str:
     """Return a page of the root folder with its links as they are from docs/."""
+    text = text.replace("](docs/README.md", f"](docs/{WHICH_PAGE}")
     for name, source in OUTSIDE.items():
         text = text.replace(f"]({source.name}", f"]({name}")
     return text.replace("](docs/", "](")

@@ -71,7 +71,8 @@ def _names(body: str) -> tuple[set[str], set[str]]:
     """Return which names the body reads without having made them first, as far as that shows, and which it binds."""
     text = f"def f():\n{body}\n"
     try:
-        function = symtable.symtable(text, "saved", "exec").get_children()[0]
+        tables = symtable.symtable(text, "saved", "exec").get_children()  # from Python 3.14 on one of annotations comes before
+        function = next(one for one in tables if one.get_name() == "f")
         tree = ast.parse(text)
     except SyntaxError as error:
         raise SettingsError("NAME", str(error.text).strip(), "lines that a function can have") from None

@@ -89,9 +89,18 @@ def _checked(root: Path, filename: str, *, make_folders: bool, replace: bool) ->
         path.parent.mkdir(parents=True, exist_ok=True)
     if not path.parent.is_dir():
         raise NexusError(filename[:300], f"the folder {path.parent} does not exist; create it first, or let option --make-folders do it")
-    if path.exists() and not replace:
+    if _is_there(path) and not replace:
         raise NexusError(filename[:300], f"{path} exists already; files are never overwritten")
     return path
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether something has that path; raise OSError for one that nothing can have, which Path.exists hides from Python 3.14 on."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 class NexusFile:
