@@ -1,4 +1,4 @@
-"""One real broker for all integration tests of a session (one for each xdist worker), and topics of each test's own."""
+"""One real broker for all integration tests of a session, whichever worker runs them, and topics of each test's own."""
 
 import os
 import re
@@ -20,12 +20,13 @@ NewTopic = Callable[..., "TopicHandle"]
 
 
 @pytest.fixture(scope="session")
-def shared_broker() -> Iterator["BrokerHandle"]:
-    """Run one broker for the session; a test that breaks or stops its broker starts one of its own."""
+def shared_broker(pytestconfig: pytest.Config) -> Iterator["BrokerHandle"]:
+    """Run one broker for the session, as the plug-in does for its users; a test that breaks or stops its broker starts one of its own."""
     from testbeam.kit.stack import Stack
+    from testbeam.pytest_plugin import sharing
     from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 
-    with Stack(broker()).run() as run:
+    with sharing.shared(Stack(broker()), pytestconfig) as run:
         handle = run["broker"]
         assert isinstance(handle, BrokerHandle)
         yield handle
