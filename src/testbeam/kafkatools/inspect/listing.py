@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from time import sleep
 from typing import Any
 
 import confluent_kafka
@@ -12,7 +13,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # th
 from testbeam.errors import TransportError
 from testbeam.model.deadline import Deadline
 from testbeam.model.topic_partition import TopicPartition
-from testbeam.transport.kafka.client import Kafka
+from testbeam.transport.kafka.client import RETRY_S, Kafka, has_no_leader
 from testbeam.wire.readable.payload import kind_of
 
 _WITHIN_S = 10.0
@@ -35,24 +36,39 @@ def list_topics(kafka: Kafka, *, sample: int = 20, internal: bool = False, withi
     Raises:
         TransportError: the broker does not answer.
     """
-    admin = kafka.admin()
-    try:
-        metadata = admin.list_topics(timeout=within_s)
-        names = sorted(name for name in metadata.topics if internal or not name.startswith("__"))
-        places = [(name, partition) for name in names for partition in metadata.topics[name].partitions]
-        low = _offsets(admin, places, OffsetSpec.earliest(), within_s)  # type: ignore[no-untyped-call]
-        high = _offsets(admin, places, OffsetSpec.latest(), within_s)  # type: ignore[no-untyped-call]
-    except KafkaException as error:
-        raise TransportError(f"{kafka.bootstrap}: no answer within {within_s:g} s ({error.args[0].str()}); is the broker up?") from error
-    starts = {place: max(low[place], high[place] - sample) for place in places}
+    admin, deadline = kafka.admin(), Deadline(within_s)
+    while True:
+        try:
+            low, high = _limits(admin, internal, within_s)
+        except KafkaException as error:
+            if has_no_leader(error) and not deadline.passed:
+                sleep(RETRY_S)
+                continue
+            raise TransportError(
+                f"{kafka.bootstrap}: no answer within {within_s:g} s ({error.args[0].str()}); is the broker up?"
+            ) from error
+        break
+    starts = {one: max(low[one], high[one] - sample) for one in low}
     seen = _newest(kafka, starts, high, within_s) if sample > 0 else []
-    return [_facts(name, [place for place in places if place[0] == name], low, high, seen) for name in names]
+    names = sorted({topic for topic, _ in low})
+    return [_facts(name, [one for one in low if one[0] == name], low, high, seen) for name in names]
 
 
-def _offsets(admin: Any, places: Iterable[TopicPartition], spec: OffsetSpec, within_s: float) -> dict[TopicPartition, int]:
-    asked = {confluent_kafka.TopicPartition(topic, partition): spec for topic, partition in places}
+Offsets = dict[TopicPartition, int]
+
+
+def _limits(admin: Any, internal: bool, within_s: float) -> tuple[Offsets, Offsets]:
+    """Return the oldest and the next offset of every partition that there is."""
+    topics = admin.list_topics(timeout=within_s).topics
+    partitions = [(name, number) for name in sorted(topics) if internal or not name.startswith("__") for number in topics[name].partitions]
+    low = _offsets(admin, partitions, OffsetSpec.earliest(), within_s)  # type: ignore[no-untyped-call]
+    return low, _offsets(admin, partitions, OffsetSpec.latest(), within_s)  # type: ignore[no-untyped-call]
+
+
+def _offsets(admin: Any, partitions: Iterable[TopicPartition], spec: OffsetSpec, within_s: float) -> Offsets:
+    asked = {confluent_kafka.TopicPartition(topic, number): spec for topic, number in partitions}
     answers = admin.list_offsets(asked, request_timeout=within_s) if asked else {}
-    return {(place.topic, place.partition): answer.result(within_s).offset for place, answer in answers.items()}
+    return {(one.topic, one.partition): answer.result(within_s).offset for one, answer in answers.items()}
 
 
 def _newest(kafka: Kafka, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int], within_s: float) -> list[Message]:
@@ -60,20 +76,20 @@ def _newest(kafka: Kafka, starts: Mapping[TopicPartition, int], ends: Mapping[To
     seen: list[Message] = []
     deadline = Deadline(within_s)
     with kafka.reader() as reader, suppress(TransportError):
-        bounds = {place: (starts[place], ends[place]) for place in starts}
+        bounds = {one: (starts[one], ends[one]) for one in starts}
         for messages in reader.between(bounds, silent_s=within_s, stop=lambda: deadline.passed):
             seen += messages
     return seen
 
 
 def _facts(
-    name: str, places: list[TopicPartition], low: Mapping[TopicPartition, int], high: Mapping[TopicPartition, int], seen: list[Message]
+    name: str, partitions: list[TopicPartition], low: Mapping[TopicPartition, int], high: Mapping[TopicPartition, int], seen: list[Message]
 ) -> TopicFacts:
     own = [message for message in seen if message.topic() == name]
     return TopicFacts(
         name=name,
-        partitions=len(places),
-        messages=sum(high[place] - low[place] for place in places),
+        partitions=len(partitions),
+        messages=sum(high[one] - low[one] for one in partitions),
         newest_ms=max((message.timestamp()[1] for message in own), default=None),
         schemas=tuple(sorted({kind_of(message.value() or b"") for message in own})),
     )

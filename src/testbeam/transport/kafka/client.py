@@ -224,8 +224,8 @@ class Reader:
             try:
                 return call(*args, **kwargs)
             except KafkaException as error:
-                if error.args[0].code() in _NO_LEADER and not deadline.passed:
-                    time.sleep(_RETRY_S)
+                if has_no_leader(error) and not deadline.passed:
+                    time.sleep(RETRY_S)
                     self.partitions(topic, within_s)  # else the client goes on asking by what it remembers
                     continue
                 raise TransportError(f"{self.bootstrap}: {topic}: no answer within {within_s} s ({error.args[0].str()})") from error
@@ -240,8 +240,13 @@ _PORTION_S = 0.05
 
 # Of a topic that was just made, or on a broker that has come back; the last one is librdkafka's own word for it.
 _NO_LEADER = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
-_RETRY_S = 0.02
+RETRY_S = 0.02
 _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}  # noqa: SLF001
+
+
+def has_no_leader(error: KafkaException) -> bool:
+    """Tell whether a partition is just being made, or its broker has just come back: to be asked again."""
+    return error.args[0].code() in _NO_LEADER
 
 
 def create_topics(kafka: Kafka, topics: Mapping[str, int], *, config: Mapping[str, str] | None = None, within_s: float = 10) -> None:
@@ -262,7 +267,7 @@ def create_topics(kafka: Kafka, topics: Mapping[str, int], *, config: Mapping[st
     while waiting := _without_leader(admin, topics, within_s):
         if deadline.passed:
             raise TransportError(f"{kafka.bootstrap}: no leader within {within_s} s for {', '.join(waiting)}; is the broker overloaded?")
-        time.sleep(_RETRY_S)
+        time.sleep(RETRY_S)
 
 
 def _without_leader(admin: "AdminClient", topics: Iterable[str], within_s: float) -> list[str]:
