@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from testbeam.audit import digests
 from testbeam.audit.digests import Digests
 from testbeam.audit.message import Message
-from testbeam.model.samples import Alarm, ConnectionChange, Events, LogValue
+from testbeam.model.samples import Alarm, ConnectionChange, LogValue
 from testbeam.nexus.conversion import converted, differs
 
 Ints = NDArray[np.int64]
@@ -119,11 +119,11 @@ class EventColumns(Columns):
     time_of_flight: "array[int]" = field(default_factory=column)
     pixel_id: "array[int]" = field(default_factory=column)
 
-    def _time_of(self, value: Events) -> int:
+    def _time_of(self, value: Any) -> int:
         """Return the time of the first pulse, 0 without a pulse."""
         return int(value.reference_time_ns[0]) if len(value.reference_time_ns) else 0
 
-    def _keep(self, value: Events) -> None:
+    def _keep(self, value: Any) -> None:
         total = len(value.time_of_flight_ns)
         ids = value.pixel_id if len(value.pixel_id) else np.full(total, digests.NO_PIXEL, np.int32)
         bounds = pulse_bounds(value.reference_time_index, total)
@@ -137,6 +137,24 @@ class EventColumns(Columns):
             self.pixel_id.append(digests.of_bytes(ids[start:end].tobytes()))
         self.events.append(total)
         self.has_ids.append(len(value.pixel_id) > 0)
+
+
+@dataclass(slots=True)
+class PulseColumns(EventColumns):
+    """ev42: one pulse a message."""
+
+    def _time_of(self, value: Any) -> int:
+        return int(value.timestamp_ns)
+
+    def _keep(self, value: Any) -> None:
+        self.pulse_message.append(len(self.events))
+        self.pulse_time_ns.append(self._time_of(value))
+        self.pulse_index.append(0)
+        self.pulse_events.append(len(value.time_of_flight_ns))
+        self.time_of_flight.append(digests.of_bytes(value.time_of_flight_ns.tobytes()))
+        self.pixel_id.append(digests.of_bytes(value.detector_id.tobytes()))
+        self.events.append(len(value.time_of_flight_ns))
+        self.has_ids.append(1)
 
 
 def pulse_bounds(index: NDArray[np.int32], total: int) -> list[int]:

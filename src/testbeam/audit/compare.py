@@ -15,7 +15,7 @@ from testbeam.audit.expected import Expected
 from testbeam.audit.matching import Match, Outcome, match
 from testbeam.audit.reasons import CODES, Reason, code
 from testbeam.audit.result import AuditResult, Finding, Findings, Kind, StreamCount
-from testbeam.audit.stored import TIME_NAMES, VALUE_NAMES, Stored, read
+from testbeam.audit.stored import Stored, read
 from testbeam.audit.units import Wanted
 
 _KINDS = {Outcome.MISSING: Kind.MISSING, Outcome.ALTERED: Kind.ALTERED}
@@ -89,7 +89,7 @@ class _Comparison:
             number, place = int(wanted.units.number[unit]), int(row[unit])
             finding = Finding(
                 kind=kind,
-                path=f"{wanted.destination.path}/{VALUE_NAMES[wanted.destination.module]}",
+                path=f"{wanted.destination.path}/{wanted.destination.value_name}",
                 row=place,
                 topic=ledger.topics[ledger.topic[number]],
                 partition=int(ledger.partition[number]),
@@ -103,7 +103,7 @@ class _Comparison:
     def _note_rows(self, kind: Kind, wanted: Wanted, stored: Stored, rows: NDArray[np.intp]) -> None:
         self.findings.counts[kind] += len(rows)
         for row in rows[: max(self.findings.wants(kind), 0)]:
-            path = f"{wanted.destination.path}/{TIME_NAMES[wanted.destination.module]}"
+            path = f"{wanted.destination.path}/{wanted.destination.time_name}"
             time_ns = int(stored.time_ns[row])
             self.findings.add(Finding(kind=kind, path=path, row=int(row), source=wanted.destination.source, time_ns=time_ns))
 

@@ -10,24 +10,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbeam.audit.columns import AlarmColumns, Columns, ConnectionColumns, EventColumns, Ints, LogColumns, as_ints, column
+from testbeam.audit.columns import AlarmColumns, Columns, ConnectionColumns, EventColumns, Ints, LogColumns, PulseColumns, as_ints, column
 from testbeam.audit.destinations import Destination, destinations
 from testbeam.audit.job import Job
 from testbeam.audit.message import Message
 from testbeam.audit.reasons import Reason, code
-from testbeam.audit.units import Wanted, event_units, log_units
-from testbeam.audit.window import Arrivals, judge
+from testbeam.audit.rows import RowColumns
+from testbeam.audit.units import Wanted, event_units, log_units, row_units
+from testbeam.audit.window import Arrivals, Verdict, judge
 from testbeam.errors import WireError
 from testbeam.model.time import NS_PER_MS
 from testbeam.model.topic_partition import TopicPartition
 from testbeam.wire.flatbuffers.registry import DECODERS, schema_id
 
-_COLUMNS: dict[str, type[Columns]] = {"f144": LogColumns, "al00": AlarmColumns, "ep01": ConnectionColumns, "ev44": EventColumns}
+_COLUMNS: dict[str, type[Columns]] = {
+    "f144": LogColumns,
+    "al00": AlarmColumns,
+    "ep01": ConnectionColumns,
+    "ev42": PulseColumns,
+    "ev44": EventColumns,
+}
 
 NO_END_MS = 2**62
 _LATEST_MS = (2**63 - 1) // NS_PER_MS
 
-Key = tuple[str, str, str, bool]  # topic, schema, source, whether it is an array
+Key = tuple[str, str, str, bool]  # topic, schema, source, whether it is an array of f144
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +99,17 @@ class _Reading:
     _begun: set[TopicPartition] = field(default_factory=set)  # where all has to be read from now on, old Kafka times too
     _places: tuple[Any, Any, Any] = field(default_factory=lambda: (column(), column(), column()))
     excuses: NDArray[np.int8] = field(init=False)
-    _by_key: dict[Key, Columns] = field(init=False)
+    _by_key: dict[Key, list[Columns]] = field(init=False)  # one for all destinations, or for modules of rows one for each
     _sources: set[tuple[str, str, str]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._by_key = {_key(d): _COLUMNS[d.module]() for d in self.destinations}
+        self._by_key = {}
+        for d in self.destinations:
+            there = self._by_key.setdefault(_key(d), [])
+            if d.form is not None:
+                there.append(RowColumns(form=d.form))
+            elif not there:
+                there.append(_COLUMNS[d.module]())
         self._sources = {(topic, schema, source) for topic, schema, source, _is_array in self._by_key}
 
     def take(self, message: Message) -> None:
@@ -119,21 +132,22 @@ class _Reading:
             value = DECODERS[schema](payload)
         except WireError:
             return Reason.FAILED_VERIFICATION
-        if schema not in _COLUMNS:
-            return Reason.SOURCE_NOT_IN_JOB
+        source = getattr(value, "source_name", "")
         is_array = schema == "f144" and np.ndim(value.value) > 0
-        columns = self._by_key.get((message.topic, schema, value.source_name, is_array))
-        if columns is None:
-            known = (message.topic, schema, value.source_name) in self._sources
+        found = self._by_key.get((message.topic, schema, source, is_array))
+        if found is None:
+            known = (message.topic, schema, source) in self._sources
             return Reason.WRONG_SHAPE if known else Reason.SOURCE_NOT_IN_JOB
-        columns.add(number, message, value, early=(message.topic, message.partition) not in self._begun)
+        for columns in found:
+            columns.add(number, message, value, early=(message.topic, message.partition) not in self._begun)
         return None
 
     def judge(self, job: Job) -> None:
         reasons = np.array(self.reasons, np.int8)
         self.excuses = np.zeros(len(reasons), np.int8)
-        for key, columns in self._by_key.items():
+        for key, found in self._by_key.items():
             _topic, schema, _source, is_array = key
+            columns = found[0]
             kafka_ms, end_ms = as_ints(columns.kafka_ms), min(job.stop_ms + self.leeway_ms, NO_END_MS)
             times, partitions = as_ints(columns.time_ns), as_ints(columns.partition)
             arrivals = Arrivals(
@@ -143,22 +157,24 @@ class _Reading:
                 passed_ns=np.minimum(times, np.clip(kafka_ms, 0, _LATEST_MS) * NS_PER_MS),
                 far_ns=min(end_ms, _LATEST_MS) * NS_PER_MS,
             )
-            verdict = judge(times, partitions, arrivals, job.start_ns, job.stop_ns, events=schema == "ev44")
+            verdict = judge(times, partitions, arrivals, job.start_ns, job.stop_ns, events=schema in ("ev42", "ev44"))
             numbers = as_ints(columns.number)
             reasons[numbers] = verdict.reasons
             self.excuses[numbers] = verdict.excuses
             self.older += verdict.older
-            wanted = [
-                event_units(columns, verdict, d) if isinstance(columns, EventColumns) else log_units(columns, verdict, d)
-                for d in self.destinations
-                if _key(d) == key
-            ]
+            here = [d for d in self.destinations if _key(d) == key]
+            wanted = [self._wanted(found[i % len(found)], verdict, d, job.stop_ns) for i, d in enumerate(here)]
             self.wanted += wanted
-            if is_array:
+            if is_array or here[0].form is not None:
                 chosen = numbers[verdict.reasons == 0]
                 fitting = np.concatenate([w.units.number for w in wanted])
                 reasons[chosen[~np.isin(chosen, fitting)]] = code(Reason.WRONG_SHAPE)
         self.reasons = reasons
+
+    def _wanted(self, columns: Columns, verdict: Verdict, destination: Destination, stop_ns: int) -> Wanted:
+        if isinstance(columns, RowColumns):
+            return row_units(columns, verdict, destination, stop_ns)
+        return event_units(columns, verdict, destination) if isinstance(columns, EventColumns) else log_units(columns, verdict, destination)
 
     def ledger(self) -> Ledger:
         topic, partition, offset = map(as_ints, self._places)

@@ -14,10 +14,9 @@ from testbeam.audit import digests
 from testbeam.audit.columns import Ints
 from testbeam.audit.destinations import Destination
 from testbeam.audit.digests import Digests
+from testbeam.audit.rows import RowForm, read_rows
 from testbeam.audit.units import Wanted
 
-TIME_NAMES = {"f144": "time", "al00": "alarm_time", "ep01": "connection_status_time", "ev44": "event_time_zero"}
-VALUE_NAMES = {"f144": "value", "al00": "alarm_message", "ep01": "connection_status", "ev44": "event_index"}
 _EVENTS_AT_ONCE = 4_000_000
 
 
@@ -49,7 +48,7 @@ class Datasets:
         dataset = self._group.get(name)
         return isinstance(dataset, h5py.Dataset) and dataset.shape == () and dataset.dtype.kind in "iuf"
 
-    def get(self, name: str, dtype: Any = None, width: int = 0) -> Any:
+    def get(self, name: str, dtype: Any = None, row: tuple[int, ...] = ()) -> Any:
         """Return a dataset, or an empty array where there is none that can be used."""
         dataset = self._group.get(name)
         expected = None if dtype is None else np.dtype(dtype)
@@ -57,11 +56,15 @@ class Datasets:
             self.problems.append((name, "there is no such dataset"))
         elif expected is not None and dataset.dtype != expected:
             self.problems.append((name, f"its type is {dataset.dtype}, not {expected}"))
-        elif dataset.ndim != (2 if width else 1) or (width and dataset.shape[1] != width):
+        elif dataset.shape[1:] != row or not dataset.ndim:
             self.problems.append((name, f"its shape is {dataset.shape}"))
         else:
             return dataset
-        return np.empty((0, width) if width else 0, expected or np.int64)
+        return np.empty((0, *row), expected or np.int64)
+
+    def of_rows(self, name: str, dtype: Any, row: tuple[int, ...]) -> Any:
+        """Return a dataset whose rows have this shape."""
+        return self.get(name, dtype, row)
 
     def rows(self, *columns: tuple[str, Any]) -> list[NDArray[Any]]:
         """Return whole columns that belong side by side, cut to the shortest."""
@@ -78,12 +81,21 @@ class Datasets:
 
 def read(file: h5py.File, wanted: Wanted) -> Stored:
     """Return what the file holds for a destination."""
-    return _READERS[wanted.destination.module](Datasets(file, wanted.destination), wanted)
+    datasets, form = Datasets(file, wanted.destination), wanted.destination.form
+    return _READERS[wanted.destination.module](datasets, wanted) if form is None else _read_rows(datasets, wanted, form)
+
+
+def _read_rows(datasets: Datasets, wanted: Wanted, form: RowForm) -> Stored:
+    time, digest, problems = read_rows(form, datasets.of_rows)
+    if wanted.destination.statistics:
+        (values,) = form.datasets
+        _check_statistics(datasets, datasets.of_rows(values.name, values.dtype, values.shape)[:])
+    return Stored(time, digest, datasets.problems + problems)
 
 
 def _read_log(datasets: Datasets, wanted: Wanted) -> Stored:
     destination = wanted.destination
-    values = datasets.get("value", destination.dtype, destination.width)[:]
+    values = datasets.get("value", destination.dtype, (destination.width,) if destination.width else ())[:]
     time, values = datasets.side_by_side(["time", "value"], [datasets.get("time", np.uint64)[:], values])
     if destination.statistics:
         _check_statistics(datasets, values)
@@ -108,9 +120,10 @@ def _read_connections(datasets: Datasets, _wanted: Wanted) -> Stored:
 def _read_events(datasets: Datasets, wanted: Wanted) -> Stored:
     time, index = datasets.rows(("event_time_zero", np.uint64), ("event_index", np.int64))
     time = time.view(np.int64)
-    offset = datasets.get("event_time_offset", np.int32)
+    number = np.uint32 if wanted.destination.module == "ev42" else np.int32
+    offset = datasets.get("event_time_offset", number)
     total = len(offset)
-    ids = datasets.get("event_id", np.int32) if datasets.has("event_id") or wanted.has_ids else np.empty(0, np.int32)
+    ids = datasets.get("event_id", number) if datasets.has("event_id") or wanted.has_ids else np.empty(0, number)
     if not wanted.has_ids and not len(ids):
         ids = np.full(total, digests.NO_PIXEL, np.int32)  # as kafka-to-nexus leaves it
     if len(ids) != total:
@@ -212,4 +225,4 @@ def _as_bytes(text: Any) -> bytes:
     return text.encode() if isinstance(text, str) else bytes(text) if isinstance(text, bytes) else repr(text).encode()
 
 
-_READERS = {"f144": _read_log, "al00": _read_alarms, "ep01": _read_connections, "ev44": _read_events}
+_READERS = {"f144": _read_log, "al00": _read_alarms, "ep01": _read_connections, "ev42": _read_events, "ev44": _read_events}

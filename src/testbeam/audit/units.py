@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from testbeam.audit.columns import AlarmColumns, Columns, ConnectionColumns, EventColumns, Ints, LogColumns, as_ints
 from testbeam.audit.destinations import Destination
 from testbeam.audit.digests import Digests, of_events
+from testbeam.audit.rows import RowColumns
 from testbeam.audit.window import Verdict
 
 
@@ -93,6 +94,42 @@ def log_units(columns: Columns, verdict: Verdict, destination: Destination) -> W
         first=0 if len(chosen) and chosen[0] == verdict.first else -1,
         instead=_rows(columns, instead, verdict, destination) if len(instead) else None,
         narrowed=columns.narrowed(chosen, destination.dtype) if isinstance(columns, LogColumns) else 0,
+    )
+
+
+def row_units(columns: RowColumns, verdict: Verdict, destination: Destination, stop_ns: int) -> Wanted:
+    """Return what a module of rows must hold of a source; samples after the stop are not among them."""
+    fits = as_ints(columns.fits) != 0
+    chosen = np.flatnonzero((verdict.reasons == 0) & fits)
+    chosen = np.concatenate((chosen[chosen == verdict.first], chosen[chosen != verdict.first]))
+    instead = verdict.instead[fits[verdict.instead]]
+    units = _rows_of(columns, chosen, verdict)
+    is_series = destination.form is not None and destination.form.times is not None
+    if is_series:
+        return Wanted(destination=destination, units=units.take(units.time_ns <= stop_ns), narrowed=columns.narrowed(chosen))
+    return Wanted(
+        destination=destination,
+        units=units,
+        first=0 if len(chosen) and chosen[0] == verdict.first else -1,
+        instead=_rows_of(columns, instead, verdict) if len(instead) else None,
+        narrowed=columns.narrowed(chosen),
+    )
+
+
+def _rows_of(columns: RowColumns, chosen: NDArray[np.intp], verdict: Verdict) -> Units:
+    """Return the rows of these messages, in the messages' order."""
+    message = as_ints(columns.row_message)
+    place = np.full(len(columns.fits), -1)
+    place[chosen] = np.arange(len(chosen))
+    rows = np.flatnonzero(place[message] >= 0)
+    rows = rows[np.argsort(place[message[rows]], kind="stable")]
+    of = message[rows]
+    return Units(
+        time_ns=as_ints(columns.row_time_ns)[rows],
+        digest=as_ints(columns.row_digest)[rows],
+        number=as_ints(columns.number)[of],
+        partition=as_ints(columns.partition)[of],
+        optional=verdict.excuses[of] != 0,
     )
 
 

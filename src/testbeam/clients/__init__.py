@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from testbeam.clients.control import DeviceReference as DeviceReference
     from testbeam.clients.file_writer import FileWriterClient as FileWriterClient
     from testbeam.clients.file_writer import Job as Job
-    from testbeam.clients.file_writer import JobState as JobState
     from testbeam.clients.forwarder import ForwarderClient as ForwarderClient
     from testbeam.clients.forwarder import ForwarderStatus as ForwarderStatus
     from testbeam.clients.pvs import PvHandle as PvHandle
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from testbeam.model.samples import ConnectionChange as ConnectionChange
     from testbeam.model.samples import Events as Events
     from testbeam.model.samples import LogValue as LogValue
+    from testbeam.tracking.writer_job import JobState as JobState
     from testbeam.transport.kafka.client import Kafka as Kafka
 
 _NAMES = {
@@ -37,7 +37,6 @@ _NAMES = {
     "testbeam.clients.file_writer": (
         "FileWriterClient",
         "Job",
-        "JobState",
     ),
     "testbeam.clients.forwarder": (
         "ForwarderClient",
@@ -69,6 +68,7 @@ _NAMES = {
         "Events",
         "LogValue",
     ),
+    "testbeam.tracking.writer_job": ("JobState",),
     "testbeam.transport.kafka.client": ("Kafka",),
 }
 

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from confluent_kafka import Producer
@@ -14,6 +13,7 @@ from testbeam.errors import JobFailed, JobRefused, TestbeamError, TransportError
 from testbeam.model.deadline import Deadline
 from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, RunStop, WritingFinished
 from testbeam.model.status import ServiceStatus
+from testbeam.tracking.writer_job import JobRecord, JobState, JobTracker
 from testbeam.transport.kafka.client import Kafka, Reader
 from testbeam.wire.flatbuffers import registry
 from testbeam.wire.flatbuffers.schemas.run_start_pl72 import encode_pl72
@@ -23,16 +23,13 @@ T = TypeVar("T")
 
 _LOOK_S = 0.05
 _SEND_S = 10.0
-
-
-class JobState(StrEnum):
-    """Where a job is, as its messages tell."""
-
-    WAITING = "waiting"
-    WRITING = "writing"
-    REFUSED = "refused"
-    DONE = "done"
-    FAILED = "failed"
+_WORDS = {
+    JobState.NOT_STARTED: "waiting",
+    JobState.STARTED: "writing",
+    JobState.REJECTED: "refused",
+    JobState.FAILED: "failed",
+    JobState.WRITTEN: "done",
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -159,7 +156,6 @@ class Job:
     client: FileWriterClient
     start: RunStart
     reader: Reader
-    state: JobState = JobState.WAITING
     started: CommandAnswer | None = None
     finished: WritingFinished | None = None
     status: Mapping[str, Any] = field(default_factory=dict)  # of the newest x5f2 that names this job
@@ -168,13 +164,21 @@ class Job:
     _busy: dict[str, str] = field(default_factory=dict)  # writers with another job, in words
     _listens: bool = True
     _over: bool = False
-    _writers: set[str] = field(default_factory=set)  # whose status has named the job
+    _tracker: JobTracker = field(default_factory=JobTracker)
     _asks: bool = False  # whether an answer is waited for that may come after the end
 
     @property
     def job_id(self) -> str:
         """Return the job's UUID."""
         return self.start.job_id
+
+    def __post_init__(self) -> None:
+        self._tracker.add(JobRecord(job_id=self.job_id, number=0, started_s=0.0))
+
+    @property
+    def state(self) -> JobState:
+        """Return where the job is, as its messages tell."""
+        return self._tracker.jobs[self.job_id].state
 
     @property
     def report(self) -> dict[str, Any]:
@@ -292,7 +296,7 @@ class Job:
             self.close()
 
     def _finished(self) -> WritingFinished | None:
-        if self.state is JobState.REFUSED and self.started is not None:
+        if self.state is JobState.REJECTED and self.started is not None:
             raise self._refusal(self.started)
         return self.finished
 
@@ -318,18 +322,18 @@ class Job:
         return JobRefused(f"{self.start.filename}: {answer.message} ({answer.status_code} of {answer.service_id})")
 
     def _take(self, value: Any) -> None:
+        self._tracker.take(value, 0.0)
         match value:
             case CommandAnswer(job_id=self.job_id, action=ActionType.START_JOB):
-                self._over |= self.state is JobState.WAITING and value.outcome is not ActionOutcome.SUCCESS  # else it is another's answer
-                self.started = value
-                self.state = JobState.WRITING if value.outcome is ActionOutcome.SUCCESS else JobState.REFUSED
+                self._over |= self.state is JobState.REJECTED
+                if self.started is None or value.outcome is ActionOutcome.SUCCESS:  # else another start of its name was refused
+                    self.started = value
             case CommandAnswer(action=ActionType.SET_STOP_TIME):
                 if self._is_of_its_writer(value):
                     self.stop_answers[value.command_id] = value
             case WritingFinished(job_id=self.job_id):
                 self.finished = value
                 self._over = True
-                self.state = JobState.FAILED if value.error_encountered else JobState.DONE
             case ServiceStatus():
                 self._take_status(value)
                 return
@@ -339,7 +343,8 @@ class Job:
 
     def _is_of_its_writer(self, answer: CommandAnswer) -> bool:
         """Tell whether this is the answer of the writer of this job, be it one that has taken it up: all others with a job refuse."""
-        if self.started is None or answer.service_id in (self.started.service_id, *self._writers):
+        writer = self._tracker.jobs[self.job_id].service_id
+        if not writer or answer.service_id == writer:
             return True
         return answer.job_id == self.job_id and answer.outcome is ActionOutcome.SUCCESS
 
@@ -353,7 +358,6 @@ class Job:
             return
         if status.get("job_id") == self.job_id:
             self.status = status
-            self._writers.add(value.service_id)
         self._busy.pop(value.service_id, None)
         if status.get("state") == "writing" and status.get("job_id") != self.job_id:
             self._busy[value.service_id] = (
@@ -369,8 +373,8 @@ class Job:
             if found is not None:
                 return found
             if late:
-                busy = f"; {'; '.join(self._busy.values())}" if self._busy and self.state is JobState.WAITING else ""
+                busy = f"; {'; '.join(self._busy.values())}" if self._busy and self.state is JobState.NOT_STARTED else ""
                 raise WaitTimeout(
-                    f"job {self.job_id} ({self.start.filename}) is {self.state}: {problem} within {within_s:g} s{busy}; "
+                    f"job {self.job_id} ({self.start.filename}) is {_WORDS[self.state]}: {problem} within {within_s:g} s{busy}; "
                     f"last seen on {self.start.control_topic!r} or {self.client.status_topic!r}: {self._last_seen}"
                 )

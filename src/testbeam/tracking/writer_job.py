@@ -150,9 +150,9 @@ class JobTracker:
             return None
         job.interval_s = status.update_interval_ms / 1000 or DEFAULT_INTERVAL_S
         job.expected_s = now_s + job.interval_s + LEEWAY_S
-        if job.state is JobState.STARTED:
+        if job.state is JobState.STARTED and job.service_id == status.service_id:
             return None
-        job.state, job.service_id = JobState.STARTED, status.service_id  # its answer was lost
+        job.state, job.service_id = JobState.STARTED, status.service_id  # its answer was lost, or another writer has taken it up
         return job
 
 

@@ -103,7 +103,10 @@ def a_killed_file_writer_fails_its_job_and_says_so(run: Run, client: Client) -> 
     with pytest.raises(ScriptFailed, match="in progress"):
         client.execute("start_filewriting()")
     client.execute("stop_filewriting()")
-    run["filewriter"].start()
+    run["filewriter"].start()  # which finishes the job that it was killed in
+    wait_for_condition(
+        lambda: [r for r in client.eval("FileWriterControl.list_jobs()") if (r[0], r[2]) == (row[0], "WRITTEN")], within_s=60
+    )
 
 
 def a_killed_forwarder_is_told_and_gets_its_streams_again(run: Run, client: Client) -> None:

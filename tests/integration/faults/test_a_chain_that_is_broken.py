@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from testbeam.clients.file_writer import JobState
 from testbeam.clients.waiting import wait_for_condition
 from testbeam.errors import JobFailed, JobRefused
 from testbeam.kit.journal_views import fault_intervals
@@ -13,6 +12,7 @@ from testbeam.kit.state import State
 from testbeam.model.forwarding import Protocol, StreamSpec
 from testbeam.model.samples import Events, LogValue
 from testbeam.nexus import compose
+from testbeam.tracking.writer_job import JobState
 from tests.integration.faults.chain import TOPICS, Chain, counting, faultable_chain, growing
 
 
@@ -115,7 +115,7 @@ def test_a_file_writer_that_is_killed_in_mid_job_takes_it_up_again_and_finishes_
     wait_for_condition(lambda: job.wait_status()["written"] > 3, within_s=30, what="messages in the file")
     job.stop(within_s=30)
     job.wait_written(within_s=30)
-    assert job.state is JobState.DONE
+    assert job.state is JobState.WRITTEN
 
     write_one_file(chain, "after-the-kill.nxs")
 

@@ -18,6 +18,7 @@ from testbeam.stacks.roles.broker.declaration import BrokerHandle
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics
 from testbeam.suites.filewriter.jobs import LEEWAY_S, STATUS_S, Writing, alarm, entry_of, events, log, now_ms, read, status_of
+from testbeam.tracking.writer_job import JobRecord, JobTracker
 
 StartWriter = Callable[[], Writing]
 KILLS = 50 if os.environ.get("TESTBEAM_SOAK") else 3
@@ -51,6 +52,16 @@ def kill(service_id: str, *writers: Writing) -> Writing:
     victim, survivor = sorted(writers, key=lambda writing: f"--{writing.writer.pid}--" not in service_id)
     victim.writer.kill()
     return survivor
+
+
+def states_seen_by_control(job_id: str, records: list[Record]) -> list[str]:
+    """Return the states that control's own follower goes through, at the times that Kafka gives the messages."""
+    tracker, states = JobTracker(), list[str]()
+    tracker.add(JobRecord(job_id=job_id, number=1, started_s=0))
+    for record in records:
+        for changed in (*tracker.look_for_lost(record.timestamp_ms / 1000), tracker.take(record.value, record.timestamp_ms / 1000)):
+            states += [changed.state.name] if changed is not None and changed.state.name not in states[-1:] else []
+    return states
 
 
 def is_idle(record: Record, service_id: str) -> bool:
@@ -89,6 +100,7 @@ def test_the_job_of_a_killed_writer_is_finished_by_another_and_no_client_sees_it
     with entry_of(job) as entry:
         assert read(entry, "speed/value", "panel/event_time_offset", "speed/cue_index") == [[1, 2, 3], [1, 2, 3], [0, 2]]
     assert [record.schema for record in first.said() if record.schema != "x5f2"] == ["pl72", "answ", "6s4t", "answ", "wrdn"]
+    assert states_seen_by_control(job.job_id, first.said()) == ["STARTED", "WRITTEN"]
 
 
 def test_a_writer_that_is_started_again_finishes_the_job_it_had(start_writer: StartWriter) -> None:

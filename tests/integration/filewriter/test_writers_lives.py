@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from testbeam.clients.file_writer import FileWriterClient, JobState
+from testbeam.clients.file_writer import FileWriterClient
 from testbeam.errors import JobFailed
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
@@ -20,6 +20,7 @@ from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics
 from testbeam.suites.filewriter.jobs import LEEWAY_S, STATUS_S, Writing, entry_of, events, log, now_ms, read
+from testbeam.tracking.writer_job import JobState
 from testbeam.transport.kafka.client import Kafka
 
 StartWriter = Callable[..., Writing]
@@ -53,7 +54,7 @@ def test_two_writers_share_three_jobs(start_writer: StartWriter) -> None:
         job.wait_written()
 
     assert len(writers) == 2
-    assert waiting is JobState.WAITING
+    assert waiting is JobState.NOT_STARTED
     in_folders = [{path.name for path in writing.writer.output.glob("*.nxs")} for writing in (first, second)]
     assert sorted(len(names) for names in in_folders) == [1, 2]
 
@@ -149,7 +150,7 @@ def test_jobs_that_a_test_leaves_open_are_stopped_at_its_end_and_those_of_a_wide
     following = writer.start_job(compose.nexus_structure(), "after-those-left.nxs", start_time_ms=now_ms())
 
     following.wait_started(within_s=10)
-    assert [job.state for job in left] == [JobState.DONE, JobState.DONE]
+    assert [job.state for job in left] == [JobState.WRITTEN, JobState.WRITTEN]
     for job in (following, kept):
         job.stop()
         job.wait_written()

@@ -147,10 +147,9 @@ def test_the_summary_names_what_is_wrong_first_and_then_where() -> None:
     assert {"expected", "written", "filtered", "missing", "altered", "doubled"} <= result.as_json().keys()
 
 
-def test_streams_of_modules_that_the_audit_does_not_know_are_named_as_not_judged() -> None:
-    text = nexus_structure(
-        group("a", "NXlog", stream("hs00", topic="t", source="A")), group("b", "NXlog", stream("f144", topic="t", source="B"))
-    )
+def test_what_the_audit_does_not_look_at_is_named_as_not_judged() -> None:
+    histograms = group("a", "NXlog", stream("hs00", topic="t", source="A", shape=[{"size": 2}]))
+    text = nexus_structure(histograms, group("b", "NXlog", stream("f144", topic="t", source="B")))
 
-    assert not_judged(text) == ("/a: module hs00, A on t",)
-    assert {destination.module for destination in destinations(text)} == {"f144", "al00", "ep01"}
+    assert not_judged(text) == ("/a: edges and cues of hs00, A on t",)
+    assert {destination.module for destination in destinations(text)} == {"hs00", "f144", "al00", "ep01"}

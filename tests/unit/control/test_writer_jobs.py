@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,6 +63,17 @@ def test_a_refused_job_is_rejected_and_in_nobodys_way() -> None:
 
     assert (jobs.jobs["a"].state, jobs.jobs["a"].error) == (JobState.REJECTED, "no topic")
     assert not jobs.in_progress
+
+
+def test_a_job_that_another_writer_takes_up_is_that_writer_s() -> None:
+    jobs = tracker()
+    jobs.take(answer(), 1)
+
+    assert jobs.take(replace(status(), service_id="successor"), 5) is not None
+    assert jobs.take(replace(status(), service_id="successor"), 6) is None
+    assert (jobs.jobs["a"].service_id, state_of(jobs)) == ("successor", JobState.STARTED)
+    jobs.take(answer(ActionOutcome.FAILURE, ActionType.SET_STOP_TIME, "not my job"), 7)  # of the first writer, which has another job by now
+    assert jobs.jobs["a"].error == ""
 
 
 def test_the_answer_to_a_stop_is_not_the_end() -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from testbeam.clients.file_writer import FileWriterClient, Job, JobState
+from testbeam.clients.file_writer import FileWriterClient, Job
 from testbeam.errors import JobFailed, JobRefused, WaitTimeout
 from testbeam.model.runs import ActionOutcome, ActionType, CommandAnswer, RunStart, WritingFinished
 from testbeam.model.status import ServiceStatus
+from testbeam.tracking.writer_job import JobState
 from testbeam.transport.kafka.client import Kafka
 from testbeam.wire.flatbuffers.registry import ENCODERS
 
@@ -79,9 +80,9 @@ def test_a_job_is_written_once_its_writer_says_so() -> None:
     j = job(answer(), finished(message='{"written": 3}'))
 
     j.wait_started()
-    assert j.state is JobState.WRITING
+    assert j.state is JobState.STARTED
     assert j.wait_written().file_name == "/data/a.nxs"
-    assert (j.state, j.report) == (JobState.DONE, {"written": 3})
+    assert (j.state, j.report) == (JobState.WRITTEN, {"written": 3})
 
 
 def test_messages_of_other_jobs_and_junk_are_passed_over() -> None:
@@ -116,6 +117,18 @@ def test_only_a_status_that_names_the_job_is_its_status() -> None:
     j = job(status(job_id="other"), status(job_id=JOB_ID, received=2))
 
     assert j.wait_status() == {"job_id": JOB_ID, "received": 2}
+
+
+def test_the_refusal_of_a_writer_that_had_the_job_is_not_the_answer_of_the_one_that_has_it() -> None:
+    taken_up = replace(status(job_id=JOB_ID, state="writing"), service_id="successor")
+    refusal = replace(answer(400, "not my job"), action=ActionType.SET_STOP_TIME, command_id="stop")
+    j = job(answer(), taken_up, refusal, replace(answer(), service_id="successor", action=ActionType.SET_STOP_TIME, command_id="stop"))
+
+    for _ in range(3):
+        j.look()
+    assert j.stop_answers == {}
+    j.look()
+    assert j.stop_answers["stop"].service_id == "successor"
 
 
 def test_waiting_in_vain_says_what_was_last_seen() -> None:
@@ -155,7 +168,7 @@ def test_a_job_that_writes_goes_on_when_another_start_of_its_name_is_refused() -
 
     for _ in range(3):
         j.look()
-    assert j.state is JobState.DONE
+    assert j.state is JobState.WRITTEN
 
 
 def test_a_stop_that_is_answered_after_the_end_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +180,7 @@ def test_a_stop_that_is_answered_after_the_end_is_waited_for(monkeypatch: pytest
     monkeypatch.setattr(FileWriterClient, "listen", lambda *_: second)
 
     assert j.stop().message == "late"
-    assert (first.closed, second.closed, j.state) == (1, 0, JobState.DONE)
+    assert (first.closed, second.closed, j.state) == (1, 0, JobState.WRITTEN)
     j.stop_answers.clear()
     assert j.stop().message == "late"
     assert second.closed == 1

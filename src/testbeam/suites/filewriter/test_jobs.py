@@ -5,13 +5,13 @@ import uuid
 import h5py
 import pytest
 
-from testbeam.clients.file_writer import JobState
 from testbeam.clients.records import Record
 from testbeam.errors import JobRefused, WaitTimeout
 from testbeam.model.deadline import Deadline
 from testbeam.model.runs import ActionOutcome, RunStart
 from testbeam.nexus import compose
 from testbeam.suites.filewriter.jobs import STATUS_S, Writing, now_ms, status_of
+from testbeam.tracking.writer_job import JobState
 from testbeam.wire.flatbuffers.schemas.run_start_pl72 import encode_pl72
 
 
@@ -39,7 +39,7 @@ def test_a_blank_file_gives_echo_answer_status_stop_answer_and_finished(writing:
     assert (answer.status_code, answer.command_id) == (201, job.job_id)
     assert (status["state"], status["job_id"]) == ("writing", job.job_id)
     assert status["file_being_written"] == finished.file_name == str(writing.path().resolve())
-    assert (finished.metadata, finished.error_encountered, job.state) == ('{"hello": 123}', False, JobState.DONE)
+    assert (finished.metadata, finished.error_encountered, job.state) == ('{"hello": 123}', False, JobState.WRITTEN)
     assert writing.said()[0].payload == encode_pl72(job.start)
 
 
@@ -59,7 +59,7 @@ def test_the_writer_rejoins_the_pool_and_forgets_the_stop_time(writing: Writing)
 
     assert job.wait_status()["stop_time"] == 0
     job.look(1.0)
-    assert job.state is JobState.WRITING
+    assert job.state is JobState.STARTED
     job.stop()
     job.wait_written()
 
@@ -97,7 +97,7 @@ def test_commands_with_wrong_ids_are_refused_or_ignored_and_the_job_goes_on(writ
     assert {job.stop_answers[command].status_code for command in (wrong_job, wrong_command)} == {400}
     assert len(job.stop_answers) == 3
     assert right.status_code == 201
-    assert job.state is JobState.WRITING
+    assert job.state is JobState.STARTED
     job.stop()
     job.wait_written()
 
