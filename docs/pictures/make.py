@@ -1,7 +1,7 @@
 """The pictures of README and documentation, made from one real run of `make smoke`: its terminal as an SVG that plays, its report as a PNG.
 
 `python docs/pictures/make.py`, in an environment with the dependency group `pictures` and with Chromium installed. It takes as long as the
-run. The name of the machine and the path of the checkout are not shown.
+run. This machine's name, kernel and paths are not shown.
 """
 
 import os
@@ -38,7 +38,7 @@ COLOURS = {"default": "#d6deeb", "green": "#7fd962", "brown": "#e6b450", "red": 
 BUTTONS = ("#f07178", "#e6b450", "#7fd962")
 STYLE = "text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;white-space:pre}.b{font-weight:700}"
 
-REPORT_WIDTH, REPORT_HEIGHT = 1180, 1500
+REPORT_WIDTH, REPORT_HEIGHT = 1180, 1066
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,15 @@ def frames(pieces: Iterator[tuple[float, bytes]]) -> list[Frame]:
 
 
 def _shown(data: bytes) -> bytes:
-    """Return what is written with words in the place of this machine's names, and with grey for dim, which pyte does not have."""
-    text = data.replace(b"\x1b[2m", b"\x1b[90m").replace(str(ROOT).encode(), b"~/testbeam")
-    return re.sub(rb"\b%s\b" % re.escape(platform.node().encode()), b"beamline", text)
+    """Return what is written without this machine's names, and with grey for dim, which pyte does not have."""
+    return nameless(data.decode(errors="replace")).replace("\x1b[2m", "\x1b[90m").encode()
+
+
+def nameless(text: str) -> str:
+    """Return a text with other words in the place of this machine's paths, name and kernel."""
+    text = text.replace(str(ROOT), "~/testbeam").replace(str(Path.home()), "~")
+    text = re.sub(rf"\b{re.escape(platform.node())}\b", "beamline", text)
+    return text.replace(platform.release(), "").replace("(Linux )", "(Linux)")
 
 
 def _lines(screen: pyte.Screen) -> tuple[tuple[Char, ...], ...]:
@@ -150,7 +156,7 @@ def _text(line: tuple[Char, ...]) -> str:
 
 def screenshot(report: Path, picture: Path) -> None:
     """Write the upper part of a report as a PNG."""
-    page_text = report.read_text(encoding="utf-8").replace(f" on {platform.node()} ", " on beamline ")
+    page_text = nameless(report.read_text(encoding="utf-8"))
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": REPORT_WIDTH, "height": REPORT_HEIGHT})

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (*sorted(ROOT.glob("*.md")), ROOT / "examples/README.md", *sorted((ROOT / "docs").rglob("*.md")))
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]*)?\)")
 
 
@@ -36,3 +36,12 @@ def test_decisions_are_numbered_in_a_row() -> None:
     numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs/decisions").glob("[0-9]*.md"))
 
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_every_page_can_be_found_from_the_page_of_pages() -> None:
+    text = (ROOT / "docs/README.md").read_text() + (ROOT / "README.md").read_text()
+    folders = ("tutorials", "how-to", "reference", "explanation")
+    pages = [page.relative_to(ROOT / "docs") for folder in folders for page in (ROOT / "docs" / folder).glob("*.md")]
+
+    assert len(pages) > 40
+    assert [str(page) for page in pages if f"({page})" not in text and f"(docs/{page})" not in text] == []
