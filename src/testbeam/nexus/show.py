@@ -7,6 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from testbeam.errors import NexusError
 from testbeam.nexus.files import Entry, walk
 
 _MOST = 5_000_000  # values of which statistics are made
@@ -14,9 +15,16 @@ _SHORT = 60
 
 
 def tree(file: h5py.File, *, statistics: bool = True, below: str = "/") -> Iterator[str]:
-    """Yield a line for each group and dataset, parents first; `below`: only what is under this path."""
+    """Yield a line for each group and dataset, parents first; `below`: only what is at this path and under it.
+
+    Raises:
+        NexusError: there is nothing at this path.
+    """
+    top = below.rstrip("/")
+    if top and top not in file:
+        raise NexusError(below, f"there is no such group or dataset in {file.filename}")
     for entry in walk(file):
-        if entry.path.startswith(below.rstrip("/")):
+        if not top or f"{entry.path}/".startswith(f"/{top.lstrip('/')}/"):
             indent = "  " * (entry.path.rstrip("/").count("/"))
             yield f"{indent}{entry.path.rsplit('/', 1)[-1] or '/'}{_words(file, entry, statistics=statistics)}"
 

@@ -80,7 +80,7 @@ def make_template(structure: Path, instrument: str, output: Path | None = None) 
         SettingsError, NexusError: as `make_file`.
     """
     with _named(structure):
-        root = _without_streams(parse(_read(structure, "-f")))
+        root = _without_streams(parse(_read(structure, "-f"), modules=modules.NAMES))
     path = (output or Path(instrument) / f"{instrument}.hdf").resolve()
     if path.exists():
         raise NexusError(str(path), "exists already; files are never overwritten")

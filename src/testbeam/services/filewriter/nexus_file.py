@@ -6,6 +6,7 @@ Source: docs/reference/contracts/filewriter.md, "Files".
 import os
 import posixpath
 import shutil
+import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -82,6 +83,8 @@ def path_below(prefix: Path, filename: str, *, make_folders: bool = False, repla
 
 
 def _checked(root: Path, filename: str, *, make_folders: bool, replace: bool) -> Path:
+    if any(unicodedata.category(character) == "Cc" for character in filename):
+        raise ValueError("it has a control character, such as a newline")
     path = (root / filename.lstrip("/")).resolve()
     if not path.is_relative_to(root) or path == root:
         raise NexusError(filename[:300], f"is not inside {root}, below which every file goes")
