@@ -12,7 +12,7 @@ import typer
 from testbeam.cli.apps import new_app
 from testbeam.clients.control import Client
 from testbeam.errors import ControlError, SettingsError, TestbeamError
-from testbeam.wire.nicos.daemon_words import BreakLevel, Event, MessageLevel, ScriptStatus
+from testbeam.wire.nicos.daemon_words import BreakLevel, EtaState, Event, MessageLevel, ScriptStatus
 
 app = new_app()
 
@@ -23,6 +23,7 @@ _HELP = """A line is a script, queued where one runs: maw(motor, 5)   scan(motor
 /stop [N]     stop at the same levels      /emergency stop the script and all that moves, now
 /finish       end a count early            /log [N]   the newest messages
 /run FILE     run a script                 /sim LINE  dry run
+/answer VALUE what a script asks           /debug [LINE]  a script, or that which runs, in the debugger
 /quit         log out"""
 
 
@@ -42,11 +43,19 @@ def client(
     screen = _Screen()
     with Client(address or _of_running_stack(), user, password, on_event=screen.take) as connected:
         if execute:
-            for code in execute:
-                connected.execute(code, timeout=timeout)
+            _execute(connected, execute, timeout)
             return
         screen.status = connected.getstatus()["status"][0]
         _prompt(connected, screen)
+
+
+def _execute(connected: Client, scripts: Sequence[str], timeout_s: float) -> None:
+    try:
+        for code in scripts:
+            connected.execute(code, timeout=timeout_s)
+    except KeyboardInterrupt:
+        print("the script goes on at the daemon: testbeam client, and /stop there, ends it", file=sys.stderr)
+        raise
 
 
 def _of_running_stack() -> str:
@@ -64,11 +73,22 @@ class _Screen:
 
     def __init__(self) -> None:
         self.status = int(ScriptStatus.IDLE)
+        self.is_debugging = False
+        self.is_waiting = False  # for somebody to type
         self._lock = threading.Lock()
 
     def take(self, event: Event, data: Any) -> None:
         if event is Event.STATUS and isinstance(data, list):
-            self.status = int(data[0])
+            before, self.status = self.status, int(data[0])
+            if before != self.status:
+                self.show()
+        elif event is Event.DEBUGGING:
+            self.is_debugging = bool(data)
+            self.show("in the debugger: n, s, c, q, p EXPRESSION" if data else "out of the debugger")
+        elif event is Event.PROMPT and isinstance(data, list) and len(data) > 2:
+            self.show(f"{data[0]} (/answer VALUE, {data[2] if isinstance(data[2], str) else ' or '.join(map(str, data[2]))})")
+        elif event is Event.PROMPT and isinstance(data, list) and data:
+            self.show(f"{data[0]} (/continue)")
         elif event is Event.MESSAGE and isinstance(data, list) and len(data) > 3:
             self.show(message_text(data))
         elif event is Event.SIMMESSAGE and isinstance(data, list) and len(data) > 3:
@@ -76,13 +96,35 @@ class _Screen:
         elif event is Event.SIMRESULT and isinstance(data, list) and data:
             self.show(f"(dry run) takes {data[0]:.1f} s" if data[0] >= 0 else "(dry run) fails")
 
-    def show(self, text: str) -> None:
+    def show(self, text: str = "") -> None:
+        """Show a text above the line that is being typed, whose prompt is that of now; without a text only that."""
         with self._lock:
-            print(f"\r\x1b[K{text}" if sys.stdout.isatty() else text, flush=True)
+            if not sys.stdout.isatty():
+                print(*([text] if text else []), end="\n" if text else "", flush=True)
+                return
+            typed = f"{self.prompt}{_typed()}" if self.is_waiting else ""
+            print(f"\r\x1b[K{text}{chr(10) if text else ''}{typed}", end="", flush=True)
+
+    def read_line(self) -> str:
+        """Return what is typed; raises as `input`."""
+        self.is_waiting = True
+        try:
+            return input(self.prompt).strip()
+        finally:
+            self.is_waiting = False
 
     @property
     def prompt(self) -> str:
-        return f"[{_STATES.get(self.status, '?')}] >>> "
+        return f"[{'debugging' if self.is_debugging else _STATES.get(self.status, '?')}] >>> "
+
+
+def _typed() -> str:
+    """Return what of a line has been typed."""
+    try:
+        import readline
+    except ImportError:
+        return ""
+    return readline.get_line_buffer()
 
 
 def message_text(message: Sequence[Any]) -> str:
@@ -99,7 +141,7 @@ def _prompt(connected: Client, screen: _Screen) -> None:
         screen.show(message_text(message))
     while True:
         try:
-            line = input(screen.prompt).strip()
+            line = screen.read_line()
         except EOFError:
             return
         except KeyboardInterrupt:
@@ -123,14 +165,18 @@ def _do(connected: Client, screen: _Screen, line: str) -> None:
         "/stop": lambda: connected.stop_script(_level(rest)),
         "/emergency": connected.emergency,
         "/finish": connected.finish,
-        "/log": lambda: screen.show("\n".join(map(message_text, connected.messages(int(rest or 20))))),
+        "/log": lambda: screen.show("\n".join(map(message_text, connected.messages(_number(rest or "20"))))),
         "/run": lambda: connected.queue(_read(rest), rest),
         "/sim": lambda: connected.simulate(rest),
+        "/answer": lambda: connected.answer(rest),
+        "/debug": lambda: connected.debug(rest),
     }
     if word in commands:
         commands[word]()
     elif word.startswith("/"):
         raise ControlError(f"{word} is not known; /help lists what is")
+    elif screen.is_debugging:
+        connected.debug_input(line)
     elif line.startswith("?"):
         screen.show(str(connected.eval(line[1:], stringify=True)))
     elif line:
@@ -143,6 +189,12 @@ def _level(text: str) -> int:
     return int(text or BreakLevel.AFTER_LINE)
 
 
+def _number(text: str) -> int:
+    if not text.isdigit():
+        raise ControlError(f"{text} is no number of messages")
+    return int(text)
+
+
 def _read(path: str) -> str:
     try:
         return Path(path).read_text()
@@ -152,9 +204,11 @@ def _read(path: str) -> str:
 
 def _status_text(status: dict[str, Any]) -> str:
     code, line = status["status"]
-    holder = status.get("control") or {}
+    holder, eta = status.get("control") or {}, status.get("eta") or [0, 0]
     lines = [
         f"{_STATES.get(code, code)}{f', line {line}' if line > 0 else ''}; control: {holder.get('user', 'nobody')}",
+        *([f"ends at about {time.strftime('%H:%M:%S', time.localtime(eta[1]))}"] if eta[0] == EtaState.SUCCESS else []),
+        *([f"asks: {status['prompt'][0]}"] if status.get("prompt") else []),
         f"setups: {', '.join(status['setups'][1]) or 'none'}; {len(status['devices'])} devices",
         *(f"waits: {one['script'].splitlines()[0] if one['script'] else ''}" for one in status["requests"]),
         *(f"not there: {name}: {why}" for name, why in status["devicefailures"].items()),

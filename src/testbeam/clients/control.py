@@ -203,6 +203,22 @@ class Client:
         """End a count early and go on."""
         self.ask(Command.FINISH)
 
+    def answer(self, value: Any) -> None:
+        """Answer what a script asks by `userinput`, and let it go on; raise ControlError where nothing is asked, or it does not fit."""
+        question = self.getstatus().get("prompt")
+        if not question:
+            raise ControlError("no script asks for anything now")
+        self.eval(f"session.setUserinput({question[1]!r}, {value!r})")
+        self.continue_()
+
+    def debug(self, code: str = "") -> str:
+        """Run a script in the debugger and return its id, or have the debugger take the one under way; what it says comes as messages."""
+        return str(self.ask(Command.DEBUG, *((code,) if code else ())) or "")
+
+    def debug_input(self, line: str) -> None:
+        """Give a line to the debugger: n, s, c, q, p EXPRESSION …; raise ControlError where no script is in it."""
+        self.ask(Command.DEBUGINPUT, line)
+
     def simulate(self, code: str, name: str = _NAME) -> None:
         """Run a script on copies of the devices; messages and result come as events. Raise ControlError where it is no Python."""
         self.ask(Command.SIMULATE, name, code)

@@ -5,14 +5,14 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from testbeam.clients.control import Client
-from testbeam.errors import ScriptFailed, TransportError
+from testbeam.errors import ControlError, ScriptFailed, TransportError
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.control.declaration import control
@@ -51,6 +51,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 def client(run: Run) -> Iterator[Client]:
     with run["daemon"].client(user="admin", password="secret") as connected:  # type: ignore[attr-defined]
         yield connected
+
+
+def wait_for(look: Callable[[], Any], within_s: float = 20) -> None:
+    end_s = time.monotonic() + within_s
+    while not look():
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
 
 
 def test_a_steady_client_gets_every_event_while_others_come_and_go(run: Run) -> None:
@@ -196,6 +203,99 @@ def test_a_time_scan_of_any_length_begins_at_once(client: Client) -> None:
     client.stop_script(2)
     with pytest.raises(ScriptFailed):
         client.wait_done(reqid, timeout=10)
+
+
+def test_a_script_asks_and_an_answer_lets_it_go_on(run: Run) -> None:
+    asked: list[Any] = []
+    with run["daemon"].client(  # type: ignore[attr-defined]
+        user="admin", password="secret", on_event=lambda event, data: asked.append(data) if event is Event.PROMPT else None
+    ) as client:
+        reqid = client.queue("far = userinput('how far?', float)")
+        wait_for(lambda: asked and client.getstatus()["status"][0] == 1)
+        assert client.getstatus()["prompt"] == asked[0]
+        with pytest.raises(ControlError, match="is no float"):
+            client.answer("near")
+        client.answer("2.5")
+        client.wait_done(reqid)
+        assert client.eval("far") == 2.5
+
+        reqid = client.queue("pause('look at it')")
+        wait_for(lambda: len(asked) > 1 and client.getstatus()["status"][0] == 1)
+        assert asked[1][0] == "look at it"
+        client.continue_()
+        client.wait_done(reqid)
+        assert client.getstatus()["prompt"] is None
+
+
+def test_the_end_of_a_scan_is_estimated_while_it_runs(run: Run) -> None:
+    told: list[Any] = []
+    with run["daemon"].client(  # type: ignore[attr-defined]
+        user="admin", password="secret", on_event=lambda event, data: told.append(data) if event is Event.ETA else None
+    ) as client:
+        client.execute("m.speed = 1\nmaw(m, 0)\nSetDetectors(det)")
+        began_s = time.time()
+        reqid = client.queue("for n in range(2):\n    scan(m, [1, 2], t=20)")
+        wait_for(lambda: told and told[-1][0] == 3)
+        assert told[-1][1] - began_s == pytest.approx(2 * 40 + 4, abs=5)
+        assert list(client.getstatus()["eta"]) == list(told[-1])
+        client.stop_script(5)
+        with pytest.raises(ScriptFailed):
+            client.wait_done(reqid)
+        assert client.getstatus()["eta"][0] == 1
+
+
+def test_a_script_is_debugged_from_a_client(run: Run) -> None:
+    told: list[Any] = []
+    with run["daemon"].client(  # type: ignore[attr-defined]
+        user="admin", password="secret", on_event=lambda event, data: told.append((event, data))
+    ) as client:
+
+        def said(text: str) -> bool:
+            return any(event is Event.MESSAGE and data[0] == "debugger" and text in data[3] for event, data in told)
+
+        reqid = client.debug("a = 1\nb = a + 1\nc = b + 1\n")
+        wait_for(lambda: said("<script>(1)"))
+        assert (Event.DEBUGGING, True) in told
+        client.debug_input("n")
+        wait_for(lambda: said("<script>(2)"))
+        client.debug_input("p a + 41")
+        wait_for(lambda: said("42"))
+        client.debug_input("c")
+        client.wait_done(reqid)
+        assert (client.eval("c"), (Event.DEBUGGING, False) in told) == (3, True)
+
+        reqid = client.debug("for n in range(10):\n    last = n\n")
+        wait_for(lambda: sum(data is True for event, data in told if event is Event.DEBUGGING) == 2)
+        client.debug_input("q")
+        with pytest.raises(ScriptFailed, match="ended by the debugger"):
+            client.wait_done(reqid)
+
+
+def test_a_running_script_is_taken_by_the_debugger_and_let_go_again(run: Run) -> None:
+    told: list[Any] = []
+    with run["daemon"].client(  # type: ignore[attr-defined]
+        user="admin", password="secret", on_event=lambda event, data: told.append((event, data))
+    ) as client:
+        with pytest.raises(ControlError, match="no script is running"):
+            client.debug()
+        reqid = client.queue("go_on, seen = True, 0\nwhile go_on:\n    seen += 1\n    sleep(0.01)\nprint('over')")
+        wait_for(lambda: client.eval("seen", default=0) > 2)
+        client.debug()
+        with pytest.raises(ControlError, match="has the script already"):
+            client.debug()
+        wait_for(lambda: any(event is Event.MESSAGE and data[0] == "debugger" and "<testbeam>(" in data[3] for event, data in told))
+        client.debug_input("!go_on = False")
+        client.debug_input("c")
+        client.wait_done(reqid)
+        with pytest.raises(ControlError, match="no script"):
+            client.debug_input("n")
+
+        reqid = client.debug("while True: pass")
+        client.debug_input("c")
+        client.emergency()
+        with pytest.raises(ScriptFailed):
+            client.wait_done(reqid)
+        assert client.eval("6 * 7") == 42
 
 
 def test_a_client_of_a_daemon_that_died_is_told_at_once(run: Run) -> None:

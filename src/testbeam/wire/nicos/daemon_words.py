@@ -76,6 +76,7 @@ class Event(IntEnum):
     ETA = 0x101A
     SIMMESSAGE = 0x101B
     DONE = 0x101C
+    PROMPTDONE = 0x101D  # of protocol 24; only for clients that ask for it by eventunmask
 
 
 class ScriptStatus(IntEnum):

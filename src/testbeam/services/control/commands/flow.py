@@ -33,6 +33,7 @@ class Flow:
         self.since_s = 0.0
         self.told: str = ""
         self.finish_early = threading.Event()
+        self.on_line: Callable[[], None] | None = None  # called before the next line is run
         self._on_status = on_status
         self._condition = threading.Condition()
         self._break_level: int | None = None
@@ -83,6 +84,8 @@ class Flow:
             self._on_status(self.status, number)
         if self._break_level is not None or self._stop is not None:
             self.breakpoint(BreakLevel.AFTER_LINE)
+        if self.on_line is not None:
+            self.on_line()
 
     def breakpoint(self, level: int) -> None:
         """Let a break or a stop of this level, or one more urgent, take hold.

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from testbeam._version import __version__
 from testbeam.errors import ControlError
@@ -23,7 +23,7 @@ from testbeam.services.control.devices.file_writer import FileWriterControl
 from testbeam.services.control.devices.moveable import Moveable
 from testbeam.services.control.devices.sinks import Scan
 from testbeam.services.control.session import Session
-from testbeam.wire.nicos.daemon_words import BreakLevel, MessageLevel
+from testbeam.wire.nicos.daemon_words import MessageLevel
 
 EXPOSED: Mapping[str, str] = {
     "NewSetup": "new_setup",
@@ -94,9 +94,20 @@ EXPOSED: Mapping[str, str] = {
     "print": "print_info",
     "notify": "print_info",
     "pause": "pause",
+    "userinput": "user_input",
     "version": "version",
     "help": "help",
 }
+
+
+class Asks(Protocol):
+    """Who asks the users of clients."""
+
+    def pause(self, text: str) -> None:
+        """Pause until somebody continues."""
+
+    def ask(self, text: str, kind: Any, default: Any) -> Any:
+        """Return the answer, or the default where none is given; raise ControlError where there is neither."""
 
 
 class UserCommands(DeviceCommands):
@@ -107,6 +118,7 @@ class UserCommands(DeviceCommands):
         self.scanner = Scanner(session, flow, self._experiment)
         self._preset: dict[str, float] = {}
         self._by_hand: Callable[[Mapping[str, float]], Any] | None = None
+        self.asks: Asks | None = None
 
     def commands(self) -> dict[str, Callable[..., Any]]:
         """Return the commands by the names that scripts know them by."""
@@ -249,9 +261,17 @@ class UserCommands(DeviceCommands):
     def pause(self, text: str = "") -> None:
         """Pause the script until somebody continues it."""
         self._tell(f"paused: {text or 'continue when ready'}")
-        if self.flow is not None and not self.session.simulated:
-            self.flow.request_break(BreakLevel.AFTER_LINE, "the script")
-            self.flow.breakpoint(BreakLevel.AFTER_LINE)
+        if self.asks is not None:
+            self.asks.pause(text or "continue when ready")
+
+    def user_input(self, prompt: str = "The script asks for a value", kind: Any = str, default: Any = ...) -> Any:
+        """Ask whoever is at a client; `kind` is str, int, float, another function of the answer, or the list of answers that there are."""
+        if self.asks is not None:
+            self._tell(f"asked: {prompt}")
+            return self.asks.ask(prompt, kind, default)
+        if default is ...:
+            raise ControlError(f"a dry run can't answer {prompt!r}; give a default")
+        return default
 
     def version(self) -> str:
         """Tell and return the version."""

@@ -19,7 +19,9 @@ from testbeam.errors import ControlError, TransportError
 from testbeam.services.control.commands.user import UserCommands
 from testbeam.services.control.daemon.controller import Controller
 from testbeam.services.control.daemon.dry_run import DryRun
+from testbeam.services.control.daemon.estimate import Estimator, is_harmless
 from testbeam.services.control.daemon.messages import Messages
+from testbeam.services.control.daemon.prompts import Prompts
 from testbeam.services.control.daemon.script import Request, parsed
 from testbeam.services.control.daemon.server import Client
 from testbeam.services.control.daemon.users import LoginKey, User, Users
@@ -30,7 +32,6 @@ from testbeam.wire.nicos.daemon_words import (
     NEEDS_SCRIPT,
     PROTOCOL_VERSION,
     Command,
-    EtaState,
     Event,
     MessageLevel,
     ScriptStatus,
@@ -52,6 +53,7 @@ _SLOW = frozenset(
     }
 )
 _MOST_TRANSFER_BYTES = 64_000_000
+_MOST_ESTIMATE_S = 3.0
 
 
 class DaemonAnswers:
@@ -66,6 +68,8 @@ class DaemonAnswers:
         users: Users,
         emit: Callable[[Event, Any], None],
         *,
+        estimator: Estimator,
+        prompts: Prompts,
         serialiser: str,
         cache: CacheClient | None,
         folder: Path,
@@ -76,6 +80,8 @@ class DaemonAnswers:
         self._messages = messages
         self._users = users
         self._emit = emit
+        self._estimator = estimator
+        self._prompts = prompts
         self._serialiser = serialiser
         self._cache = cache
         self._folder = folder
@@ -204,6 +210,26 @@ class DaemonAnswers:
         run = DryRun(self._session, self._values(), uuid or "0", lambda message: self._emit(Event.SIMMESSAGE, message))
         self._emit(Event.SIMRESULT, run.run(code, name, self._controller.namespace))
 
+    def estimate(self, request: Request) -> None:
+        """Estimate the end of a script that begins, where a dry run of it does no harm."""
+        if is_harmless(request.statements, self._commands.commands()):
+            self._estimator.begin(lambda: self._seconds(request.text, request.name))
+
+    def _seconds(self, code: str, name: str) -> float | None:
+        try:
+            run = DryRun(self._session, self._values(), "0", lambda _message: None, most_s=_MOST_ESTIMATE_S)
+            return run.run(code, name, self._controller.namespace)[0]
+        except ControlError:
+            return None
+
+    def _debug(self, client: Client, code: str | None = None) -> str | None:
+        user = _user(client)
+        _check_may_run(user)
+        return self._controller.debug(Request(code, "", user) if code else None)
+
+    def _debuginput(self, _client: Client, line: str) -> None:
+        self._controller.debug_input(str(line))
+
     # Looks
 
     def _exec(self, _client: Client, code: str) -> None:
@@ -256,7 +282,8 @@ class DaemonAnswers:
             "status": controller.status,
             "script": current.text if current is not None else "",
             "scriptname": current.name if current is not None else "",
-            "eta": (int(EtaState.PENDING), 0),
+            "eta": self._estimator.eta,
+            "prompt": self._prompts.open,
             "watch": self._watch_values(),
             "requests": controller.requests,
             "mode": "master",

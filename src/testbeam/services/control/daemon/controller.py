@@ -8,12 +8,14 @@ Source: docs/reference/contracts/control.md, "Scripts".
 import signal
 import threading
 import traceback
+from bdb import BdbQuit
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from testbeam.errors import ControlError, TestbeamError
 from testbeam.services.control.commands.flow import Flow, ScriptStopped
+from testbeam.services.control.daemon.debugger import Debugger, script_frame
 from testbeam.services.control.daemon.messages import Messages
 from testbeam.services.control.daemon.script import LOOK, Request, code_of
 from testbeam.services.control.daemon.users import User
@@ -48,6 +50,9 @@ class Controller:
         self._interruptible = False
         self._thread = threading.main_thread().ident or 0
         self.on_emergency: Callable[[], None] | None = None
+        self.on_begin: Callable[[Request], None] = lambda _request: None
+        self.on_end: Callable[[], None] = lambda: None
+        self._debugger: Debugger | None = None
 
     @property
     def requests(self) -> list[dict[str, Any]]:
@@ -131,6 +136,29 @@ class Controller:
         elif self.on_emergency is not None:
             threading.Thread(target=self.on_emergency, name="emergency-stop", daemon=True).start()
 
+    def debug(self, request: Request | None) -> str | None:
+        """Run a script in the debugger, or stop the one under way in it; return the id of a new one.
+
+        Raises:
+            ControlError: another runs or waits, none runs, or the debugger has it already.
+        """
+        if request is None and not self.flow.is_running:
+            raise ControlError("no script is running now, and none was given to be debugged")
+        if self._debugger is not None:
+            raise ControlError("the debugger has the script already")
+        if request is not None:
+            request.debugged = True
+            return self.submit(request, only_if_idle=True)
+        self._debugger = self._new_debugger()
+        self.flow.on_line = self._stop_in_debugger
+        return None
+
+    def debug_input(self, line: str) -> None:
+        """Give a line to the debugger; raise ControlError where there is none."""
+        if self._debugger is None:
+            raise ControlError("no script is in the debugger")
+        self._debugger.give(line)
+
     def run(self, stop: threading.Event) -> None:
         """Run scripts until told to stop; then the one under way is stopped, too."""
         signal.signal(_INTERRUPT, self._interrupted)
@@ -166,16 +194,21 @@ class Controller:
         self._emit(Event.PROCESSING, request.for_clients())
         self._messages.add("", MessageLevel.INPUT, _prompt(request))
         self.flow.begin()
+        self.on_begin(request)
         success = False
         try:
             self._run_statements(request)
             success = True
         except ScriptStopped as stopped:
             self._note_stop(stopped)
+        except BdbQuit:
+            self._messages.add("", MessageLevel.WARNING, "Script ended by the debugger")
         except BaseException as error:
             self._note_error(error)
         finally:
             self._messages.script_request = ""
+            self.on_end()
+            self._end_debugger()
             with self._lock:
                 self.last, self.current = request, None
                 self.flow.reset()
@@ -190,12 +223,38 @@ class Controller:
             if value is not None:
                 self._messages.add("", MessageLevel.INFO, f"{value!r}")
             return
+        if request.debugged:
+            self._interruptibly(lambda: self._run_in_debugger(request))
+            return
         while request.done < len(request.statements):
             statement = request.statements[request.done]
             request.done += 1
             code = code_of(statement, request.name)
             self._interruptibly(lambda code=code: exec(code, self.namespace))  # type: ignore[misc]  # noqa: S102 — a user's script
         self.flow.breakpoint(BreakLevel.AFTER_LINE)
+
+    def _run_in_debugger(self, request: Request) -> None:
+        """Run a script as one piece, without looks at the flow, which would show as steps."""
+        code = compile(request.text, request.name or "<script>", "exec")
+        request.done = len(request.statements)
+        debugger = self._debugger = self._new_debugger()
+        debugger.run_script(code, self.namespace)
+
+    def _new_debugger(self) -> Debugger:
+        self._emit(Event.DEBUGGING, True)
+        return Debugger(self._messages.say, self._end_debugger)
+
+    def _stop_in_debugger(self) -> None:
+        """Have the debugger take the script from its next line on; called by the script's thread."""
+        self.flow.on_line = None
+        frame = script_frame(self.current.name if self.current is not None else "")
+        if self._debugger is not None and frame is not None:
+            self._debugger.set_trace(frame)
+
+    def _end_debugger(self) -> None:
+        if self._debugger is not None:
+            self._debugger, self.flow.on_line = None, None
+            self._emit(Event.DEBUGGING, False)
 
     def _interruptibly(self, run: Callable[[], Any]) -> Any:
         self._interruptible = True

@@ -67,11 +67,13 @@ class DryRunSession(Session):
 class DryRun:
     """One dry run; `tell` is called with its messages."""
 
-    def __init__(self, real: Session, values: Mapping[str, CacheValue], uuid: str, tell: Callable[[Message], None]) -> None:
+    def __init__(
+        self, real: Session, values: Mapping[str, CacheValue], uuid: str, tell: Callable[[Message], None], *, most_s: float = _MOST_S
+    ) -> None:
         self._uuid = uuid
         self._tell = tell
         self._steps = 0
-        self._end_s = time.monotonic() + _MOST_S
+        self._end_s = time.monotonic() + most_s
         self._ranges: dict[str, list[Any]] = {}
         self.session = DryRunSession(real, _FrozenCache(values), self)
         self.session.load(list(real.explicit_setups))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from testbeam.errors import DeviceError
+from testbeam.services.control.daemon.prompts import Prompts
 from testbeam.services.control.devices.base import Device
 from testbeam.services.control.session import Session
 
@@ -11,8 +12,9 @@ from testbeam.services.control.session import Session
 class ScriptSession:
     """The session under the names that genuine clients evaluate."""
 
-    def __init__(self, session: Session, namespace: Mapping[str, Any]) -> None:
+    def __init__(self, session: Session, namespace: Mapping[str, Any], prompts: Prompts | None = None) -> None:
         self._session = session
+        self._prompts = prompts
         self.namespace = namespace
         self.mode = "master"
         self.sessiontype = "daemon"
@@ -23,6 +25,11 @@ class ScriptSession:
     def getDevice(self, name: str | Device, *_: Any, **__: Any) -> Device:  # noqa: N802 — the field's name
         """Return a device."""
         return name if isinstance(name, Device) else self._session.get_device(name)
+
+    def setUserinput(self, uid: str, value: Any) -> None:  # noqa: N802 — the field's name
+        """Answer what a script asks; raise ControlError where it does not fit."""
+        if self._prompts is not None:
+            self._prompts.answer(uid, value)
 
     @property
     def configured_devices(self) -> dict[str, tuple[str, dict[str, Any]]]:

@@ -29,6 +29,7 @@ class Request:
     )
     statements: list[ast.stmt] = field(default_factory=list)
     done: int = 0
+    debugged: bool = False
 
     def for_clients(self) -> dict[str, Any]:
         """Return the request as clients know it."""

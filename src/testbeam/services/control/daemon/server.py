@@ -61,7 +61,7 @@ class Client:
     events: Peer | None = None
     early: list[bytes] = field(default_factory=list)
     early_bytes: int = 0
-    masked: set[Event] = field(default_factory=set)
+    masked: set[Event] = field(default_factory=lambda: {Event.PROMPTDONE})
     waiting: deque[CommandFrame] = field(default_factory=deque)
     busy: bool = False
     is_event_connection: bool = False

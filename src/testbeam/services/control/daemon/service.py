@@ -15,8 +15,10 @@ from testbeam.services.control.commands.scanning import ScanListener
 from testbeam.services.control.commands.user import UserCommands
 from testbeam.services.control.daemon.answers import DaemonAnswers
 from testbeam.services.control.daemon.controller import Controller
+from testbeam.services.control.daemon.estimate import Estimator
 from testbeam.services.control.daemon.facade import ScriptSession
 from testbeam.services.control.daemon.messages import Messages
+from testbeam.services.control.daemon.prompts import Prompts
 from testbeam.services.control.daemon.server import Server
 from testbeam.services.control.daemon.settings import PROG, DaemonSettings
 from testbeam.services.control.daemon.users import users_of_file, users_of_setups
@@ -77,6 +79,8 @@ class Daemon:
         self._commands.namespace = self._namespace
         self._commands.scanner.listeners.append(_ScanEvents(self._emit))
         self._controller.on_emergency = self._stop_everything
+        self._commands.asks = self._prompts = Prompts(self._controller.flow, self._emit)
+        estimator = Estimator(lambda eta: self._emit(Event.ETA, eta))
         self._answers = DaemonAnswers(
             self._session,
             self._controller,
@@ -84,10 +88,13 @@ class Daemon:
             self._messages,
             self._users,
             self._emit,
+            estimator=estimator,
+            prompts=self._prompts,
             serialiser=settings.serializer,
             cache=self._cache,
             folder=Path(self._folder.name),
         )
+        self._controller.on_begin, self._controller.on_end = self._answers.estimate, estimator.end
 
     def open(self) -> None:
         """Load the first setups and begin to accept clients."""
@@ -150,7 +157,7 @@ class Daemon:
 
     def _fill_namespace(self) -> None:
         self._namespace |= self._commands.exposed()
-        self._namespace["session"] = ScriptSession(self._session, self._namespace)
+        self._namespace["session"] = ScriptSession(self._session, self._namespace, self._prompts)
 
     def _setup_changed(self) -> None:
         """Give scripts the devices of now by their names, and tell clients and poller."""
