@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from testbeam.stacks.control import control_stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle
 
 
@@ -38,24 +37,23 @@ def test_the_fixture_works_as_the_fields_tests_use_it(smoke_client: Any) -> None
     assert smoke_client.eval(f"{moveable.name}._epics_wrapper.get_pv_value('TEST:SMOKE:MOVE.RBV')", default=None) == 5
 
 
-def test_the_client_command_runs_what_it_is_given(shared_broker: BrokerHandle) -> None:
-    with control_stack(bootstrap=shared_broker.bootstrap, load=["virtual"]).run() as run:
-        address = run["daemon"].endpoints["daemon"]
-        good = client(address, "-e", "maw(VirtualX, 1)", "-e", "print('at', VirtualX.read(0))")
-        assert (good.returncode, "at 1.0" in good.stdout) == (0, True), good.stderr
+def test_the_client_command_runs_what_it_is_given(smoke_client: Any) -> None:
+    address = smoke_client.address
+    good = client(address, "-e", "NewSetup('virtual')", "-e", "maw(VirtualX, 1)", "-e", "print('at', VirtualX.read(0))")
+    assert (good.returncode, "at 1.0" in good.stdout) == (0, True), good.stderr
 
-        bad = client(address, "-e", "maw(VirtualX, 1000)")
-        assert bad.returncode != 0
-        assert "limits are -100 to 100" in bad.stderr
+    bad = client(address, "-e", "maw(VirtualX, 1000)")
+    assert bad.returncode != 0
+    assert "limits are -100 to 100" in bad.stderr
 
-        typed = client(address, typed="?1 + 1\n/status\nmaw(VirtualX, 2)\n/nonsense\n/quit\n")
-        assert ">>> 2\n" in typed.stdout
-        assert "setups: virtual" in typed.stdout
-        assert "/nonsense is not known" in typed.stdout
+    typed = client(address, typed="?1 + 1\n/status\nmaw(VirtualX, 2)\n/nonsense\n/log x\n/quit\n")
+    assert ">>> 2\n" in typed.stdout
+    assert "setups: virtual" in typed.stdout
+    assert "/nonsense is not known" in typed.stdout
 
-        refused = client(address, "-u", "nobody", "-e", "pass")
-        assert refused.returncode != 0
-        assert "invalid username or password" in refused.stderr
+    refused = client(address, "-u", "nobody", "-e", "pass")
+    assert refused.returncode != 0
+    assert "invalid username or password" in refused.stderr
 
 
 def client(address: str, *words: str, typed: str = "") -> "subprocess.CompletedProcess[str]":

@@ -1,5 +1,6 @@
 """The prompt of `testbeam client`: what it shows of events, and what its words ask of the daemon."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -70,7 +71,7 @@ def test_the_prompt_tells_the_status_of_now(screen: Any) -> None:
 def test_the_line_that_is_typed_stays_below_what_is_shown(
     screen: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(module, "_typed", lambda: "maw(m")
     screen.is_waiting = True
     screen.take(Event.STATUS, [0, 1])

@@ -10,7 +10,6 @@ import pytest
 from testbeam.errors import ControlError
 from testbeam.services.control.commands.flow import Flow, ScriptStopped
 from testbeam.services.control.commands.user import EXPOSED, UserCommands
-from testbeam.services.control.daemon import estimate
 from testbeam.services.control.daemon.estimate import Estimator, is_harmless
 from testbeam.services.control.daemon.prompts import Prompts
 from testbeam.wire.nicos.daemon_words import Event
@@ -66,7 +65,7 @@ def timers(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
         def start(self) -> None:
             pass
 
-    monkeypatch.setattr(estimate.threading, "Timer", Timer)
+    monkeypatch.setattr("testbeam.services.control.daemon.estimate.threading.Timer", Timer)
     return found
 
 
