@@ -240,20 +240,42 @@ def test_counts_of_live_data_are_those_since_the_start(tmp_path: Any, sent: list
     assert channel.do_read() == 60
 
 
-def test_an_area_detector_takes_as_many_images_as_it_is_asked_for() -> None:
+CAMERA = ("NumImagesCounter_RBV", "Acquire", "Acquire_RBV", "NumImages", "ImageMode", "AcquireTime")
+
+
+@pytest.fixture
+def camera() -> tuple[FakeSession, Any]:
+    """An area detector that has taken ten images before."""
     scene = FakeSession({"one": setup("one", {"cam": ("nicos_ess.devices.epics.area_detector.AreaDetector", {"pv_root": "CAM:"})})})
-    for name in ("NumImagesCounter_RBV", "Acquire", "Acquire_RBV", "NumImages", "ImageMode", "AcquireTime"):
+    for name in CAMERA:
         scene.fake.set(f"CAM:{name}", 0)
     scene.load(["one"])
-    camera: Any = scene.devices["cam"]
-    camera.acquiretime = 0.5
-    camera.start(10)
+    scene.fake.set("CAM:NumImagesCounter_RBV", 10)
+    return scene, scene.devices["cam"]
 
+
+def test_an_area_detector_takes_as_many_images_as_it_is_asked_for(camera: tuple[FakeSession, Any]) -> None:
+    scene, device = camera
+    device.acquiretime = 0.5
+    device.start(10)
     assert scene.fake.puts == [("CAM:AcquireTime", 0.5), ("CAM:ImageMode", 1), ("CAM:NumImages", 10), ("CAM:Acquire", 1)]
     scene.fake.set("CAM:Acquire_RBV", 1)
-    assert camera.status(0)[0] == 220
-    assert not camera.is_completed()
+    assert device.status(0)[0] == 220
+    assert not device.is_completed(), "the ten are those of the time before"
+
+    scene.fake.set("CAM:NumImagesCounter_RBV", 0)
+    assert not device.is_completed()
     scene.fake.set("CAM:NumImagesCounter_RBV", 10)
-    assert camera.is_completed()
-    camera.finish()
+    assert device.is_completed()
+    device.finish()
     assert scene.fake.puts[-1] == ("CAM:Acquire", 0)
+
+
+def test_an_area_detector_whose_counter_goes_on_is_counted_from_where_it_was(camera: tuple[FakeSession, Any]) -> None:
+    scene, device = camera
+    device.start(3)
+    for images, counted in ((11, 1), (12, 2), (13, 3)):
+        assert not device.is_completed()
+        scene.fake.set("CAM:NumImagesCounter_RBV", images)
+        assert device.do_read() == counted
+    assert device.is_completed()

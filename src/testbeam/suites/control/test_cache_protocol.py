@@ -155,7 +155,7 @@ def test_garbage_closes_its_own_connection_only(connect: Connect, cache: Lines, 
 
 def test_random_bytes_are_survived(connect: Connect, cache: Lines, key: str) -> None:
     noise = random.Random(15)
-    for _ in range(5000 if os.environ.get("TESTBEAM_SOAK") else 500):
+    for _ in range(10_000 if os.environ.get("TESTBEAM_SOAK") else 1_000):
         with connect("cache") as broken:
             broken.sendall(noise.randbytes(noise.randrange(1, 300)))
     cache.send(f"{key}=1")

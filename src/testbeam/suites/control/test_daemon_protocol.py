@@ -17,6 +17,8 @@ from testbeam.wire.nicos.daemon_frames import encode_command, take_reply
 from testbeam.wire.nicos.daemon_words import Command
 
 Connect = Callable[[str], socket.socket]
+CASES = 10_000 if os.environ.get("TESTBEAM_SOAK") else 1_000
+CASES_OF_ANOTHER = 100  # one that takes seconds for each
 
 
 def reply(connection: socket.socket) -> Any:
@@ -118,12 +120,45 @@ def test_half_open_and_silent_connections_block_nobody(connect: Connect, shared_
         assert another.eval("5 + 5") == 10
 
 
-def test_random_bytes_are_survived(connect: Connect, client: Client, shared_run: Any) -> None:
+def test_random_bytes_are_survived(connect: Connect, client: Client, shared_run: Any, ours: bool) -> None:
     noise = random.Random(23)
-    for _ in range(5000 if os.environ.get("TESTBEAM_SOAK") else 500):
+    for _ in range(CASES if ours else CASES_OF_ANOTHER):
         with connect("daemon") as broken:
             broken.sendall(noise.randbytes(noise.randrange(1, 200)))
 
     assert client.eval("6 + 6") == 12
     with shared_run["daemon"].client(within_s=60) as another:  # the genuine one takes its time to be rid of them
         assert another.eval("7 + 7") == 14
+
+
+def test_mutated_commands_are_answered_or_end_their_own_connection(connect: Connect, client: Client, ours: bool) -> None:
+    if not ours:
+        pytest.skip("the genuine daemon reads pickles, and may do what a mutated one says")
+    rng, connection = random.Random(24), None
+    words: list[Any] = ["1", "", 0, -1, 2**70, None, True, 1.5, "*", ["1"], {"a": 1}, "x" * 5000, {"__pickle__": "x"}, [[[[]]]]]
+    for _ in range(CASES):
+        if connection is None:
+            connection = log_in(connect, "guest")
+        arguments = json.dumps([rng.choice(words) for _ in range(rng.randrange(5))]).encode()
+        frame = bytearray(encode_command(rng.choice([one for one in Command if one is not Command.EMERGENCY]), arguments))
+        for _ in range(rng.choice((0, 0, 1, 3))):
+            frame[rng.randrange(7, len(frame))] = rng.randrange(256)
+        try:
+            connection.sendall(frame)
+            if reply(connection) is None:
+                connection = None
+        except ConnectionError:
+            connection = None
+
+    assert client.eval("8 + 8") == 16
+
+
+def log_in(connect: Connect, user: str) -> socket.socket:
+    """Return a bare connection of somebody who has logged in."""
+    connection = connect("daemon")
+    connection.sendall(os.urandom(16))
+    reply(connection)
+    about = {"login": user, "passwd": "", "display": ""}
+    connection.sendall(encode_command(Command.AUTHENTICATE, json.dumps([about]).encode()))
+    assert reply(connection).ok
+    return connection

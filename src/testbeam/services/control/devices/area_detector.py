@@ -1,5 +1,7 @@
 """An area detector behind EPICS: its acquisition as a channel that is counted with others; images go their own way, by the forwarder.
 
+The counter of images goes to zero some time after the start, or not at all: until it has changed, it tells of the acquisition before.
+
 Source: docs/reference/control-commands.md, "Area detectors".
 """
 
@@ -10,6 +12,7 @@ from testbeam.services.control.devices.detector import Channel
 from testbeam.services.control.devices.epics import EpicsDevice
 from testbeam.services.control.devices.params import Param, none_or, number
 from testbeam.services.control.devices.status import State, Status
+from testbeam.transport.pv_watch import PvSnapshot
 
 _FIELDS = {
     "readpv": "NumImagesCounter_RBV",
@@ -45,8 +48,16 @@ class AreaDetector(EpicsDevice, Channel):
         for word, field in _FIELDS.items():
             if not self._values[word]:
                 self._values[word] = f"{self.pv_root}{field}"
-        self._zero = 0.0
+        self._before, self._zero, self._is_old = 0.0, 0.0, False
         super().init()
+
+    def changed(self, snapshot: PvSnapshot) -> None:
+        """Note the first change of the counter since the start: it went to zero, or it goes on from where it was."""
+        reading = snapshot.reading
+        if self._is_old and snapshot.name == self.readpv and reading is not None and isinstance(reading.value, int | float):
+            self._zero = self._before if reading.value > self._before else 0.0
+            self._is_old = False
+        super().changed(snapshot)
 
     def do_start(self) -> None:
         """Acquire: as many images as the preset says, without one until the end of the counting."""
@@ -57,7 +68,8 @@ class AreaDetector(EpicsDevice, Channel):
             self.put("imagespv", int(self.preselection), wait=True)
         else:
             self.put("modepv", 2, wait=True)
-        self._zero = 0.0
+        self._before, self._zero = self._counter(), 0.0
+        self._is_old = self._before != 0
         self.put("acquirepv", 1)
 
     def finish(self) -> None:
@@ -66,9 +78,9 @@ class AreaDetector(EpicsDevice, Channel):
             self.put("acquirepv", 0)
 
     def do_read(self) -> float:
-        """Return how many images there are."""
-        reading = self.get("readpv").reading
-        return float(reading.value) if reading is not None and isinstance(reading.value, int | float) else 0.0
+        """Return how many images there are since the start."""
+        counted = self._counter()
+        return 0.0 if self._is_old else counted - self._zero
 
     def do_status(self) -> Status:
         """Return BUSY while it acquires."""
@@ -81,6 +93,10 @@ class AreaDetector(EpicsDevice, Channel):
             return []
         readings: list[Any] = [self.get(word).reading for word in ("sizeypv", "sizexpv")]
         return [int(one.value) for one in readings if one is not None]
+
+    def _counter(self) -> float:
+        reading = self.get("readpv").reading
+        return float(reading.value) if reading is not None and isinstance(reading.value, int | float) else 0.0
 
     def _flag(self) -> bool:
         reading = self.get("acquiringpv").reading
