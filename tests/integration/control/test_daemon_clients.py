@@ -16,6 +16,7 @@ from testbeam.errors import ControlError, ScriptFailed, TransportError
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.control.declaration import control
+from testbeam.transport.nicos.cache import CacheClient
 from testbeam.wire.nicos.daemon_words import Event
 
 SETUP = """
@@ -88,19 +89,48 @@ def test_a_steady_client_gets_every_event_while_others_come_and_go(run: Run) -> 
     assert told == list(range(2000))
 
 
-def test_many_idle_connections_block_nobody(run: Run) -> None:
-    host, _, port = run["daemon"].endpoints["daemon"].partition(":")
+@pytest.mark.parametrize("part", ["daemon", "cache"])
+def test_many_idle_connections_block_nobody(run: Run, part: str) -> None:
+    host, _, port = run[part].endpoints[part].partition(":")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
     idle = [socket.create_connection((host, int(port)), 5) for _ in range(1000)]
     for number, one in enumerate(idle):
-        one.sendall(os.urandom(number % 17))
+        one.sendall(os.urandom(number % 17).replace(b"\n", b""))
     try:
         with run["daemon"].client(user="user", password="user") as another:  # type: ignore[attr-defined]
             assert another.eval("6 * 7") == 42
+            another.execute("m.warnlimits = (0, 5)")
+        cache = CacheClient(*cache_address(run))
+        try:
+            wait_for(lambda: (found := cache.get("m/warnlimits")) is not None and tuple(found.value) == (0, 5))
+        finally:
+            cache.close()
     finally:
         for one in idle:
             one.close()
+
+
+def test_a_cache_that_is_full_says_so_and_goes_on() -> None:
+    cache = control(name="cache", part="cache")
+    with Stack(cache.configured(command=(*cache.command, "--limit-mb", "1"))).run() as run:
+        hostile, honest = CacheClient(*cache_address(run)), CacheClient(*cache_address(run))
+        try:
+            honest.put("m/value", 1)
+            assert hostile.wait_connected(10)
+            for number in range(2000):
+                hostile.put(f"filler/key{number}", "x" * 1000)
+            wait_for(lambda: "full: " in run["cache"].log_path.read_text())
+            honest.put("m/value", 2)
+            wait_for(lambda: (found := hostile.get("m/value")) is not None and found.value == 2)
+        finally:
+            hostile.close()
+            honest.close()
+
+
+def cache_address(run: Run) -> tuple[str, int]:
+    host, _, port = run["cache"].endpoints["cache"].partition(":")
+    return host, int(port)
 
 
 def test_a_huge_message_is_cut_and_said_so(client: Client) -> None:
