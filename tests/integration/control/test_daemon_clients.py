@@ -5,13 +5,15 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from testbeam.clients.control import Client
+from testbeam.clients.waiting import wait_for_condition
 from testbeam.errors import ControlError, ScriptFailed, TransportError
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
@@ -19,6 +21,7 @@ from testbeam.stacks.roles.control.declaration import control
 from testbeam.transport.nicos.cache import CacheClient
 from testbeam.wire.nicos.daemon_words import Event
 
+wait_for = partial(wait_for_condition, within_s=30)
 SETUP = """
 devices = dict(
     m=device("nicos.devices.generic.VirtualMotor", speed=1, abslimits=(-10, 10), unit="mm"),
@@ -52,13 +55,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 def client(run: Run) -> Iterator[Client]:
     with run["daemon"].client(user="admin", password="secret") as connected:  # type: ignore[attr-defined]
         yield connected
-
-
-def wait_for(look: Callable[[], Any], within_s: float = 20) -> None:
-    end_s = time.monotonic() + within_s
-    while not look():
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
 
 
 def test_a_steady_client_gets_every_event_while_others_come_and_go(run: Run) -> None:

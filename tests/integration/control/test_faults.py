@@ -2,35 +2,23 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from testbeam.clients.control import Client
-from testbeam.clients.waiting import subtest
-from testbeam.errors import ScriptFailed, TestbeamError, TransportError
+from testbeam.clients.waiting import subtest, wait_for_condition
+from testbeam.errors import ScriptFailed, TransportError
 from testbeam.kit.run import Run
 from testbeam.stacks.control import control_stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle
 from testbeam.transport.nicos.cache import CacheClient
 from testbeam.wire.nicos.daemon_words import Command
 
+wait_for = partial(wait_for_condition, within_s=30)
 SETUPS = ("system", "epics_basic", "detector")
 FAULT_S = 1.0  # how long a part is frozen that nothing goes on without
-
-
-def wait_for(look: Callable[[], Any], within_s: float = 30) -> Any:
-    end_s, last = time.monotonic() + within_s, None
-    while time.monotonic() < end_s:
-        try:
-            last = look()
-        except TestbeamError as error:
-            last = error
-        else:
-            if last:
-                return last
-        time.sleep(0.05)
-    pytest.fail(f"not within {within_s} s; last: {last!r}")
 
 
 def job(client: Client) -> Any:
@@ -90,8 +78,8 @@ def a_scan_goes_on_whatever_happens_to_what_it_does_not_need(run: Run, client: C
     assert [round(x[0]) for x in data["xvalues"]] == [n % 3 for n in range(points)], "no point lost or doubled"
     assert (data["ended"], client.eval("session.experiment.proposal")) == ("finished", "1")
     assert job(client)[2] == "STARTED" or job(client)[5] != first, "done before the next file-writer had the job"
-    row = wait_for(lambda: job(client) if job(client)[2] == "WRITTEN" else None, within_s=60)
-    assert row[5] != first, "by the file-writer that took it up"
+    wait_for(lambda: job(client)[2] == "WRITTEN", within_s=60)
+    assert job(client)[5] != first, "by the file-writer that took it up"
 
 
 def a_killed_daemon_comes_back_with_its_state_and_its_clients_are_told(run: Run, client: Client) -> None:
@@ -163,8 +151,8 @@ def lost_writer_forwarder_and_ioc_are_told_by_name_and_used_again(run: Run, clie
             wait_for(lambda: "disconnected" not in client.status("SmokeBasicMoveable")[1])
             client.execute("maw(SmokeBasicMoveable, 1)\ncount(0.05)")
 
-    row = wait_for(lambda: job(client) if job(client)[2] == "FAILED" else None)
-    assert "said nothing" in row[4]
+    wait_for(lambda: job(client)[2] == "FAILED")
+    assert "said nothing" in job(client)[4]
     wait_for(lambda: client.status("KafkaForwarder")[1] == "Disconnected")
     with pytest.raises(ScriptFailed, match="in progress"):
         client.execute("start_filewriting()")

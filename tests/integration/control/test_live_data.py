@@ -1,13 +1,13 @@
 """Live data as a detector of instrument control: real workers count real events, and a scan has their counts, exactly."""
 
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
 import numpy as np
 
+from testbeam.clients.waiting import wait_for_condition
 from testbeam.kit.stack import Stack
 from testbeam.model.live import WorkflowId
 from testbeam.stacks.roles.broker.declaration import BrokerHandle, broker
@@ -16,6 +16,7 @@ from testbeam.stacks.roles.event_source.declaration import event_source
 from testbeam.stacks.roles.livedata.declaration import LivedataHandle, livedata
 from testbeam.wire.nicos.daemon_words import Event
 
+wait_for = partial(wait_for_condition, within_s=30)
 SETUP = """
 import os
 
@@ -35,14 +36,6 @@ devices = dict(
 sysconfig = dict(experiment="Exp")
 """
 PULSES, EVENTS = 20, 500
-
-
-def wait_for(look: Callable[[], Any], within_s: float = 40) -> Any:
-    end_s = time.monotonic() + within_s
-    while not (found := look()):
-        assert time.monotonic() < end_s
-        time.sleep(0.05)
-    return found
 
 
 def test_a_count_has_the_events_that_live_data_counted(shared_broker: BrokerHandle, tmp_path: Path) -> None:

@@ -77,6 +77,10 @@ def test_panel_words_and_the_setup_name_are_there(tmp_path: Path) -> None:
     assert not one.problem
 
 
+def test_blocks_of_monitors_may_have_any_form(tmp_path: Path) -> None:
+    assert not read(tmp_path, one="monitor_blocks = [Block('b', [])]")["one"].problem
+
+
 def test_an_unknown_group_is_optional(tmp_path: Path) -> None:
     assert read(tmp_path, one='group = "strange"')["one"].group == "optional"
 

@@ -208,6 +208,8 @@ class Controller:
         finally:
             self._messages.script_request = ""
             self.on_end()
+            if self._debugger is not None:
+                self._debugger.let_go()
             self._end_debugger()
             with self._lock:
                 self.last, self.current = request, None

@@ -29,14 +29,20 @@ class Debugger(pdb.Pdb):
         """Give a line to the debugger."""
         self._lines.put(f"{line.rstrip()}\n")
 
+    @staticmethod
+    def let_go() -> None:
+        """Trace nothing of this thread any more."""
+        sys.settrace(None)
+
     def readline(self) -> str:
         """Wait for a line; the debugger reads from itself."""
         return self._lines.get()
 
     def set_continue(self) -> None:
-        """Let the script run on."""
+        """Let the script run on, up to a breakpoint where there is one."""
         super().set_continue()
-        self._on_end()
+        if not self.get_all_breaks():
+            self._on_end()
 
     def set_quit(self) -> None:
         """End the script."""

@@ -40,7 +40,7 @@ class Setup:
     alias_config: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     display_order: int = 50
     extended: Mapping[str, Any] = field(default_factory=dict)
-    monitor_blocks: Mapping[str, Any] = field(default_factory=dict)
+    monitor_blocks: Any = None  # of monitors that are not ours, in whatever form
     watch_conditions: tuple[Any, ...] = ()
     problem: str = ""
 

@@ -20,7 +20,7 @@ from testbeam.services.control.setups.declared import GROUPS, DeviceConfig, Setu
 
 _PANEL_WORDS = ("Row", "Column", "BlockRow", "Block", "Field", "SetupBlock")
 _LISTS = ("includes", "excludes", "modules", "watch_conditions")
-_TABLES = ("sysconfig", "devices", "alias_config", "extended", "monitor_blocks")
+_TABLES = ("sysconfig", "devices", "alias_config", "extended")
 _log = logging.getLogger(__name__)
 
 
@@ -113,7 +113,7 @@ def _setup(file: Path, names: Mapping[str, Any]) -> Setup:
         alias_config=names.get("alias_config", {}),
         display_order=int(names.get("display_order", 50)),
         extended=names.get("extended", {}),
-        monitor_blocks=names.get("monitor_blocks", {}),
+        monitor_blocks=names.get("monitor_blocks"),
         watch_conditions=tuple(names.get("watch_conditions", ())),
     )
 
