@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from testbeam.model.runs import RunStart, RunStop
 from testbeam.services.livedata.core import IMPLAUSIBLE
+from testbeam.services.livedata.inputs import MALFORMED
 from testbeam.services.livedata.workflows.detector_view import UNKNOWN_PIXEL
 from testbeam.services.livedata.workflows.monitor_histogram import OUTSIDE
 from testbeam.wire.flatbuffers.registry import ENCODERS
@@ -324,3 +325,28 @@ def test_the_same_data_give_the_same_results_in_whichever_batches(bench: Bench) 
 
     assert given(bench) == given(other)
     assert given(bench)
+
+
+def test_a_source_whose_clock_stands_still_is_shown_all_the_same(bench: Bench) -> None:
+    for _ in range(200):
+        bench.monitor(NOW, [MS] * 2)
+        bench.wait(0.07)
+    shown = sum(bench.counts())
+    bench.wait(1)
+
+    assert 200 < shown <= sum(bench.counts()) == 400
+    spans = [(int(data_of(one, "start_time")), int(data_of(one, "time"))) for one in bench.results("counts_total")]
+    assert all(NOW <= start_ns <= end_ns <= NOW + S for start_ns, end_ns in spans)
+
+
+@pytest.mark.parametrize(("pixels", "pulses", "indices"), [(2, 1, 1), (3, 2, 1), (3, 1, 2)])
+def test_arrays_whose_lengths_differ_are_malformed_and_the_next_message_counts(pixels: int, pulses: int, indices: int) -> None:
+    library = pytest.importorskip("streaming_data_types.eventdata_ev44")  # which writes them without a word
+    bench = Bench()
+    bench.command(start("panel_0_xy", "panel_0"))
+    wrong = library.serialise_ev44("panel_0", 1, [NOW] * pulses, [0] * indices, [MS] * 3, [1] * pixels)
+    bench.data(TOPICS.detector, wrong, events("panel_0", NOW, [MS], [1]))
+    bench.wait(1)
+
+    assert bench.worker.drops.counts == {MALFORMED: 1}
+    assert [int(signal(one)) for one in bench.results("counts_total", "panel_0")] == [1]

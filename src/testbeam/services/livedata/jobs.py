@@ -1,8 +1,9 @@
 """A job: one workflow for one source, with its windows of data time, its schedule, its resets and its state.
 
 Windows lie on a grid of whole window lengths since 1970, so that the same data give the same results however they arrive. A window ends
-when a message beyond it comes, or, so that nothing is kept back when a stream stops, when none has come for IDLE_S; a part of a window that
-was given out goes on as another result that begins where the first ended. A late message counts in the window that is open.
+when a message beyond it comes, or, so that nothing is kept back when a stream stops, when none has come for IDLE_S, or none beyond it for
+far longer than the window (a source whose clock stands still); a part of a window that was given out goes on as another result that begins
+where the first ended. A late message counts in the window that is open.
 
 A run transition at a time T begins the counts anew between messages before and from T on: those from T on wait until every source that is
 alive has reached T, MOST_WAIT_S at most, so that none counts in both runs or in neither. So it is where a detector moves, at the time of
@@ -25,6 +26,7 @@ from testbeam.services.livedata.workflows.seam import Data, LogSample, Output, S
 
 PULSE_NS = NS_PER_S // 14
 IDLE_S = 0.5
+FROZEN_S = 2.0  # over twice the window's length
 MOST_WAIT_S = 3.0
 MOST_TRANSITIONS = 100  # that wait for data
 ALIVE_S = 5.0
@@ -79,6 +81,7 @@ class Job:
     _newest_ns: int = 0
     _is_dirty: bool = False
     _heard_s: float = 0.0
+    _kept_back_since_s: float | None = None
     _transitions: list[int] = field(default_factory=list)
     _position: LogSample | None = None
     _moves: dict[int, tuple[str, LogSample]] = field(default_factory=dict)  # positions from a transition on
@@ -150,7 +153,11 @@ class Job:
         """Give out what has waited long enough for more."""
         if self._held and now_s - self._held_since_s >= MOST_WAIT_S:
             self._begin_run(now_s)
-        if self._is_dirty and now_s - self._heard_s >= IDLE_S:
+        if not self._is_dirty:
+            return
+        if self._kept_back_since_s is None:
+            self._kept_back_since_s = now_s
+        if now_s - self._heard_s >= IDLE_S or now_s - self._kept_back_since_s >= FROZEN_S + 2 * self.length_ns / NS_PER_S:
             self.flush()
 
     def flush(self) -> None:
@@ -243,6 +250,7 @@ class Job:
             self.start_ns = self._part_start_ns
 
     def _close(self, end_ns: int) -> None:
+        self._kept_back_since_s = None
         try:
             outputs = self.workflow.outputs()
         except WorkflowError as error:
