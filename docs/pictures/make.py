@@ -15,6 +15,7 @@ import subprocess
 import sys
 import termios
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fcntl import ioctl
@@ -80,25 +81,21 @@ def _read(descriptor: int) -> bytes:
 def frames(pieces: Iterator[tuple[float, bytes]]) -> list[Frame]:
     """Return the pictures that a terminal would have shown."""
     screen = pyte.Screen(COLUMNS, LINES)
-    stream = pyte.ByteStream(screen)
-    stream.feed(f"\x1b[90m$\x1b[0m \x1b[1m{' '.join(COMMAND)}\x1b[0m\r\n".encode())
+    stream, decoder = pyte.Stream(screen), getincrementaldecoder("utf-8")()
+    stream.feed(f"\x1b[90m$\x1b[0m \x1b[1m{' '.join(COMMAND)}\x1b[0m\r\n")
     found = [Frame(0.0, _lines(screen))]
     for at_s, data in pieces:
-        stream.feed(_shown(data))
+        stream.feed(nameless(decoder.decode(data)).replace("\x1b[2m", "\x1b[90m"))  # pyte has no dim
         now = Frame(at_s, _lines(screen))
         if now.lines != found[-1].lines:
             found[-1:] = [found[-1], now] if at_s - found[-1].at_s >= FRAME_S else [Frame(found[-1].at_s, now.lines)]
     return found
 
 
-def _shown(data: bytes) -> bytes:
-    """Return what is written without this machine's names, and with grey for dim, which pyte does not have."""
-    return nameless(data.decode(errors="replace")).replace("\x1b[2m", "\x1b[90m").encode()
-
-
 def nameless(text: str) -> str:
     """Return a text with other words in the place of this machine's paths, name and kernel."""
     text = text.replace(str(ROOT), "~/testbeam").replace(str(Path.home()), "~")
+    text = re.sub("|".join(re.escape(str(ROOT)[:end]) + "…" for end in range(len(str(ROOT)), 1, -1)), "~…", text)  # as a table cuts it
     text = re.sub(rf"\b{re.escape(platform.node())}\b", "beamline", text)
     return text.replace(platform.release(), "").replace("(Linux )", "(Linux)")
 
