@@ -85,10 +85,7 @@ _NAMES = {
     "testbeam.stacks.roles.filewriter.declaration": ("FileWriterHandle", "filewriter"),
     "testbeam.stacks.roles.event_source.declaration": ("event_source",),
     "testbeam.stacks.roles.control.declaration": ("ControlHandle", "control", "control_parts"),
-    "testbeam.stacks.roles.pva_server.declaration": (
-        "PvaServerHandle",
-        "pva_server",
-    ),
+    "testbeam.stacks.roles.pva_server.declaration": ("PvaServerHandle", "pva_server"),
     "testbeam.stacks.control": ("control_stack",),
     "testbeam.stacks.toml.file": ("Declaration", "load"),
     "testbeam.stacks.topics": ("Topics",),

@@ -2,27 +2,14 @@
 
 from dataclasses import dataclass
 
+from testbeam.instruments.topics import InstrumentTopics
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Topics:
-    """The topics of one instrument, named as the facility names them: `<prefix>_<what>`."""
+class Topics(InstrumentTopics):
+    """The topics of one instrument, named as the facility names them: those of live data, and those of the other services."""
 
     prefix: str = "tb"
-
-    @property
-    def detector(self) -> str:
-        """Events of the panel (ev44)."""
-        return f"{self.prefix}_detector"
-
-    @property
-    def beam_monitor(self) -> str:
-        """Events of the beam monitor (ev44)."""
-        return f"{self.prefix}_beam_monitor"
-
-    @property
-    def motion(self) -> str:
-        """PV updates from the forwarder (f144, al00, ep01)."""
-        return f"{self.prefix}_motion"
 
     @property
     def pool(self) -> str:
@@ -61,5 +48,7 @@ class Topics:
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Every one, to be created when the broker is up."""
-        return tuple(getattr(self, name) for name, kind in vars(type(self)).items() if isinstance(kind, property) and name != "all")
+        """Return those that the chain from device to file uses, to be created when its broker is up."""
+        sent = (self.detector, self.beam_monitor, self.motion, self.source_status)
+        writing = (self.pool, self.writer_status, self.control)
+        return (*sent, *writing, self.forwarder_commands, self.forwarder_status, self.forwarder_storage)
