@@ -67,7 +67,7 @@ class UnitService:
     def _ioc(self, unit: UnitSpec) -> tuple[str, ...]:
         command = [sys.executable, "-m", "testbeam.services.ioc", "--address", self._address, "--localhost", self._address]
         command += ["--records-file", RECORDS_FILE, "--qsrv", str(unit.qsrv)]
-        command += ["--wire-log", WIRE_LOG, "--shell-socket", SHELL_SOCKET, "--start-report", START_REPORT]
+        command += ["--skip-init-sleep", "--wire-log", WIRE_LOG, "--shell-socket", SHELL_SOCKET, "--start-report", START_REPORT]
         command += [word for other in self._others for word in ("--peer", other)]
         command += [word for name, address in self._hosts.items() for word in ("--host", f"{name}={address}")]
         if unit.st_cmd:

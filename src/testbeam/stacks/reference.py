@@ -42,7 +42,7 @@ def light_chain(
     broker_endpoint = "proxied" if faultable else "kafka"
     return Stack(
         broker(bootstrap=bootstrap or None, client_options=client_options, faultable=faultable),
-        ioc(prefix=prefix),
+        ioc(prefix=prefix, skip_init_sleep=True),
         forwarder(
             broker_endpoint=broker_endpoint,
             config_topic=topics.forwarder_commands,

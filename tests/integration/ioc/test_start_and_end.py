@@ -1,6 +1,7 @@
 import signal
 import socket
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from testbeam.errors import PortTaken
 from testbeam.model.deadline import Deadline
 from testbeam.services.ioc import sockets
+from testbeam.services.ioc.service import SLEEP_SKIPPED
 from testbeam.transport.ca.client import CaClient
 from testbeam.transport.ca.search import search
 from testbeam.transport.loopback import keep_on_loopback
@@ -169,7 +171,15 @@ def test_a_socket_open_to_all_machines_is_tied_to_loopback() -> None:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0") == b"lo"
 
 
-def test_iocinit_may_keep_its_sleep(start_ioc: StartIoc, address: str) -> None:
-    start_ioc("--address", address, "--keep-init-sleep")
-
+def test_iocinit_sleeps_as_base_was_built_unless_it_is_told_not_to(start_ioc: StartIoc, address: str) -> None:
+    started_s = time.monotonic()
+    process = start_ioc("--address", address)
     wait_ready(address)
+    assert time.monotonic() - started_s > 0.5
+    process.terminate()
+    assert SLEEP_SKIPPED not in process.communicate(timeout=10)[0]
+
+    process = start_ioc("--address", address, "--skip-init-sleep")
+    wait_ready(address)
+    process.terminate()
+    assert SLEEP_SKIPPED in process.communicate(timeout=10)[0]

@@ -94,17 +94,17 @@ class Base:
         self._com.errlogFlush()
         return bool(status == 0)
 
-    def init(self, keep_sleep: bool = False) -> None:
-        """Start the IOC; `keep_sleep` lets `iocInit` sleep its 0.5 s.
+    def init(self, *, skip_sleep: bool) -> bool:
+        """Start the IOC; `skip_sleep` spares `iocInit` its 0.5 s. Return whether it was spared.
 
         Raises:
             StackError: base refused.
         """
-        if not keep_sleep:
-            initial_sleep.skip(self._com, self._db)
+        skipped = skip_sleep and initial_sleep.skip(self._com, self._db)
         broadcast_warning.leave_out(self._com)
         _expect_ok(self._db.iocInit(), "iocInit")
         self._com.errlogFlush()
+        return skipped
 
     def write_record_names(self, file: Path) -> None:
         """Write the names of all records that are loaded by now to `file`, one a line.

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ioc")
 
+SLEEP_SKIPPED = "iocInit's sleep of 0.5 s is spared"
+
 _STREAM = re.compile(rb"DTYP\W{1,5}stream\b")
 _LOOK_S = 2.0
 
@@ -151,7 +153,8 @@ def initialise(base: Base, settings: IocSettings) -> None:
     if not names.read_bytes().strip():
         files = ", ".join(settings.db) or str(settings.st_cmd)
         raise SettingsError("--db", files, "at least one database that holds a record")
-    base.init(settings.keep_init_sleep)
+    if base.init(skip_sleep=settings.skip_init_sleep):
+        log.info(SLEEP_SKIPPED)
     refused = keep_on_loopback()
     if refused:
         log.warning("the kernel lets these sockets face other machines: %s", ", ".join(refused))

@@ -103,6 +103,7 @@ def ioc(
     devices: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
     needs: tuple[str, ...] = (),
+    skip_init_sleep: bool = False,
 ) -> Service:
     """Return an IOC of these database files on a loopback address of its own, serving CA and PVA.
 
@@ -115,7 +116,8 @@ def ioc(
     free ones; `ca_port` and `pva_port` ask for very numbers. `qsrv` is the generation of the PVA server for records: 1, of EPICS base, is
     found by `EPICS_PVA_ADDR_LIST` only, and services of the stack reach it over CA. Without files it holds the demo records.
     `counting` adds that many records `<prefix>COUNT-0` … that count at 10 Hz. `peers` are other IOCs of the stack, started before this
-    one, whose PVs its links may reach. Readiness is an answer of `probe_pv`, or of whichever record the IOC announces.
+    one, whose PVs its links may reach. Readiness is an answer of `probe_pv`, or of whichever record the IOC announces. `skip_init_sleep`
+    spares `iocInit` its sleep of 0.5 s by a patch of EPICS base in memory, as the reference stack does; else base is as it was built.
 
     Raises:
         StackError: EPICS base is not installed, or there are no wheels of it for this platform.
@@ -133,6 +135,7 @@ def ioc(
     options += [word for device in (devices or {}).items() for word in ("--device", "=".join(device))]
     options += ["--wire-log", "wire.jsonl", "--shell-socket", "iocsh"] if st_cmd or stream_ports else []
     options += ["--qsrv", str(qsrv)] if qsrv != 2 else []
+    options += ["--skip-init-sleep"] if skip_init_sleep else []
     options += ["--ca-port", "${port.ca}", "--pva-port", "${port.pva}", "--pva-broadcast-port", "${port.pva_broadcast}"]
     return Service(
         name,
