@@ -253,7 +253,7 @@ def check_templates(service: Service, by_name: Mapping[str, Service]) -> None:
         for name in template.names(text):
             other, dot, endpoint = name.partition(".")
             if dot and other in by_name and other not in service.needs and endpoint in by_name[other].endpoints:
-                problem = f"${{{name}}} is the endpoint of a service that it does not need; add needs=({other!r},)"
+                problem = f"${{{name}}} is the endpoint of a service that it does not need; add {other!r} to its needs"
                 raise StackError(f"service {service.name!r} {where}: {problem}")
         template.check(text, (*own, *others), f"service {service.name!r} {where}")
 
