@@ -8,7 +8,6 @@ import os
 import platform
 import pty
 import re
-import select
 import shutil
 import struct
 import subprocess
@@ -71,7 +70,6 @@ def record(command: tuple[str, ...]) -> Iterator[tuple[float, bytes]]:
 
 
 def _read(descriptor: int) -> bytes:
-    select.select([descriptor], [], [])
     try:
         return os.read(descriptor, 1 << 16)
     except OSError:  # EIO: the other end is closed

@@ -166,7 +166,7 @@ class Handle(FaultMethods):
         return self.log_path.stat().st_size if self.log_path.exists() else 0
 
     def expect_log(self, pattern: str, within_s: float = 5.0, *, since: int | None = None) -> str:
-        """Wait for a whole line of the log that matches a regular expression; return it.
+        """Wait for a line of the log, once it has ended, in which a regular expression is found; return it.
 
         since: a `log_mark()`, from which on lines count; default the begin of this start.
 

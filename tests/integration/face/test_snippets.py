@@ -45,7 +45,7 @@ def test_a_file_of_toml_can_be_loaded(text: str, tmp_path: Path, monkeypatch: py
         file.write_text(text if "broker" in keys["services"] or "broker" not in text else text + BROKER)
         assert {one.name for one in load(file).stack.services} >= set(keys["services"])
     else:
-        assert set(keys) & {"project", "machines", "env_names", "build"}
+        assert set(keys) & {"project", "machines", "env_names", "build", "ready"}
 
 
 @pytest.mark.parametrize("text", blocks("json"))

@@ -13,7 +13,7 @@ _ATTEMPT_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """Ready when `times` whole lines of the log since this start match a regular expression; one without its end is not read yet."""
+    """Ready when a regular expression is found in `times` lines of the log since this start; a line without its end is not read yet."""
 
     pattern: str
     times: int = 1
