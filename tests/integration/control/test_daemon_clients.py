@@ -19,12 +19,13 @@ from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.control.declaration import control
 from testbeam.transport.nicos.cache import CacheClient
-from testbeam.wire.nicos.daemon_words import Event
+from testbeam.wire.nicos.daemon_words import Command, Event
 
 wait_for = partial(wait_for_condition, within_s=30)
 SETUP = """
 devices = dict(
     m=device("nicos.devices.generic.VirtualMotor", speed=1, abslimits=(-10, 10), unit="mm"),
+    cryo=device("nicos.devices.generic.VirtualMotor", speed=0.5, abslimits=(0, 300), unit="K", ignore_general_stop=True),
     timer=device("nicos.devices.generic.VirtualTimer"),
     det=device("nicos.devices.generic.Detector", timers=["timer"]),
     Exp=device("nicos_ess.devices.experiment.EssExperiment", dataroot={root!r}),
@@ -181,8 +182,6 @@ def test_an_endless_dry_run_ends(run: Run, client: Client) -> None:
 
 
 def test_a_running_script_is_changed_behind_what_has_been_run(client: Client) -> None:
-    from testbeam.wire.nicos.daemon_words import Command
-
     reqid = client.queue("a = 1\nsleep(0.5)\na = 2")
     time.sleep(0.2)
     client.ask(Command.UPDATE, "a = 1\nsleep(0.5)\na = 3", "better", None)
@@ -192,8 +191,6 @@ def test_a_running_script_is_changed_behind_what_has_been_run(client: Client) ->
 
 
 def test_history_is_asked_for_through_the_daemon(client: Client) -> None:
-    from testbeam.wire.nicos.daemon_words import Command
-
     client.execute("m.speed = 2\nm.speed = 3")
     found = client.ask(Command.GETHISTORY, "m/speed", time.time() - 60, time.time() + 1)
 
@@ -211,6 +208,31 @@ def test_speed_comes_back_after_a_stopped_continuous_scan(client: Client) -> Non
 
     assert client.eval("m.speed") == 1
     assert client.status("m")[0] != 220
+
+
+def test_an_emergency_stop_leaves_what_must_go_on(client: Client) -> None:
+    client.execute("m.speed = 1\nmove(m, 8)\nmove(cryo, 100)")
+    client.emergency()
+    wait_for(lambda: client.status("m")[0] != 220)
+    assert client.status("cryo")[0] == 220
+
+    client.execute("stop(cryo)\nmaw(m, 0)")
+    assert client.status("cryo")[0] != 220
+
+
+def test_a_pause_in_the_last_point_holds_the_queue_after_it(client: Client) -> None:
+    client.execute("SetDetectors(det)\nlater = 0")
+    scan, after = client.queue("scan(m, [0], t=0.5)"), client.queue("later = 1")
+    wait_for(lambda: client.status("det")[0] == 220)
+    client.break_(2)
+    wait_for(lambda: client.getstatus()["status"][0] == 1)
+    assert len(client.ask(Command.GETDATASET, -1)["xvalues"]) == 1
+    assert (client.eval("later"), len(client.getstatus()["requests"])) == (0, 1)
+
+    client.continue_()
+    client.wait_done(scan)
+    client.wait_done(after)
+    assert client.eval("later") == 1
 
 
 def test_a_scan_within_a_scan_is_refused(client: Client) -> None:

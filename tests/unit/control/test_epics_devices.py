@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from testbeam.errors import DeviceError, LimitError
+from testbeam.services.control.commands.user import UserCommands
 from testbeam.services.control.devices.status import State
 from testbeam.services.control.devices.waiting import wait_for
 from tests.unit.control.holding import FakeSession, session_of, setup
@@ -21,21 +22,27 @@ def analog(**more: Any) -> FakeSession:
     return session
 
 
-def motor(**more: Any) -> FakeSession:
-    session = session_of({"m": ("nicos_ess.devices.epics.pva.motor.EpicsMotor", {"motorpv": "M", "precision": 0.01} | more)})
-    for field, value in {
-        "RBV": 0.0,
-        "VAL": 0.0,
-        "DMOV": 1,
-        "LLM": -10.0,
-        "HLM": 10.0,
-        "HLS": 0,
-        "LLS": 0,
-        "MISS": 0,
-        "STOP": 0,
-        "VELO": 1.0,
-    }.items():
-        session.fake.set(f"M.{field}", value)
+RECORD = {
+    "RBV": 0.0,
+    "VAL": 0.0,
+    "DMOV": 1,
+    "LLM": -10.0,
+    "HLM": 10.0,
+    "HLS": 0,
+    "LLS": 0,
+    "MISS": 0,
+    "STOP": 0,
+    "VELO": 1.0,
+}
+
+
+def motor(*names: str, **more: Any) -> FakeSession:
+    names = names or ("m",)
+    kind = "nicos_ess.devices.epics.pva.motor.EpicsMotor"
+    session = session_of({name: (kind, {"motorpv": name.upper(), "precision": 0.01} | more) for name in names})
+    for name in names:
+        for field, value in RECORD.items():
+            session.fake.set(f"{name.upper()}.{field}", value)
     session.load(["one"])
     return session
 
@@ -309,3 +316,41 @@ def test_a_mapping_goes_by_the_setups_names() -> None:
 
     assert session.fake.puts == [("S", 1)]
     assert device.read(0) == "in"
+
+
+def test_eight_motors_that_are_started_at_once_and_begin_late_all_arrive() -> None:
+    names = [f"m{number}" for number in range(8)]
+    session = motor(*names, timeout=6)
+    commands = UserCommands(session, None)
+    begun_s = session.time_s
+
+    def tick(now_s: float) -> None:
+        for number, name in enumerate(names):
+            passed_s = now_s - begun_s - 0.3 * number  # each begins 0.3 s after the one before, and takes 2 s
+            moving = 0 <= passed_s < 2
+            for field, value in {"RBV": min(max(passed_s, 0) * 2.5, 5.0), "DMOV": int(not moving)}.items():
+                pv = f"{name.upper()}.{field}"
+                if session.fake.readings[pv].value != value:
+                    session.fake.set(pv, value)
+
+    session.on_tick, session.tick_s = tick, 0.01
+    commands.maw(*(word for name in names for word in (name, 5)))
+
+    assert [session.devices[name].do_read() for name in names] == [pytest.approx(5, abs=0.02)] * 8  # type: ignore[attr-defined]
+
+
+def test_an_arrival_that_no_event_tells_is_found_by_looking() -> None:
+    session = analog()
+    device: Any = session.devices["m"]
+    device.start(5)
+    session.fake.readings["M.RBV"] = session.fake.readings["M.RBV"].__class__(value=5.0)  # nobody is called
+
+    wait_for(session, [device])
+    assert device.status(0)[0] == State.OK
+
+
+def test_user_limits_beyond_the_absolute_ones_are_clipped_with_a_warning() -> None:
+    session = analog(abslimits=(-5, 5), userlimits=(-8, 3))
+
+    assert session.devices["m"].userlimits == (-5, 3)
+    assert "clipped" in session.told.text

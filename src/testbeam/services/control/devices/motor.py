@@ -16,6 +16,7 @@ from testbeam.services.control.devices.params import Param, none_or, number
 from testbeam.services.control.devices.status import State, Status
 from testbeam.transport.pv_watch import PvSnapshot
 
+_STANDS_S = 1.0  # how long one that has moved may stand before it has been stopped: backlash goes in two motions
 _FIELDS = {
     "readpv": ".RBV",
     "writepv": ".VAL",
@@ -45,7 +46,7 @@ class EpicsMotor(LimitedMoveable, EpicsDevice):
         "motorpv": Param(description="name of the motor record", type=str, mandatory=True),
         "has_errorbit": Param(description="whether there are error PVs besides the record", type=bool, default=False),
         "has_powerauto": Param(description="whether the motor is powered by itself", type=bool, default=True),
-        "startdelay": Param(description="how late the record may show that it moves", type=number, default=1.0, unit="s"),
+        "startdelay": Param(description="how late the record may show that it moves", type=number, default=3.0, unit="s"),
         "speed": Param(description="speed", type=none_or(number), default=None, settable=True, unit="main/s"),
         "offset": Param(description="subtracted from the record's place", type=none_or(number), default=0.0, settable=True, unit="main"),
         **{
@@ -111,13 +112,17 @@ class EpicsMotor(LimitedMoveable, EpicsDevice):
         value = self.do_read()
         if self.is_at(self.target, value):
             return self._alarms()
-        if self.host.now_s() - max(self.started_s, self._moved_s) < self.startdelay:
+        has_begun = self._moved_s >= self.started_s
+        patience_s = min(self.startdelay, _STANDS_S) if has_begun else self.startdelay
+        if self.host.now_s() - max(self.started_s, self._moved_s) < patience_s:
             return State.BUSY, f"on its way to {self.format(self.target)}"
         for word, text in (("highlimitswitchpv", "at its upper limit switch"), ("lowlimitswitchpv", "at its lower limit switch")):
             if self._flag(word, self.known(word)):
                 return State.NOTREACHED, text
         if self._flag("misspv", self.known("misspv")):
             return State.NOTREACHED, "following error: the record gave up"
+        if not has_begun:
+            return State.NOTREACHED, f"it has not begun to move within {self.startdelay:g} s; one that is slower needs a longer startdelay"
         return State.NOTREACHED, "it was stopped on its way"
 
     def _alarms(self) -> Status:
