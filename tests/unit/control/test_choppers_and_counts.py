@@ -172,3 +172,32 @@ def test_values_of_topics_are_the_newest_of_their_source(monkeypatch: pytest.Mon
     charge.take(LogValue(source_name="B", value=np.float64(7), timestamp_ns=9))
     assert charge.read(0) == 1.5
     assert charge.status(0)[0] == 200
+
+
+def test_a_manual_switch_is_what_its_pv_says() -> None:
+    given = {"writepv": "S", "states": ["hold", "ramp"], "mapping": {"hold": "HOLD", "ramp": "RTOS"}}
+    session = FakeSession({"one": setup("one", {"s": (f"{EPICS}.manual_switch.ManualSwitch", given)})})
+    session.fake.set("S", "HOLD")
+    session.load(["one"])
+    switch: Any = session.devices["s"]
+    assert switch.read(0) == "hold"
+    switch.start("ramp")
+    assert (session.fake.puts, switch.read(0)) == ([("S", "RTOS")], "ramp")
+    session.fake.set("S", "CLAMP")
+    assert switch.read(0) == "CLAMP"
+    with pytest.raises(LimitError, match="hold, ramp"):
+        switch.start("fly")
+
+
+def test_free_space_warns_below_its_minimum(tmp_path: Any) -> None:
+    session = FakeSession({"one": setup("one", {"space": ("nicos.devices.generic.FreeSpace", {"path": str(tmp_path), "minfree": 0})})})
+    session.load(["one"])
+    space: Any = session.devices["space"]
+    assert space.read(0) > 0
+    assert space.status(0)[0] == 200
+    space.minfree = 1e9
+    assert space.status(0)[0] == 210
+    lost = FakeSession({"one": setup("one", {"space": ("nicos.devices.generic.FreeSpace", {"path": "/no/such/path"})})})
+    lost.load(["one"])
+    with pytest.raises(DeviceError, match="/no/such/path"):
+        lost.devices["space"].read(0)

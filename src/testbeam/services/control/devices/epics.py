@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from testbeam.errors import DeviceError, LimitError, TransportError
 from testbeam.services.control.devices.base import Readable
 from testbeam.services.control.devices.moveable import LimitedMoveable, Moveable
-from testbeam.services.control.devices.params import Param, none_or, number, table
+from testbeam.services.control.devices.params import Param, none_or, number, sequence, table
 from testbeam.services.control.devices.status import State, Status
 from testbeam.transport.pv_watch import PvSnapshot, PvWatch
 from testbeam.wire.pv_reading import PvValue
@@ -326,3 +326,38 @@ class EpicsManualMappedAnalogMoveable(EpicsAnalogMoveable):
                 raise LimitError(f"{self.name} can't go to {target!r}; it takes {', '.join(map(str, self.mapping))}, or a number")
             target = self.mapping[target]
         return super().fit(target)
+
+
+class EpicsManualSwitch(EpicsDevice, Moveable):
+    """One of some states, written to a PV and told by it; `mapping` gives the PV's value of each, else it is the state itself."""
+
+    parameters: ClassVar[Mapping[str, Param]] = {
+        "writepv": Param(description="PV of the state", type=str, mandatory=True),
+        "states": Param(description="what it may be", type=sequence, mandatory=True),
+        "mapping": Param(description="state → value of the PV", type=none_or(table), default=None),
+        "fmtstr": Param(description="how the value is shown", type=str, default="%s", settable=True),
+    }
+    pv_parameters: ClassVar[tuple[str, ...]] = ("writepv",)
+    field_names: ClassVar[tuple[str, ...]] = ("nicos_ess.devices.epics.manual_switch.ManualSwitch",)
+    valuetype: type = str
+
+    def fit(self, target: Any) -> Any:
+        """Return the state."""
+        if target not in self.states:
+            raise LimitError(f"{self.name} can't go to {target!r}; it takes {', '.join(map(str, self.states))}")
+        return target
+
+    def do_start(self, target: Any) -> None:
+        """Write the state."""
+        self.put("writepv", self._raw(target), wait=True)
+
+    def do_read(self) -> Any:
+        """Return the state that the PV stands for; what is none is told as it is."""
+        reading = self.get("writepv").reading
+        if reading is None:
+            raise DeviceError(f"{self.name}: PV {self.writepv} has no value")
+        return next((state for state in self.states if reading.matches(self._raw(state)) or reading.text == state), reading.text)
+
+    def _raw(self, state: Any) -> PvValue:
+        value: PvValue = (self.mapping or {}).get(state, state)
+        return value

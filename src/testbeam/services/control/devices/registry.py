@@ -35,11 +35,12 @@ _CLASSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "epics:EpicsStringMoveable": (_EPICS, ("EpicsStringMoveable",)),
     "epics:EpicsMappedMoveable": (_EPICS, ("EpicsMappedMoveable", "EpicsBoolMoveable", "EpicsEnumMoveable")),
     "epics:EpicsManualMappedAnalogMoveable": (_EPICS, ("EpicsManualMappedAnalogMoveable",)),
+    "epics:EpicsManualSwitch": (("nicos_ess.devices.epics.manual_switch",), ("ManualSwitch",)),
     "epics:EpicsShutter": ((_PVA, f"{_PVA}.shutter", "nicos_ess.devices.epics.shutter"), ("EpicsShutter",)),
     "motor:EpicsMotor": ((*_EPICS, f"{_PVA}.motor", "nicos_ess.devices.epics.motor"), ("EpicsMotor", "SmaractPiezoMotor")),
     "detector:EpicsCounter": (
-        (_PVA, "nicos_ess.devices.epics.detector", "nicos.devices.epics.detector"),
-        ("EpicsCounter", "EpicsActiveChannel"),
+        (_PVA, "nicos_ess.devices.epics.detector", "nicos.devices.epics.detector", "nicos_ess.devices.epics.pulse_counter"),
+        ("EpicsCounter", "EpicsActiveChannel", "PulseCounter"),
     ),
     "area_detector:AreaDetector": (
         (_AREA, f"{_PVA}.area_detector"),
@@ -51,6 +52,7 @@ _CLASSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "virtual:ManualSwitch": ((_GENERIC, f"{_GENERIC}.manual"), ("ManualSwitch",)),
     "virtual:Switcher": ((_GENERIC, f"{_GENERIC}.switcher"), ("Switcher",)),
     "virtual:VirtualSlit": ((_GENERIC, f"{_GENERIC}.slit"), ("Slit", "TwoAxisSlit", "HorizontalGap", "VerticalGap")),
+    "free_space:FreeSpace": ((_GENERIC, f"{_GENERIC}.system"), ("FreeSpace",)),
     "virtual:ReadonlyParamDevice": ((_GENERIC, f"{_GENERIC}.paramdev"), ("ReadonlyParamDevice",)),
     "virtual:ParamDevice": ((_GENERIC, f"{_GENERIC}.paramdev"), ("ParamDevice",)),
     "alias:DeviceAlias": ((_GENERIC, f"{_GENERIC}.alias", "nicos.core.device"), ("DeviceAlias",)),
