@@ -336,7 +336,7 @@ def test_eight_motors_that_are_started_at_once_and_begin_late_all_arrive() -> No
     session.on_tick, session.tick_s = tick, 0.01
     commands.maw(*(word for name in names for word in (name, 5)))
 
-    assert [session.devices[name].do_read() for name in names] == [pytest.approx(5, abs=0.02)] * 8  # type: ignore[attr-defined]
+    assert [session.devices[name].do_read() for name in names] == [pytest.approx(5, abs=0.02)] * 8
 
 
 def test_an_arrival_that_no_event_tells_is_found_by_looking() -> None:
