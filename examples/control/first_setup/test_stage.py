@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from testbeam.errors import ScriptFailed
+from testbeam import ScriptFailed
 
 HERE = Path(__file__).parent
 
