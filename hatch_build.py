@@ -73,7 +73,10 @@ def compile_all(root: Path, libraries: Mapping[Path, Path]) -> None:
         for source, library in libraries.items():
             unfinished = library.with_name(f"{library.name}.{os.getpid()}")
             argv = [*_compiler(), *_FLAGS, "-o", str(unfinished), str(root / source)]
-            done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+            try:
+                done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+            except OSError as error:
+                raise RuntimeError(f"{source} was not built: {shlex.join(argv)}: {error.strerror}") from error
             if done.returncode:
                 raise RuntimeError(f"{source} was not built: {shlex.join(argv)}\n{done.stdout}{done.stderr}")
             unfinished.replace(library)

@@ -86,7 +86,7 @@ def _help(about: list[str]) -> int:
 
 def _invoke(name: str, arguments: list[str]) -> int:
     try:
-        import_module(f"testbeam.cli.{name}").app([_spelled_out(word) for word in arguments], prog_name=f"testbeam {name}")
+        import_module(f"testbeam.cli.{name}").app(_spelled_out(arguments), prog_name=f"testbeam {name}")
     except SystemExit as end:
         if (interrupt := _interrupt_behind(end)) is not None:
             raise interrupt from None
@@ -106,9 +106,14 @@ def _interrupt_behind(end: SystemExit) -> KeyboardInterrupt | None:
     return cause if isinstance(cause, KeyboardInterrupt) else None
 
 
-def _spelled_out(word: str) -> str:
-    """Give the one option whose value may be left out its value, which the option parser insists on."""
-    return f"{WAIT}=*" if word == WAIT else word
+def _spelled_out(arguments: list[str]) -> list[str]:
+    """Give the one option whose value may be left out its value, which the option parser insists on; `true` behind it says the same."""
+    found: list[str] = []
+    for word in arguments:
+        if word == "true" and found[-1:] == [f"{WAIT}=*"]:
+            continue
+        found.append(f"{WAIT}=*" if word == WAIT else word)
+    return found
 
 
 def _console(*, stderr: bool = False) -> "Console":

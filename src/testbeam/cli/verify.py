@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from testbeam.cli.apps import new_app
+from testbeam.cli.commands import WAIT
 from testbeam.console.json_file import answering
 from testbeam.console.signals import end_as_by_ctrl_c
 from testbeam.errors import SettingsError
@@ -27,6 +28,12 @@ def verify(
     nicos: Annotated[
         str, typer.Option(metavar="PATH", help="A checkout of NICOS: as --local-build control=PATH.", show_default=False)
     ] = "",
+    wait_to_attach_debugger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[=SERVICE]", help="Hold the role's service, or this one, until a debugger lets it go on.", show_default=False
+        ),
+    ] = None,
     select: Annotated[str, typer.Option("-k", metavar="EXPR", help="Only tests whose names fit, as pytest's -k.", show_default=False)] = "",
     workers: Annotated[int, typer.Option("-n", min=0, help="Processes that share the tests; 0: none but this one.")] = 0,
     build: Annotated[
@@ -56,7 +63,9 @@ def verify(
     with answering(json_file) as answer:
         answer.check()
         _make(where)
-        order = runner.Order(role=role, subject=subject, folder=where, select=select, workers=workers, build=build)
+        held = role if wait_to_attach_debugger in ("*", "true") else wait_to_attach_debugger
+        further = () if held is None else (f"{WAIT}={held}",)
+        order = runner.Order(role=role, subject=subject, folder=where, select=select, workers=workers, build=build, further=further)
         outcome = runner.run(order)
         summary.show(outcome, Console())
         answer.write(outcome.as_json())

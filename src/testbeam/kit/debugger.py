@@ -35,12 +35,12 @@ class _Released:
 
 
 def held(stack: Stack, names: Iterable[str]) -> Stack:
-    """Return the stack with these services held at their start; "" stands for all.
+    """Return the stack with these services held at their start; "" and "true" stand for all.
 
     Raises:
         StackError: a service is not there, runs elsewhere, or is a Python module while debugpy is not installed.
     """
-    wanted, known = set(names), [service.name for service in stack.services if not service.external]
+    wanted, known = {"" if name == "true" else name for name in names}, [service.name for service in stack.services if not service.external]
     for name in wanted - {"", *known}:
         raise StackError(f"--wait-to-attach-debugger={name}: no such service is started here; {template.near(name, known)}")
     return Stack(

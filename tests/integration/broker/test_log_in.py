@@ -1,5 +1,8 @@
 """A cluster that asks for a log-in, or shows a certificate, in the place of ours: probe, topics, clients and services all get in."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,17 +10,22 @@ from uuid import uuid4
 
 import pytest
 import trustme
+from confluent_kafka.cimpl import NewTopic
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from testbeam.clients.forwarder import ForwarderClient
+from testbeam.clients.topics import Topics as TopicsOfCluster
 from testbeam.errors import NotReady, SettingsError
 from testbeam.kit.spec import Port
 from testbeam.kit.stack import Stack
+from testbeam.model.forwarding import Protocol, StreamSpec
 from testbeam.nexus.compose import log, nexus_structure
 from testbeam.stacks.reference import light_chain
 from testbeam.stacks.roles.broker.declaration import broker
 from testbeam.stacks.roles.event_source.declaration import event_source
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
 from testbeam.stacks.topics import Topics
+from testbeam.transport.kafka.client import Kafka
 
 LISTENERS = "PLAIN://${address}:${port.plain},SASL://${address}:${port.sasl},TLS://${address}:${port.tls}"
 JAAS = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_reader="sesame";'
@@ -79,6 +87,37 @@ def test_the_whole_chain_works_with_a_cluster_that_asks_for_a_log_in(cluster: Cl
         job.stop(within_s=50)
         assert Path(job.wait_written(within_s=100).file_name).is_file()
         assert "sesame" not in str(run["broker"].endpoints)
+
+
+def test_a_forwarder_logs_in_by_what_its_addresses_say(cluster: Cluster) -> None:
+    kafka = Kafka(bootstrap=cluster.at["sasl"], options=cluster.options["sasl"])
+    names = {word: f"address-{uuid4().hex[:8]}-{word}" for word in ("config", "status", "storage", "data")}
+    made = kafka.admin().create_topics([NewTopic(name, 1, 1) for name in names.values()])
+    for waiting in made.values():
+        waiting.result(20)
+    at = rf"SASL_PLAINTEXT+PLAIN\reader@{cluster.at['sasl']}"
+    options = {f"{word}-topic": f"{at}/{names[word]}" for word in ("config", "status", "storage")}
+    argv = [f"--{key}={value}" for key, value in (options | {"output-broker": at, "fake-pv-period": "50"}).items()]
+    passwords = {f"{word}_SASL_PASSWORD": "sesame" for word in ("CONFIG_TOPIC", "STATUS_TOPIC", "STORAGE_TOPIC", "OUTPUT_BROKER")}
+
+    program = [sys.executable, "-m", "testbeam.services.forwarder", *argv]
+    with (
+        ForwarderClient(kafka, names["config"], names["status"]) as client,
+        TopicsOfCluster(kafka) as topics,
+        subprocess.Popen(program, env=os.environ | passwords, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        try:
+            client.next_status(50)
+            client.add(stream := StreamSpec(channel="A", schema="f144", topic=names["data"], protocol=Protocol.FAKE))
+            client.wait_for_streams([stream], 20)
+            topics.handle(names["data"]).expect(source="A", schema="f144", within_s=20)
+            topics.handle(names["storage"]).expect(within_s=20)
+        finally:
+            process.terminate()
+            said = process.communicate(timeout=30)[1]
+
+    assert process.returncode == 0, said
+    assert "sesame" not in said
 
 
 def test_services_reach_a_cluster_behind_tls_by_the_authority_that_is_named(cluster: Cluster, tmp_path: Path) -> None:

@@ -1,11 +1,17 @@
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
 import pytest
 
 from testbeam.clients.topics import Tail, TopicHandle
 from testbeam.model.forwarding import Protocol
 from testbeam.model.samples import ConnectionChange, ConnectionState, LogValue
+from testbeam.stacks.roles.forwarder.declaration import ForwarderHandle, forwarder
 from tests.integration.forwarder.chains import Chain, stream
 
 BOTH = pytest.mark.parametrize("protocol", [Protocol.PVA, Protocol.CA], ids=["pva", "ca"])
+SOAK = bool(os.environ.get("TESTBEAM_SOAK"))
 CONNECTED, DISCONNECTED = ConnectionState.CONNECTED, ConnectionState.DISCONNECTED
 
 
@@ -51,3 +57,35 @@ def test_an_ioc_that_restarted_unseen_is_found_for_the_next_stream(chain: Chain,
     chain.forwarder.add(stream("O:CYCLES", topic, protocol))
 
     topic.expect(source="O:CYCLES", where=lambda r: isinstance(r.value, LogValue), within_s=5)
+
+
+@pytest.fixture(params=[3.0, pytest.param(45.0, marks=pytest.mark.skipif(not SOAK, reason="45 s each: part of make soak"))])
+def attentive(chain: Chain, request: pytest.FixtureRequest) -> Iterator[tuple[ForwarderHandle, float]]:
+    """A forwarder, and how long it may take it to notice that an IOC hangs: as the EPICS variables say, or with none set."""
+    name, limit_s = f"attentive-{request.param:g}", request.param
+    topics = {f"{word}_topic": f"{name}_{word}" for word in ("config", "status", "storage")}
+    service = forwarder(name=name, iocs=("ioc", "other"), **topics)  # type: ignore[arg-type]
+    shorter = {"EPICS_CA_CONN_TMO": "2", "EPICS_PVA_CONN_TMO": "2"} if limit_s < 45 else {}
+    with chain.run.add(replace(service, env={**service.env, **shorter})) as started:
+        assert isinstance(started, ForwarderHandle)
+        yield started, limit_s
+
+
+@BOTH
+@pytest.mark.timeout(300)
+def test_an_ioc_that_hangs_is_noticed_and_found_again(
+    chain: Chain, attentive: tuple[ForwarderHandle, float], topic: TopicHandle, protocol: Protocol
+) -> None:
+    forwarding, limit_s = attentive
+    forwarding.add(stream("O:VOLT", topic, protocol), stream("T:LONG", topic, protocol))
+    topic.expect(source="O:VOLT", value=CONNECTED, within_s=20)
+    mark = topic.mark()
+
+    with chain.ioc("other").paused():
+        topic.expect(source="O:VOLT", value=DISCONNECTED, since=mark, within_s=limit_s if limit_s >= 45 else 5 * limit_s)
+    topic.expect(source="O:VOLT", value=CONNECTED, since=mark, within_s=60)
+    chain.ioc("other").pv("O:VOLT").put(8.5, within_s=20)
+    topic.expect(source="O:VOLT", value=8.5, since=mark, within_s=20)
+
+    states = [r.value.state for r in topic.messages(mark) if isinstance(r.value, ConnectionChange)]
+    assert states == [DISCONNECTED, CONNECTED]  # of that IOC alone

@@ -1,4 +1,8 @@
+import json
+import socket
 import time
+import urllib.request
+import zlib
 from dataclasses import replace
 from functools import partial
 
@@ -8,7 +12,7 @@ from testbeam.clients.forwarder import ForwarderClient
 from testbeam.clients.topics import Record, TopicHandle
 from testbeam.clients.waiting import wait_for_condition
 from testbeam.kit.run import Run
-from testbeam.kit.spec import Service
+from testbeam.kit.spec import Port, Service
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol
 from testbeam.model.samples import LogValue
 from testbeam.stacks.roles.broker.declaration import BrokerHandle
@@ -119,6 +123,48 @@ def test_without_its_topics_it_waits_says_so_and_goes_on(chain: Chain) -> None:
 def assert_logged(started: object, text: str) -> None:
     handle = handle_of(started)
     wait_for_condition(lambda: text in handle.get_stderr(), within_s=20, what=f"{text!r} in the log")
+
+
+def test_prometheus_is_answered_with_what_was_sent_and_with_nothing_of_what_was_removed(
+    chain: Chain, own: Service, topic: TopicHandle
+) -> None:
+    service = replace(own, ports=(*own.ports, Port(name="metrics")), endpoints={**own.endpoints, "metrics": "127.0.0.1:${port.metrics}"})
+    streams = [stream("T:LONG", topic), stream("T:LONG", topic, schema="f142"), stream("T:COUNT-0", topic, Protocol.CA)]
+    with chain.run.add(service.configured(ini={"metrics-port": "${port.metrics}"})) as started:
+        handle_of(started).add(*streams)
+        topic.expect(source="T:COUNT-0", where=is_value)
+        wait_for_condition(lambda: sum(map(is_value, topic.messages())) >= 5, within_s=20, what="some values")
+        before, sent = metrics(started), sum(map(is_value, topic.messages()))
+        handle_of(started).client.remove("T:LONG", schema="f142")
+        handle_of(started).client.wait_for_streams([streams[0], streams[2]])
+        after = metrics(started)
+
+    label = f'channel="T:LONG",protocol="PVA",schema="{{}}",topic="{topic.name}"'
+    assert before["forwarder_streams"] == before["forwarder_connected"] == 3
+    assert 5 <= before["forwarder_updates_total"] <= sent + 1  # the text of f142 counts too, and is no LogValue
+    assert [before[f"forwarder_stream_updates_total{{{label.format(schema)}}}"] for schema in ("f144", "f142")] == [1, 1]
+    assert after["forwarder_streams"] == 2
+    assert not [name for name in after if label.format("f142") in name]
+    assert after["forwarder_updates_total"] >= before["forwarder_updates_total"]
+
+
+def metrics(started: object) -> dict[str, float]:
+    """Return what Prometheus would read, by name and labels."""
+    with urllib.request.urlopen(f"http://{handle_of(started).endpoints['metrics']}/metrics", timeout=20) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+
+def test_the_log_goes_to_graylog_too(chain: Chain, own: Service) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as graylog:
+        graylog.bind(("127.0.0.1", 0))
+        graylog.settimeout(20)
+        with chain.run.add(own.configured(ini={"graylog-logger-address": f"127.0.0.1:{graylog.getsockname()[1]}"})):
+            events = iter(lambda: json.loads(zlib.decompress(graylog.recv(65_536))), None)
+            found = next(event for event in events if "ready" in event["short_message"])
+
+    assert (found["version"], found["level"], found["_service"]) == ("1.1", 6, "forwarder")
+    assert found["short_message"] == f"ready: reading commands from topic '{own.options['config_topic']}'"
 
 
 def test_one_otherwise_configured_works_beside_the_one_that_runs_and_nothing_else_is_touched(chain: Chain, topic: TopicHandle) -> None:

@@ -58,10 +58,11 @@ def test_a_held_service_waits_for_its_developer_and_the_test_for_it(project: pyt
     assert process.returncode == 0
 
 
-def test_without_a_name_every_service_is_held(project: pytest.Pytester) -> None:
+@pytest.mark.parametrize("words", [("--wait-to-attach-debugger",), ("--wait-to-attach-debugger", "true")], ids=["alone", "true"])
+def test_without_a_name_every_service_is_held(project: pytest.Pytester, words: tuple[str, ...]) -> None:
     project.makepyfile(ONE_TEST)
 
-    with session(project.path, "--wait-to-attach-debugger") as process:
+    with session(project.path, *words) as process:
         for service in ("one", "two"):
             let_go_on(told_pid(process, service))
         said = process.communicate(timeout=60)[0]

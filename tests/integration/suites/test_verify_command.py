@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.integration.plugin.test_debugger_option import let_go_on, told_pid
+
 if TYPE_CHECKING:
     from testbeam.stacks.roles.broker.declaration import BrokerHandle
 
@@ -59,3 +61,22 @@ def test_the_file_writer_s_suite_runs_against_a_program_in_the_place_of_the_fiel
     answer = json.loads((tmp_path / "answer.json").read_text())
     assert (answer["ok"], answer["passed"], answer["failed"]) == (True, 2, 0)
     assert answer["subject"] == [f"local_build:filewriter={tmp_path / 'build'}"]
+
+
+def test_a_forwarder_of_one_s_own_is_held_for_a_debugger_as_its_documents_ask_for_it(tmp_path: Path) -> None:
+    build = tmp_path / "build"
+    build.mkdir()
+    (build / "forwarder_launch.py").write_text("import runpy\nrunpy.run_module('testbeam.services.forwarder', run_name='__main__')\n")
+    words = ("--local-build", str(build), "--wait-to-attach-debugger", "true", "--build", "none", "-k", "all_are_removed_at_once")
+    argv = [sys.executable, "-m", "testbeam", "verify", "forwarder", *words, "--json", "answer.json"]
+
+    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            let_go_on(told_pid(process, "forwarder"))
+            said = process.communicate(timeout=100)[0]
+        finally:
+            process.kill()
+
+    assert process.returncode == 0, said
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    assert (answer["ok"], answer["passed"]) == (True, 1)

@@ -1,5 +1,6 @@
 import pytest
 
+from testbeam.cli.commands import _spelled_out
 from testbeam.cli.option_words import in_options
 
 OPTIONS = {"to_ms": "--to", "from_ms": "--from", "overwrite=True": "--force", "path": "--output"}
@@ -16,3 +17,16 @@ OPTIONS = {"to_ms": "--to", "from_ms": "--from", "overwrite=True": "--force", "p
 )
 def test_parameters_are_told_as_options_and_nothing_else_is_touched(message: str, told: str) -> None:
     assert in_options(message, OPTIONS) == told
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (["forwarder", "--wait-to-attach-debugger"], ["forwarder", "--wait-to-attach-debugger=*"]),
+        (["forwarder", "--wait-to-attach-debugger", "true", "-k", "x"], ["forwarder", "--wait-to-attach-debugger=*", "-k", "x"]),
+        (["--wait-to-attach-debugger=two", "true"], ["--wait-to-attach-debugger=two", "true"]),
+        (["true"], ["true"]),
+    ],
+)
+def test_the_option_that_may_stand_alone_or_before_true_is_spelled_out(words: list[str], given: list[str]) -> None:
+    assert _spelled_out(words) == given

@@ -85,10 +85,14 @@ def test_options_of_the_contract_have_their_defaults() -> None:
     assert settings.service_id.isdigit()
 
 
-@pytest.mark.parametrize("value", ["0", "-5", "soon", "1.5"])
-def test_a_period_is_a_positive_number_of_ms(value: str) -> None:
+@pytest.mark.parametrize("value", ["-5", "soon", "1.5", ""])
+def test_a_period_is_a_whole_number_of_ms(value: str) -> None:
     with pytest.raises(SystemExit):
         read("--pv-update-period", value)
+
+
+def test_a_period_of_0_is_never_as_in_the_field_s_own_files() -> None:
+    assert read("--pv-update-period", "0").pv_update_period == 0
 
 
 def test_an_ini_file_gives_options_and_the_command_line_wins(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ class Forwarder:
         self._log = logging.getLogger(PROG)
         self._problems = Problems(self._log)
         self._drops = Drops(self._log)
-        self._streams = StreamTable(None if settings.pv_update_period is None else Repeats(settings.pv_update_period))
+        self._streams = StreamTable(Repeats(settings.pv_update_period) if settings.pv_update_period else None)
         self._core = Core(settings.service_id, self._streams, self._drops, self._problems, _timestamp_filter(settings))
         self._monitors = MonitorSet(self._outside.monitors or self._open_client, self._problems, settings.units)
         self._commands: Commands = self._outside.commands or CommandTopic(

@@ -22,6 +22,15 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def period(text: str) -> int:
+    """Return a whole number; 0, as the field's own files have it, stands for never.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return 0 if text == "0" else positive(text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwarderSettings(ProgramSettings):
     """Options of one forwarder; EPICS itself is configured by the EPICS_* variables."""
@@ -41,8 +50,8 @@ class ForwarderSettings(ProgramSettings):
     pv_update_period: int | None = option(
         env="PV_UPDATE_PERIOD",
         default=None,
-        help="send the last value again after so many ms, for streams that ask for it (default: never)",
-        parse=positive,
+        help="send the last value again after so many ms, for streams that ask for it; 0 is never (default: never)",
+        parse=period,
     )
     fake_pv_period: int = option(env="FAKE_PV_PERIOD", default=1000, help="ms between the random values of FAKE streams", parse=positive)
     fake_pv_seed: int = option(default=0, help="seed of the random values of FAKE streams")
