@@ -9,11 +9,10 @@ from testbeam.model.message_rows import MessageRows
 from testbeam.model.samples import ConnectionState, Severity
 from testbeam.model.updates import AlarmColumns, ConnectionColumns, Form, UpdateBatch, ValueColumns
 from testbeam.runtime.counters import Drops
-from testbeam.services.forwarder.core import Core
+from testbeam.services.forwarder.core import Core, TimestampFilter
 from testbeam.services.forwarder.repeats import Repeats
 from testbeam.services.forwarder.status import Problems
 from testbeam.services.forwarder.stream_table import Applied, StreamTable
-from testbeam.services.forwarder.timestamp_filter import TimestampFilter
 from testbeam.wire.flatbuffers.registry import decode
 
 LOG = logging.getLogger("test")

@@ -6,8 +6,8 @@ import pytest
 from testbeam.model.forwarding import ConfigChange
 from testbeam.model.samples import ConnectionState, Severity
 from testbeam.model.updates import Column, Form, UpdateBatch, ValueColumns
-from testbeam.services.forwarder import core, timestamp_filter
-from testbeam.services.forwarder.timestamp_filter import TimestampFilter
+from testbeam.services.forwarder import core
+from testbeam.services.forwarder.core import TimestampFilter
 from testbeam.wire.flatbuffers.schemas.log_value_f144 import F144Template
 from tests.unit.forwarder.forwarding import NOW, Forwarding, S, alarms, connections, spec, values
 
@@ -110,7 +110,7 @@ def test_an_older_value_is_rejected_an_equal_time_is_not() -> None:
     sent = forwarding.take(values(number, (1.0, NOW), (2.0, NOW), (3.0, NOW - 1), (4.0, NOW + 1)))
 
     assert [float(message.value) for message in sent] == [1.0, 2.0, 4.0]
-    assert forwarding.drops.counts == {timestamp_filter.OLDER_THAN_SENT: 1}
+    assert forwarding.drops.counts == {core.OLDER_THAN_SENT: 1}
 
 
 def test_a_value_more_than_ten_minutes_ahead_is_rejected_and_not_remembered() -> None:
@@ -120,7 +120,7 @@ def test_a_value_more_than_ten_minutes_ahead_is_rejected_and_not_remembered() ->
     sent = forwarding.take(values(number, (1.0, NOW + 10 * MIN), (2.0, NOW + 10 * MIN + 1), (3.0, NOW + 10 * MIN)))
 
     assert [float(message.value) for message in sent] == [1.0, 3.0]
-    assert forwarding.drops.counts == {timestamp_filter.TOO_FAR_AHEAD: 1}
+    assert forwarding.drops.counts == {core.TOO_FAR_AHEAD: 1}
 
 
 def test_a_first_value_of_any_age_is_sent_unless_the_option_says_otherwise() -> None:
@@ -131,7 +131,7 @@ def test_a_first_value_of_any_age_is_sent_unless_the_option_says_otherwise() -> 
 
     assert len(lenient.take(values(1, old))) == 1
     assert strict.take(values(1, old)) == []
-    assert strict.drops.counts == {timestamp_filter.FIRST_TOO_OLD: 1}
+    assert strict.drops.counts == {core.FIRST_TOO_OLD: 1}
 
 
 def test_an_alarm_is_sent_first_and_then_only_on_a_change_of_severity_or_message() -> None:

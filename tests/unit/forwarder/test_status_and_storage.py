@@ -4,8 +4,8 @@ import pytest
 
 from testbeam.model.forwarding import ConfigChange, Protocol
 from testbeam.model.samples import ConnectionState
+from testbeam.services.forwarder.config_topics import from_store, to_store
 from testbeam.services.forwarder.status import MOST_NAMED, Rate, status_json
-from testbeam.services.forwarder.storage import from_store, to_store
 from testbeam.wire.flatbuffers.schemas.forwarder_command_fc00 import decode_fc00, encode_fc00
 from tests.hostile.corpus import HOSTILE
 from tests.unit.forwarder.forwarding import NOW, Forwarding, command, connections, spec

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from testbeam.errors import WireError
 from testbeam.model.samples import Alarm, ConnectionChange, UnitsChange
-from testbeam.model.time import EPICS_EPOCH_NS, NS_PER_MS
+from testbeam.model.time import EPICS_EPOCH_NS, NS_PER_MS, NS_PER_S
 from testbeam.model.updates import AlarmColumns, ConnectionColumns, Form, UnitsColumns, UpdateBatch, ValueColumns
 from testbeam.runtime.counters import Drops
 from testbeam.services.forwarder.serialisers import SERIALISERS, WITH_ALARM, Serialise
 from testbeam.services.forwarder.status import Problems
-from testbeam.services.forwarder.stream_table import ALARM, CONNECTION, UNITS, Stream, StreamTable
-from testbeam.services.forwarder.timestamp_filter import NEVER_NS, TimestampFilter
+from testbeam.services.forwarder.stream_table import ALARM, CONNECTION, NEVER_NS, UNITS, Stream, StreamTable
 from testbeam.wire.flatbuffers.schemas.alarm_al00 import encode_al00
 from testbeam.wire.flatbuffers.schemas.connection_change_ep01 import encode_ep01
 from testbeam.wire.flatbuffers.schemas.units_change_un00 import encode_un00
@@ -23,6 +22,10 @@ from testbeam.wire.flatbuffers.schemas.units_change_un00 import encode_un00
 if TYPE_CHECKING:
     from testbeam.services.forwarder.fast_f144 import FastF144
 
+TOO_FAR_AHEAD = "more than 10 min ahead"
+OLDER_THAN_SENT = "older than the one sent before"
+FIRST_TOO_OLD = "first value too old"
+BEFORE_1970 = "before 1970"
 TOO_FAST = "came faster than they were taken"
 OVERRUN = "the PV's queue was full: its newest update stands for an unknown number"
 MISSED = "never came: a gap in the count of the source"
@@ -30,6 +33,36 @@ MISSED = "never came: a gap in the count of the source"
 _FAST = "f144"
 _FAST_FORMS = (Form.SCALAR, Form.ENUM)
 _NO_TIMES = (0, EPICS_EPOCH_NS)
+_NEVER_PROCESSED_NS = EPICS_EPOCH_NS + 1  # just after EPICS' epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimestampFilter:
+    """Limits to the EPICS time of an update, in ns; without `first_ns` a PV's first update may be of any age."""
+
+    ahead_ns: int = 600 * NS_PER_S
+    first_ns: int | None = None
+
+    def refusal(self, timestamp_ns: int, last_ns: int, now_ns: int) -> str | None:
+        """Return why an update must not go out after one of `last_ns`, or None; an equal time may."""
+        if timestamp_ns > now_ns + self.ahead_ns:
+            return TOO_FAR_AHEAD
+        if timestamp_ns < 0:
+            return BEFORE_1970
+        if timestamp_ns < last_ns:
+            return OLDER_THAN_SENT
+        if last_ns == NEVER_NS and self.first_ns is not None and timestamp_ns < now_ns - self.first_ns:
+            return FIRST_TOO_OLD
+        return None
+
+    def of_connection(self, timestamp_ns: int, last_ns: int, now_ns: int) -> int:
+        """Return the time to give a connection change that must not be lost: its own, else now.
+
+        A record that comes back with its IOC may bear an older time than the loss of its connection, and one that was never
+        processed bears that of 1990; readers would take such a CONNECTED for older than the DISCONNECTED and drop it.
+        """
+        is_fit = max(last_ns, _NEVER_PROCESSED_NS) <= timestamp_ns <= now_ns + self.ahead_ns
+        return timestamp_ns if is_fit else max(now_ns, last_ns)
 
 
 @dataclass(slots=True)

@@ -25,19 +25,15 @@ from testbeam.runtime.heartbeat import Heartbeat
 from testbeam.runtime.metrics import GraphiteSender, Metric, PrometheusServer, node
 from testbeam.runtime.ready_file import write_ready_file
 from testbeam.runtime.status_publisher import StatusPublisher
-from testbeam.services.forwarder import metrics
 from testbeam.services.forwarder.addresses import Address, KafkaAddresses, kafka_addresses
-from testbeam.services.forwarder.command_topic import CommandTopic
-from testbeam.services.forwarder.core import Core
+from testbeam.services.forwarder.config_topics import CommandTopic, Storage
+from testbeam.services.forwarder.core import Core, TimestampFilter
 from testbeam.services.forwarder.kafka_sender import KafkaSender, open_producer
-from testbeam.services.forwarder.monitor_set import MonitorSet
-from testbeam.services.forwarder.pace import Pace
+from testbeam.services.forwarder.monitor_set import MonitorSet, Pace
 from testbeam.services.forwarder.repeats import Repeats
 from testbeam.services.forwarder.settings import PROG, ForwarderSettings
-from testbeam.services.forwarder.status import Problems, Rate, status_json
-from testbeam.services.forwarder.storage import Storage
+from testbeam.services.forwarder.status import Problems, Rate, metrics, status_json
 from testbeam.services.forwarder.stream_table import StreamTable
-from testbeam.services.forwarder.timestamp_filter import TimestampFilter
 from testbeam.transport import graylog
 from testbeam.transport.graphite import DEFAULT_PORT as CARBON_PORT
 from testbeam.transport.listening import wait_for_broker
@@ -293,7 +289,7 @@ class Forwarder:
         )
 
     def _metrics(self) -> tuple[Metric, ...]:
-        return tuple(metrics.collect(self._core, self._waiting()))
+        return metrics(self._streams, self._core.updates, self._core.updates_of, self._drops.counts, self._waiting())
 
     def _note_ready(self) -> None:
         self._is_ready = True

@@ -1,14 +1,15 @@
-"""Status of the forwarder: its last problem, its rates, and the JSON in its x5f2.
+"""Status of the forwarder: its last problem, its rates, the JSON in its x5f2, and its metrics.
 
 Source: docs/reference/contracts/forwarder.md, "Status": `streams` with four keys each; all else is ours.
 """
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from testbeam.model.samples import ConnectionState
+from testbeam.runtime.metrics import Metric, Sample
 from testbeam.services.forwarder.stream_table import Stream, StreamTable
 
 MOST_NAMED = 100  # channels that are named as not connected; a status must stay far below the broker's largest message
@@ -81,3 +82,36 @@ def _as_json(streams: Iterable[Stream]) -> str:
 def _stream(stream: Stream) -> dict[str, str]:
     spec = stream.spec
     return {"channel_name": spec.channel, "protocol": spec.protocol.name, "output_topic": spec.topic, "schema": spec.schema}
+
+
+def metrics(
+    table: StreamTable, updates: int, updates_of: Callable[[int], int], dropped: Mapping[str, int], waiting: int
+) -> tuple[Metric, ...]:
+    """Return the metrics of now; `updates_of` counts those of a stream, `waiting` messages that Kafka has not acknowledged."""
+    streams = tuple(table.by_number.values())
+    connected = sum(stream.connection is ConnectionState.CONNECTED for stream in streams)
+    reasons = tuple(Sample(value=count, labels={"reason": reason}) for reason, count in dict(dropped).items())
+    return (
+        Metric(name="streams", help="streams that are forwarded", samples=(Sample(value=len(streams)),)),
+        Metric(name="connected", help="streams whose PV is connected", samples=(Sample(value=connected),)),
+        Metric(name="waiting", help="messages that Kafka has not acknowledged", samples=(Sample(value=waiting),)),
+        Metric(name="updates", help="updates made into messages", samples=(Sample(value=updates),), only_grows=True),
+        Metric(name="dropped", help="what was dropped", samples=reasons, only_grows=True),
+        Metric(
+            name="stream_updates",
+            help="updates made into messages, by stream",
+            samples=tuple(
+                Sample(
+                    value=updates_of(stream.number),
+                    labels={
+                        "channel": stream.spec.channel,
+                        "protocol": stream.spec.protocol.name,
+                        "topic": stream.spec.topic,
+                        "schema": stream.spec.schema,
+                    },
+                )
+                for stream in streams
+            ),
+            only_grows=True,
+        ),
+    )

@@ -13,10 +13,10 @@ from testbeam.model.updates import Form
 from testbeam.services.forwarder.command_rules import change
 from testbeam.services.forwarder.repeats import Repeats
 from testbeam.services.forwarder.serialisers import SERIALISERS, Serialise
-from testbeam.services.forwarder.timestamp_filter import NEVER_NS
 
 Message = tuple[bytes, bytes, int]  # key, payload, Kafka timestamp in ms
 
+NEVER_NS = -1  # before anything was sent
 VALUE, ALARM, CONNECTION, UNITS = "value", "alarm", "connection", "units"
 """Kinds of message that a stream sends; of each the newest one must reach Kafka."""
 

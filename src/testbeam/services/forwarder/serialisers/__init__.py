@@ -3,14 +3,33 @@
 A module is loaded with the first value that it serialises: numpy, which it needs, would take up half of the forwarder's start.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import MappingProxyType
+from typing import Any, Protocol
 
+from testbeam.model.samples import Severity
 from testbeam.model.updates import Form
-from testbeam.services.forwarder.serialisers.protocols import MakeSerialise, Serialise, Source
 
-__all__ = ["SERIALISERS", "WITH_ALARM", "WITH_UNITS", "MakeSerialise", "Serialise", "Source"]
+Serialise = Callable[[Any, int], bytes | None]
+"""Return the message for (value, EPICS time in ns), None where this value gives none; raise WireError where it has no place in it."""
+
+
+class Source(Protocol):
+    """One stream, as its serialiser sees it; `missed` counts updates that the serialiser found to be missing before it."""
+
+    missed: int
+
+    @property
+    def name(self) -> str:
+        """Return the source name."""
+
+    def alarm_at(self, timestamp_ns: int) -> tuple[Severity, str]:
+        """Return the alarm of the update at this time."""
+
+
+MakeSerialise = Callable[[Source, Form, str], Serialise]
+"""Return a Serialise for one stream (form and dtype of its values); raise WireError where the schema can't carry the kind."""
 
 
 def _in(module: str, name: str) -> MakeSerialise:

@@ -7,7 +7,7 @@ import numpy as np
 from testbeam.errors import WireError
 from testbeam.model.arrays import AreaImage, ImageAttribute
 from testbeam.model.updates import Form, Image
-from testbeam.services.forwarder.serialisers.protocols import Serialise, Source
+from testbeam.services.forwarder.serialisers import Serialise, Source
 from testbeam.wire.flatbuffers.schemas.area_image_ad00 import encode_ad00
 
 _MONO = "Mono"

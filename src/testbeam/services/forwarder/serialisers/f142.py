@@ -8,7 +8,7 @@ import numpy as np
 from testbeam.errors import WireError
 from testbeam.model.samples import AlarmedLogValue, AlarmStatus
 from testbeam.model.updates import Form
-from testbeam.services.forwarder.serialisers.protocols import Serialise, Source
+from testbeam.services.forwarder.serialisers import Serialise, Source
 from testbeam.wire.flatbuffers.schemas.alarmed_log_value_f142 import encode_f142
 
 _SUFFIX = "_ALARM"  # of QSRV's names for a status

@@ -10,7 +10,7 @@ import numpy as np
 
 from testbeam.errors import WireError
 from testbeam.model.updates import Form
-from testbeam.services.forwarder.serialisers.protocols import Serialise, Source
+from testbeam.services.forwarder.serialisers import Serialise, Source
 from testbeam.wire.flatbuffers.schemas.log_value_f144 import F144Template, kind_of, template
 
 BOOL_AS = "i1"

@@ -10,7 +10,7 @@ import numpy as np
 from testbeam.errors import WireError
 from testbeam.model.samples import IntegerSampleSeries, SampleSeries
 from testbeam.model.updates import Form
-from testbeam.services.forwarder.serialisers.protocols import Serialise, Source
+from testbeam.services.forwarder.serialisers import Serialise, Source
 from testbeam.wire.flatbuffers.schemas.sample_series_se00 import encode_se00
 from testbeam.wire.flatbuffers.schemas.sample_series_senv import encode_senv
 

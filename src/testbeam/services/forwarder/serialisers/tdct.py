@@ -8,7 +8,7 @@ import numpy as np
 from testbeam.errors import WireError
 from testbeam.model.samples import TimeSeries
 from testbeam.model.updates import Form
-from testbeam.services.forwarder.serialisers.protocols import Serialise, Source
+from testbeam.services.forwarder.serialisers import Serialise, Source
 from testbeam.wire.flatbuffers.schemas.time_series_tdct import encode_tdct
 
 _LARGEST_NS = float(2**61)
