@@ -205,10 +205,15 @@ def test_an_ioc_that_restarts_is_found_again(kind: str, monkeypatch: pytest.Monk
     assert watch.states(1) == [ConnectionState.CONNECTED, ConnectionState.DISCONNECTED, ConnectionState.CONNECTED]
 
 
-@pytest.mark.parametrize("kind", REAL)
+@pytest.mark.parametrize("kind", [*REAL, "ca-watch", "pva-watch"])
 def test_with_pvs_connected_no_socket_faces_another_machine(kind: str, server: IocHandle) -> None:
     environ = os.environ | client_environment([server.address]) | {ring.WITHOUT_VARIABLE: "1" if kind == "ca-callbacks" else ""}
-    program = [sys.executable, str(Path(__file__).with_name("sockets_of_monitors.py")), kind.partition("-")[0].upper(), "M:LONG"]
+    program = [
+        sys.executable,
+        str(Path(__file__).with_name("sockets_of_monitors.py")),
+        kind.removesuffix("-ring").removesuffix("-callbacks").upper(),
+        "M:LONG",
+    ]
 
     ended = subprocess.run(program, env=environ, capture_output=True, text=True, timeout=WITHIN_S * 2, check=False)
 
