@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.harness import Result
 from testbeam.transport.kafka.client import Kafka
 from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
 
 RATE_HZ = 10
+_AT_ONCE = 100_000
 
 
 @dataclass(slots=True)
@@ -20,27 +22,40 @@ class Gaps:
     updates: int = 0
     missing: int = 0
     silent: int = 0  # PVs with fewer updates than the time demands
-    _last: dict[str, float] = field(default_factory=dict)
-    _counts: dict[str, int] = field(default_factory=dict)
+    _last: NDArray[np.float64] = field(init=False)  # by PV, NaN before its first
+    _counts: NDArray[np.int64] = field(init=False)
+    _places: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._places = {name: place for place, name in enumerate(self.names)}
 
     def read(self, kafka: Kafka, topic: str, since: Mapping[int, int], seconds: float) -> None:
         """Read what came to the topic since these offsets, of which there should be `seconds` at least."""
-        self._last, self._counts = {}, {}
+        self._last, self._counts = np.full(len(self.names), np.nan), np.zeros(len(self.names), np.int64)
+        payloads: list[bytes] = []
         with kafka.reader() as reader:
             ends = {p: high for p, (_, high) in reader.watermarks(topic).items()}
             for messages in reader.between({(topic, p): (since.get(p, 0), end) for p, end in ends.items()}):
-                payloads = [payload for message in messages if (payload := message.value() or b"")[4:8] == b"f144"]
-                self._take(payloads)
-        self.silent += sum(self._counts.get(name, 0) < seconds * RATE_HZ for name in self.names)
+                payloads += [payload for message in messages if (payload := message.value() or b"")[4:8] == b"f144"]
+                if len(payloads) >= _AT_ONCE:
+                    self._take(payloads)
+                    payloads = []
+        self._take(payloads)
+        self.silent += int(np.sum(self._counts < seconds * RATE_HZ))
 
     def _take(self, payloads: Sequence[bytes]) -> None:
         for columns in decode_f144_columns(payloads).columns:
-            for name, _, _, values in columns.by_source():
-                before = self._last.get(name, values[0] - 1)
-                self.missing += int(np.sum(np.diff(values, prepend=before) != 1))
-                self._last[name] = values[-1]
-                self._counts[name] = self._counts.get(name, 0) + len(values)
-                self.updates += len(values)
+            pv = np.array([self._places[name] for name in columns.source_names], np.intp)[columns.source]
+            order = pv.argsort(kind="stable")
+            pv, values = pv[order], columns.value[order].astype(np.float64)
+            is_first = np.diff(pv, prepend=-1) != 0
+            before = np.concatenate(([np.nan], values[:-1]))
+            before[is_first] = self._last[pv[is_first]]
+            self.missing += int(np.sum(~np.isnan(before) & (values - before != 1)))
+            is_last = np.diff(pv, append=-1) != 0
+            self._last[pv[is_last]] = values[is_last]
+            self._counts += np.bincount(pv, minlength=len(self.names))
+            self.updates += len(pv)
 
     def result(self, name: str) -> Result:
         """Return the figure: how many are missing of how many."""
