@@ -92,8 +92,8 @@ def test_the_whole_chain_works_with_a_cluster_that_asks_for_a_log_in(cluster: Cl
 def test_a_forwarder_logs_in_by_what_its_addresses_say(cluster: Cluster) -> None:
     kafka = Kafka(bootstrap=cluster.at["sasl"], options=cluster.options["sasl"])
     names = {word: f"address-{uuid4().hex[:8]}-{word}" for word in ("config", "status", "storage", "data")}
-    made = kafka.admin().create_topics([NewTopic(name, 1, 1) for name in names.values()])
-    for waiting in made.values():
+    admin = kafka.admin()  # what it is asked for ends with it
+    for waiting in admin.create_topics([NewTopic(name, 1, 1) for name in names.values()]).values():
         waiting.result(20)
     at = rf"SASL_PLAINTEXT+PLAIN\reader@{cluster.at['sasl']}"
     options = {f"{word}-topic": f"{at}/{names[word]}" for word in ("config", "status", "storage")}

@@ -138,7 +138,10 @@ class PvaMonitors:
             if isinstance(update, Exception):
                 self._lost(watched, update)
                 continue
-            is_first, layout = watched.layout is None, watched.layout or self._connected(watched, update)
+            layout = watched.layout
+            is_first = layout is None
+            if layout is None:
+                layout = self._connected(watched, update)
             if layout.has_time:
                 time_ns = update["timeStamp.secondsPastEpoch"] * NS_PER_S + update["timeStamp.nanoseconds"]
             else:
