@@ -1,6 +1,6 @@
 """Fixtures over a running stack: declare it once (or take the reference stack), and every test shares it under names of its own."""
 
-from testbeam.pytest_plugin.fixtures import name, pv, run, shared_run, smoke_client, stack, topic
+from testbeam.pytest_plugin.fixtures import _shared_runs, name, pv, run, shared_run, smoke_client, stack, topic
 from testbeam.pytest_plugin.hooks import (
     pytest_addoption,
     pytest_configure,
@@ -20,6 +20,7 @@ from testbeam.pytest_plugin.livedata import (
 )
 
 __all__ = [
+    "_shared_runs",
     "dashboard_backend",
     "detector_services",
     "integration_env",

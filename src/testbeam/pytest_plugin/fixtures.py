@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from testbeam.clients.topics import TopicHandle
     from testbeam.kit.protocols import RunLike
     from testbeam.kit.stack import Stack
+    from testbeam.pytest_plugin.sharing import SharedRuns
 
 
 class NewTopic(Protocol):
@@ -50,26 +51,34 @@ def stack(pytestconfig: pytest.Config) -> "Stack":
 
 
 @pytest.fixture(scope="session")
-def shared_run(stack: "Stack", pytestconfig: pytest.Config) -> "Iterator[RunLike]":
+def _shared_runs(pytestconfig: pytest.Config) -> "Iterator[SharedRuns]":
+    from testbeam.pytest_plugin.sharing import SharedRuns  # late, as everything that a session without a stack does not need
+
+    with SharedRuns(pytestconfig) as runs:
+        yield runs
+
+
+@pytest.fixture(scope="session")
+def shared_run(stack: "Stack", _shared_runs: "SharedRuns", pytestconfig: pytest.Config) -> "RunLike":
     """Start the stack once a session, for all workers of pytest-xdist; what fixtures wider than a test build on.
 
     With --testbeam-attach join the one that is up.
     """
-    from testbeam.pytest_plugin import sharing  # late, as everything that a session without a stack does not need
-
-    with sharing.shared(stack, pytestconfig) as running:
-        pytestconfig.stash[SHARED_RUN] = running
-        yield running
+    _shared_runs.first = stack
+    running = pytestconfig.stash[SHARED_RUN] = _shared_runs.of(stack)
+    return running
 
 
 @pytest.fixture
 def run(request: pytest.FixtureRequest) -> "Iterator[RunLike]":
     """Give the running stack; its services are `run["broker"]`, `run["ioc"]` and so on.
 
-    It is shared by all tests, but one that is marked `testbeam_exclusive` gets its own, to break as it likes.
+    It is shared by all tests of the same `stack`, but one that is marked `testbeam_exclusive` gets its own, to break as it likes.
     """
     if request.node.get_closest_marker(EXCLUSIVE) is None:
-        running = _begin(request.node, request.getfixturevalue("shared_run"))
+        stack, runs = request.getfixturevalue("stack"), request.getfixturevalue("_shared_runs")
+        # pytest makes `shared_run` once a session, and so for the first stack only; a module may have another
+        running = _begin(request.node, request.getfixturevalue("shared_run") if runs.first in (None, stack) else runs.of(stack))
         yield running
         for handle in running.handles.values():
             handle.end_test()

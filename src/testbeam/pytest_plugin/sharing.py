@@ -5,7 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,39 @@ def shared(stack: "Stack", config: pytest.Config) -> Iterator[RunLike]:
             yield run
             if not watch.told:
                 run.check()
+
+
+class SharedRuns:
+    """The running stacks of a session: each is started once, however many tests have it; the session's end stops them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.first: Stack | None = None  # the one that the fixture `shared_run` was made for
+        self._config = config
+        self._known: list[tuple[Stack, RunLike | TestbeamError]] = []
+        self._until_the_end = ExitStack()
+
+    def of(self, stack: "Stack") -> RunLike:
+        """Return the run of a stack.
+
+        Raises:
+            TestbeamError: it could not be started or joined, now or before.
+        """
+        found = next((known for declared, known in self._known if declared == stack), None)
+        if found is None:
+            try:
+                found = self._until_the_end.enter_context(shared(stack, self._config))
+            except TestbeamError as error:
+                found = error
+            self._known.append((stack, found))
+        if isinstance(found, TestbeamError):
+            raise found
+        return found
+
+    def __enter__(self) -> "SharedRuns":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._until_the_end.close()
 
 
 def as_asked(stack: "Stack", config: pytest.Config) -> "Stack":

@@ -54,6 +54,17 @@ def test_c(shared_run, run): assert shared_run is run
     assert not is_alive(int(noted(project, "run", 2)[0]))
 
 
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_modules_with_stacks_of_their_own_have_each_its_own(project: pytest.Pytester, workers: str) -> None:
+    one = "from testbeam import Service, Stack\nimport pytest\n@pytest.fixture(scope='session')\ndef stack():\n"
+    bad = f"{one}    return Stack(Service('bad', command=('no-such-program',)))\ndef test_it(run): pass\n"
+    good = f"{one}    return Stack(Service('good', command=('sleep', '100')))\ndef test_it(run): assert list(run) == ['good']\n"
+    default = "def test_it(run): assert list(run) == ['one', 'two']\n"
+    project.makepyfile(test_a=bad, test_b=good, test_c=default)
+
+    project.runpytest_subprocess("-n", workers, "--testbeam-bundles", "pages").assert_outcomes(passed=2, errors=1)
+
+
 def test_a_service_that_ends_fails_the_running_test_at_once_and_not_at_its_end(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
