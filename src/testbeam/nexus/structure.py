@@ -140,7 +140,8 @@ class _Parser:
 
     def node(self, node: Any, parent: str, place: str, depth: int) -> Node:
         if not isinstance(node, dict):
-            raise NexusError(place, f"a child is an object, not {_kind(node)}")
+            hint = "; a placeholder of a template has to be filled in first" if isinstance(node, str) and node.startswith("$") else ""
+            raise NexusError(place, f"a child is an object, not {_kind(node)}{hint}")
         if node.get("type") == "group":
             name = _name(node, place)
             return self.group(node, name=name, path=f"{parent.rstrip('/')}/{name}", place=place, depth=depth)

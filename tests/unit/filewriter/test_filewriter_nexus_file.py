@@ -93,6 +93,21 @@ def test_a_link_to_nothing_is_left_out_with_a_warning(write: Write) -> None:
     assert writing.file.warnings == ["link /lost: there is no nowhere"]
 
 
+@pytest.mark.parametrize("source", [".", "..", "/", "../b", "../../a"])
+def test_a_link_that_leads_back_to_its_own_group_is_left_out_with_a_warning(write: Write, source: str) -> None:
+    """Of two groups with links to each other the second link closes the loop."""
+    a = compose.group("a", "NXcollection", compose.group("c", "NXcollection"), compose.link("l", source if source != "../../a" else "../b"))
+    b = compose.group("b", "NXcollection", compose.link("k", "../a" if source in ("../b", "../../a") else "../a/c"))
+    writing = write(a, b)
+
+    with writing.finish() as file:
+        seen: list[str] = []
+        file.visit(seen.append)
+        assert len(file["a"]) + len(file["b"]) == 2
+    (warning,) = writing.file.warnings
+    assert "leads back to the group that it is in" in warning
+
+
 def test_a_finished_file_is_read_only(write: Write) -> None:
     writing = write()
     writing.finish().close()

@@ -87,6 +87,7 @@ def test_what_is_no_json_says_so_in_the_words_of_the_field(text: str) -> None:
         ({"module": "dataset", "config": {"name": "a"}}, "$.children[0].config", "neither"),
         ({"module": "dataset", "config": {"name": "a", "values": 1, "type": "x"}}, "$.children[0].config", "not a type"),
         (1, "$.children[0]", "object"),
+        ("$USERS$", "$.children[0]", "a placeholder of a template has to be filled in first"),
     ],
 )
 def test_an_error_names_the_place_in_the_json(node: Any, place: str, problem: str) -> None:

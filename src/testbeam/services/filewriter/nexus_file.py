@@ -241,7 +241,13 @@ class NexusFile:
         return Route(topic=item.topic, source=item.source, module=item.kind(group, item.config))
 
     def _link(self, root: Group) -> None:
-        waiting = [(group.path, child) for group in root.groups() for child in group.children if isinstance(child, Link)]
+        waiting = []
+        below = {group.path: [child.path for child in group.children if isinstance(child, Group)] for group in root.groups()}
+        for path, link in ((group.path, child) for group in root.groups() for child in group.children if isinstance(child, Link)):
+            if _is_loop(path, link, below):
+                self.warnings.append(f"link {path.rstrip('/')}/{link.name}: {link.source} leads back to the group that it is in")
+            else:
+                waiting.append((path, link))
         while waiting:
             missing = [(path, link) for path, link in waiting if not self._try_link(path, link)]
             if len(missing) == len(waiting):
@@ -263,6 +269,26 @@ class NexusFile:
         if target is not None:
             self._file[path][link.name] = target
         return target is not None
+
+
+def _is_loop(path: str, link: Link, below: dict[str, list[str]]) -> bool:
+    """Tell whether who follows this link comes back to its group; if not, note it among the `below` of each group.
+
+    Readers would follow a loop without end.
+    """
+    target = posixpath.normpath(posixpath.join(path, link.source))
+    if target not in below:
+        return False
+    waiting, seen = [target], set[str]()
+    while waiting:
+        here = waiting.pop()
+        if here == path:
+            return True
+        if here not in seen:
+            seen.add(here)
+            waiting += below.get(here, ())
+    below[path].append(target)
+    return False
 
 
 def _new(path: Path, template: Path | None) -> h5py.File:
