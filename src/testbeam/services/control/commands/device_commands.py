@@ -128,8 +128,9 @@ class DeviceCommands(SetupCommands):
 
     def reset(self, *devices: Named) -> None:
         """Clear errors of devices."""
-        for device in devices:
-            self._readable(device).reset()
+        for device in map(self._readable, devices):
+            if not self.session.simulated:
+                device.reset()
 
     def read(self, *devices: Named) -> Any:
         """Tell the values of devices, or of all; return that of the last."""
@@ -182,7 +183,9 @@ class DeviceCommands(SetupCommands):
     def adjust(self, device: Named, value: float) -> None:
         """Call the place of a device by this number from now on."""
         found = self._moveable(device)
-        if hasattr(found, "set_position"):
+        if self.session.simulated:
+            found.simulate_value(value)
+        elif hasattr(found, "set_position"):
             found.set_position(value)
         elif "offset" in found.all_parameters:
             found.keep("offset", (found.offset or 0.0) + found.read(0) - value)

@@ -227,8 +227,9 @@ class UserCommands(DeviceCommands):
 
     def replay_job(self, number: int) -> None:
         """Have a finished job's data written once more, into a new file."""
-        job = self._file_writer().replay_job(number)
-        self._tell(f"file-writing job {job.number} writes the data of job {number} again")
+        job = None if self.session.simulated else self._file_writer().replay_job(number)
+        if job is not None:
+            self._tell(f"file-writing job {job.number} writes the data of job {number} again")
 
     def scichat_send(self, message: str) -> None:
         """Tell the chat of the experiment."""

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from testbeam.errors import ControlError, TestbeamError
+from testbeam.errors import ControlError, DeviceError, TestbeamError
 from testbeam.services.control.commands.user import UserCommands
 from testbeam.services.control.daemon.facade import ScriptSession
 from testbeam.services.control.daemon.messages import Message
@@ -17,7 +17,9 @@ from testbeam.services.control.daemon.script import LOOK, code_of, parsed
 from testbeam.services.control.devices.base import Device, Readable
 from testbeam.services.control.devices.moveable import Moveable
 from testbeam.services.control.session import Session
+from testbeam.transport.kafka.client import Kafka
 from testbeam.transport.nicos.cache import CacheValue
+from testbeam.transport.pv_watch import PvWatch
 from testbeam.wire.nicos.daemon_words import MessageLevel
 
 _MOST_STEPS = 1_000_000
@@ -62,6 +64,14 @@ class DryRunSession(Session):
 
     def breakpoint(self, level: int) -> None:
         """Do nothing."""
+
+    def pvs(self, protocol: str) -> PvWatch:
+        """Refuse: whatever a device does, nothing gets out."""
+        raise DeviceError(f"a dry run reaches no PV, and a device asked for one by {protocol}")
+
+    def kafka(self, brokers: Any) -> Kafka:
+        """Refuse, as for PVs."""
+        raise DeviceError(f"a dry run sends nothing to Kafka, and a device would to {brokers}")
 
 
 class DryRun:
