@@ -17,7 +17,7 @@ install: $(STAMP)  ## virtual environment and dependencies
 
 $(STAMP): pyproject.toml constraints.txt hatch_build.py src/testbeam/transport/ca/ring.c src/testbeam/transport/kafka/batch_producer.c
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "testbeam needs Python 3.11 or newer; %s is %d.%d. Say which: make PYTHON=python3.12 $(MAKECMDGOALS)" % (sys.executable, v[0], v[1]))'
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing. Mend it with:  sudo apt-get install -y python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing. Fix it with:  sudo apt-get install -y python3-venv"; exit 1; }
 	@echo "Setting up $(VENV) (a minute the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --constraint constraints.txt pip

@@ -19,7 +19,7 @@ def _broker() -> None:
 @app.command()
 def fetch(
     verify: Annotated[
-        bool, typer.Option("--verify", help="Hash every jar again, and try the start-up cache; mend what is broken.")
+        bool, typer.Option("--verify", help="Hash every jar again, and try the start-up cache; fetch what is broken anew.")
     ] = False,
     cache_folder: Annotated[Path | None, typer.Option(help="Folder to keep it in (default: TESTBEAM_CACHE, or the user's cache).")] = None,
     kafka_home: Annotated[Path | None, typer.Option(help="Train the start-up cache for this Kafka instead of fetching one.")] = None,

@@ -34,7 +34,7 @@ def doctor(
 ) -> None:
     """Examine this machine; ends with code 1 where the reference stack can't run.
 
-    ✓ is fine, – is something that can't be done here, ✗ has to be mended.
+    ✓ is fine, – is something that can't be done here, ✗ has to be fixed.
     """
     if remove_leftovers:
         _remove_leftovers()
@@ -81,7 +81,7 @@ def _show(examined: "tuple[Examined, ...]") -> None:
     console.print(_table(examined))
     states = [str(one.finding.state) for one in examined]
     if "lacking" in states:
-        console.print(f"\n[red]✗ {states.count('lacking')} to be mended[/] before the reference stack can run here.")
+        console.print(f"\n[red]✗ {states.count('lacking')} to be fixed[/] before the reference stack can run here.")
     elif "limited" in states:
         console.print(
             f"\n[green]✓ The reference stack can run here[/]; {states.count('limited')} marked –: can't be done here, or only slower."

@@ -37,7 +37,7 @@ def limited(detail: str, remedy: str) -> Finding:
 
 
 def lacking(detail: str, remedy: str) -> Finding:
-    """Return that the reference stack can't run, and what would mend it."""
+    """Return that the reference stack can't run, and what would fix it."""
     return Finding(state=State.LACKING, detail=detail, remedy=remedy)
 
 

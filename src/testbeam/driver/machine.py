@@ -151,9 +151,9 @@ class Machine:
         self.log("network cut")
 
     def unblock(self) -> None:
-        """Mend the machine's network."""
+        """Restore the machine's network."""
         self._driver.network.unblock(self.address)
-        self.log("network mended")
+        self.log("network restored")
 
     # --- units ---
 

@@ -19,7 +19,7 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 
 
 class Network:
-    """Cuts and mends; `private` tells whether the test runs in a network of its own."""
+    """Cuts and restores; `private` tells whether the test runs in a network of its own."""
 
     def __init__(self, *, private: bool) -> None:
         self.private = private

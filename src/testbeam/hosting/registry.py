@@ -56,11 +56,11 @@ def runtime_folder() -> Path:
     folder = _platform_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        strangers = {one.stat().st_uid for one in (folder, folder.parent)} - {os.getuid(), _ROOT}
+        foreign = {one.stat().st_uid for one in (folder, folder.parent)} - {os.getuid(), _ROOT}
     except OSError as error:
         raise StackError(f"folder {folder}: {error.strerror}; set XDG_RUNTIME_DIR to a folder of your own") from None
-    if strangers:
-        raise StackError(f"folder {folder} belongs to user {strangers.pop()}; set XDG_RUNTIME_DIR to a folder of your own")
+    if foreign:
+        raise StackError(f"folder {folder} belongs to user {foreign.pop()}; set XDG_RUNTIME_DIR to a folder of your own")
     folder.chmod(0o700)
     return folder
 

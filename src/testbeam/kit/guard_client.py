@@ -160,7 +160,7 @@ def signal_name(number: int) -> str:
 def why_not_spawned(refusal: OSError, line: CommandLine) -> str:
     """Say what is wrong with a command line that could not be spawned, and what to do."""
     if refusal.filename in {str(path) for path in (line.cwd, line.stdout, line.stderr)}:
-        return f"{refusal.filename}: {refusal.strerror}; mend that, or run in another folder"
+        return f"{refusal.filename}: {refusal.strerror}; fix that, or run in another folder"
     command = line.argv[0]
     where = line.cwd / command
     if "/" not in command:

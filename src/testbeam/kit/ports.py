@@ -108,7 +108,7 @@ def lease() -> Lease:
     """Lease a private address of 127.64.0.0/10.
 
     The lease is a socket bound to a name of the kernel's abstract name space, made of the address: exclusive across users
-    like a bound port, gone with its owner, but out of the way of strangers who listen on every address.
+    like a bound port, gone with its owner, but out of the way of other users' programs that listen on every address.
 
     Raises:
         PortTaken: none of a thousand addresses was free.

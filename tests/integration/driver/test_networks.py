@@ -1,4 +1,4 @@
-"""Checks with a network of their own: cut and mended, and a compiled IOC whose `localhost` is its machine's."""
+"""Checks with a network of their own: cut and restored, and a compiled IOC whose `localhost` is its machine's."""
 
 import sys
 

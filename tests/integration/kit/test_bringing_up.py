@@ -239,7 +239,7 @@ def test_a_folder_that_can_not_be_written_is_one_clear_error(tmp_path: Path) -> 
 def test_a_log_that_can_not_be_written_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "log" / "one.log").mkdir(parents=True)
 
-    with pytest.raises(ServiceDied, match=r"'one' could not be started: .*log/one.log: Is a directory; mend that"):
+    with pytest.raises(ServiceDied, match=r"'one' could not be started: .*log/one.log: Is a directory; fix that"):
         Stack(sleeper("one", ready=Never())).run(tmp_path).start()
 
 

@@ -82,4 +82,4 @@ def test_why_a_command_can_not_be_spawned_depends_on_what_is_there(tmp_path: Pat
     assert "is not executable; chmod +x it" in why("./script")
     script.chmod(0o755)
     assert "does the interpreter in its first line exist?" in why("./script")
-    assert why("./script", str(tmp_path / "x.log")).startswith(f"{tmp_path}/x.log: No such file or directory; mend that")
+    assert why("./script", str(tmp_path / "x.log")).startswith(f"{tmp_path}/x.log: No such file or directory; fix that")

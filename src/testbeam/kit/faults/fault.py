@@ -20,7 +20,7 @@ RUN = "the service is being stopped"
 class Fault(ABC):
     """One fault of one service, once: a context manager, or `begin` and `end` by hand (at a prompt).
 
-    Faults nest and overlap, also of one kind on one service: what they break is mended when the last of them ends. A run that
+    Faults nest and overlap, also of one kind on one service: what they break is restored when the last of them ends. A run that
     ends takes every fault back first.
     """
 
@@ -60,7 +60,7 @@ class Fault(ABC):
         return self
 
     def end(self, why: str = BLOCK) -> None:
-        """Mend it; once is enough, and from any thread.
+        """End it; once is enough, and from any thread.
 
         Raises:
             StackError: the service is not as it was (a killed one does not start again).
@@ -80,7 +80,7 @@ class Fault(ABC):
 
     @abstractmethod
     def end_it(self, *, for_good: bool) -> dict[str, Any]:
-        """Mend it unless others go on; return what the journal is to say. for_good: the service is about to be stopped."""
+        """End it unless others go on; return what the journal is to say. for_good: the service is about to be stopped."""
 
     def change_it(self, words: Mapping[str, Any]) -> None:  # noqa: ARG002 - for kinds that can
         """Change what is broken, without a moment of order between."""
@@ -206,7 +206,7 @@ class ActiveFaults:
                 try:
                     self.end(fault, why, for_good=True)
                     fault.settle()
-                except Exception as error:  # the rest must be mended, and the run stopped, all the same
+                except Exception as error:  # the rest must be ended, and the run stopped, all the same
                     self._journal.record("trouble", fault.handle.name, detail=f"{fault!r} could not be undone: {error}")
 
     def _note(self, fault: Fault, phase: str, **more: Any) -> None:

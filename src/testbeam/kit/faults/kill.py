@@ -46,6 +46,6 @@ class Restarted(Fault):
         """Stop it, start it, and wait until it is ready."""
         self.handle.restart()
 
-    def end_it(self, *, for_good: bool) -> dict[str, Any]:  # noqa: ARG002 - there is nothing left to mend
+    def end_it(self, *, for_good: bool) -> dict[str, Any]:  # noqa: ARG002 - there is nothing left to restore
         """Do nothing more."""
         return {"pid": self.handle.pid}

@@ -55,7 +55,7 @@ class FaultMachine(RuleBasedStateMachine):
     @precondition(lambda self: bool(self.faults))
     @rule(data=st.data())
     def end_fault(self, data: st.DataObject) -> None:
-        """Mend something."""
+        """End a fault."""
         index = data.draw(st.integers(0, len(self.faults) - 1), label="fault")
         self.faults.pop(index)[1].end()
 
@@ -70,7 +70,7 @@ class FaultMachine(RuleBasedStateMachine):
         self.running.check()
 
     def teardown(self) -> None:
-        """Mend all that is broken, the youngest first, then check."""
+        """End all faults, the youngest first, then check."""
         while self.faults:
             self.faults.pop()[1].end()
         self.settled()

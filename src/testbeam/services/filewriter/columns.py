@@ -59,7 +59,7 @@ class Column:
 
     @property
     def dataset(self) -> h5py.Dataset:
-        """Return the dataset to read from or to mend."""
+        """Return the dataset to read from or to correct."""
         return h5py.Dataset(self._opened())
 
     def append(self, values: NDArray[Any]) -> None:

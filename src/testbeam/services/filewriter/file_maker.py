@@ -55,18 +55,18 @@ def make_file(structure: Path, output: Path, data: Path | None = None, instrumen
     file = NexusFile(output.resolve(), root, planned, datetime.now(UTC), template, start_ms=START_MS)
     router = Router(start_ns=START_MS * NS_PER_MS, stop_ns=STOP_MS * NS_PER_MS, drops=Drops(log))
     router.open(file.routes, {route.topic: 1 for route in file.routes})
-    strangers = 0
+    unlisted = 0
     for topic, payload in messages:
         if topic in {route.topic for route in file.routes}:
             router.take(topic, 0, [payload])
         else:
-            strangers += 1
+            unlisted += 1
     router.finish()
     file.finish(STOP_MS)
     file.close()
-    dropped = dict(router.drops.counts) | ({"topic not in the structure": strangers} if strangers else {})
+    dropped = dict(router.drops.counts) | ({"topic not in the structure": unlisted} if unlisted else {})
     return {
-        "received": router.received + strangers,
+        "received": router.received + unlisted,
         "written": router.written,
         "dropped": dropped,
         "warnings": warnings + file.warnings + router.warnings,

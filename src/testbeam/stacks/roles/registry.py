@@ -95,7 +95,7 @@ def _load(offer: "EntryPoint") -> Role:
         loaded = offer.load()
     except StackError as error:  # of Role itself: it names the role, and what does not fit
         raise StackError(f"{error} ({_who(offer)}; report it there, or uninstall that package)") from error
-    except Exception as error:  # whatever a stranger's module does when it is imported
+    except Exception as error:  # whatever another package's module does when it is imported
         way_out = _INSTALL_ANEW if _distribution(offer) == _OWN_DISTRIBUTION else "correct or uninstall that package"
         raise StackError(f"role {offer.name!r} of {_who(offer)} can't be loaded: {type(error).__name__}: {error}; {way_out}") from error
     if not isinstance(loaded, Role):

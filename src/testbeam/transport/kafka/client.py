@@ -161,7 +161,7 @@ class Reader:
         """Return up to `most` messages, those there within `wait_s`; ends of partitions are kept in `at_end`.
 
         Raises:
-            TransportError: the broker says the partition, its data or our rights are gone; passing faults are librdkafka's to mend.
+            TransportError: the broker says the partition, its data or our rights are gone; passing faults are librdkafka's to retry.
         """
         messages = self.consumer.consume(most, wait_s)
         errors = [message.error() for message in messages]

@@ -1,7 +1,7 @@
 """Return of a PVA server that was away.
 
 pvxs tries a name server that refused it only every 10 s, repeats a search only after seconds, and heeds `hurryUp` once in 30 s: an IOC
-that restarts would be missed for as long. A new context asks at once; so while PVs are missing we knock at the servers' ports, and the
+that restarts would be missed for as long. A new context asks at once; so while PVs are missing we probe the servers' ports, and the
 first bytes that a server says of itself are the moment for one. An open port is too early: an IOC listens 0.5 s before it serves.
 """
 
@@ -25,7 +25,7 @@ def addresses(name_servers: str, default_port: int = DEFAULT_PORT) -> tuple[Addr
 
 @dataclass(slots=True)
 class NameServers:
-    """Servers that may be away. Nothing here waits: a knock is a non-blocking connect, and later looks see how it went.
+    """Servers that may be away. Nothing here waits: a probe is a non-blocking connect, and later looks see how it went.
 
     A server is `fresh` between `ask` and its first answer: one that answers at once has heard the new context too.
     """
@@ -34,7 +34,7 @@ class NameServers:
     period_ns: int = 100_000_000
     _fresh: set[Address] = field(default_factory=set)
     _away: set[Address] = field(default_factory=set)
-    _knocks: dict[Address, socket.socket] = field(default_factory=dict)
+    _probes: dict[Address, socket.socket] = field(default_factory=dict)
     _asked_ns: int = 0
     _next_ns: int = 0
 
@@ -57,10 +57,10 @@ class NameServers:
         return self._look(now_ns)
 
     def close(self) -> None:
-        """Take back the knocks that are under way."""
-        for knock in self._knocks.values():
-            knock.close()
-        self._knocks.clear()
+        """Close the probes that are under way."""
+        for probe in self._probes.values():
+            probe.close()
+        self._probes.clear()
 
     def _look(self, now_ns: int) -> bool:
         answers = {server: self._answer(server) for server in self._away | self._fresh}
@@ -75,24 +75,24 @@ class NameServers:
 
     def _answer(self, server: Address) -> bool | None:
         """Return whether a server serves or refuses; None: it has said nothing yet."""
-        knock = self._knocks.pop(server, None) or _knock(server)
-        readable, writable, _ = select.select([knock], [knock], [], 0)
-        if not readable and (not writable or not knock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
-            self._knocks[server] = knock
+        probe = self._probes.pop(server, None) or _probe(server)
+        readable, writable, _ = select.select([probe], [probe], [], 0)
+        if not readable and (not writable or not probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+            self._probes[server] = probe
             return None
-        with knock:
-            return bool(readable) and _says(knock) == _MAGIC
+        with probe:
+            return bool(readable) and _says(probe) == _MAGIC
 
 
-def _knock(server: Address) -> socket.socket:
-    knock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    knock.setblocking(False)
-    knock.connect_ex(server)
-    return knock
+def _probe(server: Address) -> socket.socket:
+    probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    probe.setblocking(False)
+    probe.connect_ex(server)
+    return probe
 
 
-def _says(knock: socket.socket) -> bytes:
+def _says(probe: socket.socket) -> bytes:
     try:
-        return knock.recv(1)
+        return probe.recv(1)
     except OSError:
         return b""
