@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from testbeam.errors import StackError
-from testbeam.services.ioc.autosave import restoring
+from testbeam.services.ioc.autosave import restoring, saved, saved_array
 from testbeam.services.ioc.commands import raw
 from testbeam.services.ioc.databases import without_types
 from testbeam.services.ioc.project import Project
@@ -83,6 +83,16 @@ def test_files_are_found_where_the_sources_are(tmp_path: Path) -> None:
 )
 def test_lines_of_save_files(line: str, text: str) -> None:
     assert restoring(line) == text
+
+
+@pytest.mark.parametrize("elements", [(), ("1.5", "-2.0"), ('a "b"', "c\\d", "{ }"), ("",)])
+def test_arrays_of_save_files_come_back_as_they_went(elements: tuple[str, ...]) -> None:
+    assert saved_array(saved("A:B.VAL", elements)) == ("A:B.VAL", elements)
+
+
+def test_a_line_that_holds_no_array_is_none() -> None:
+    assert saved("VOLT", "42.5") == "VOLT 42.5"
+    assert saved_array("VOLT 42.5") is None
 
 
 def test_escapes_of_terminators() -> None:

@@ -23,8 +23,7 @@ def main(argv: Sequence[str]) -> int:
     """Write and print; return the exit code."""
     options = ca_common.parse(argv, FLAGS, VALUED, USAGE)
     name, *values = options.words or [""]
-    if options.array:
-        values = values[1:]
+    values = values[1:] if options.array else [" ".join(values)][: len(values)]  # without -a the words are one value
     if not name or not values:
         print("No pv name specified. ('caput -h' for help.)" if not name else "No value specified. ('caput -h' for help.)", file=sys.stderr)
         return 1

@@ -1,7 +1,8 @@
 """Values of records kept over restarts, as the autosave module does it: restored before the records are initialised, saved as they change.
 
 A request file names PVs, one a line, and may include others (`file NAME macros`); a save file has one `PV value` a line and ends with
-`<END>`.
+`<END>`. An array is written `PV @array@ { "1" "2" }`; no database text can set one, so arrays are put into their records once those are
+initialised, before anybody is served.
 Source: the manual of autosave; docs/reference/contracts/ioc.md, "Start-up files".
 """
 
@@ -20,22 +21,30 @@ _END = "<END>"
 _NAME = re.compile(r"[^\s#]+")
 _MACRO = re.compile(r"\$[({](\w+)(?:=([^)}]*))?[)}]")
 _FIELD = re.compile(r"(?P<record>[^.\s]+)(?:\.(?P<field>[A-Z0-9]+))?$")
+_ELEMENT = re.compile(r'"((?:\\.|[^"\\])*)"')
+_ARRAY = "@array@"
 _SHORTEST_S = 0.2
 
-ReadValue = Callable[[str], str | None]
+ReadValue = Callable[[str], str | Sequence[str] | None]
+WriteArray = Callable[[str, Sequence[str]], bool]
 
 
 class Autosave:
     """The commands of autosave, and its thread.
 
-    load_text: gives a database text to base before iocInit. exists: tells whether there is such a field. read: returns its value as text.
+    load_text: gives a database text to base before iocInit. exists: tells whether there is such a field. read: returns its value as text,
+    or the texts of an array. write_array: sets one, within iocInit; tells whether base took it.
     """
 
-    def __init__(self, shell: Shell, load_text: Callable[[str], None], exists: Callable[[str], bool], read: ReadValue) -> None:
+    def __init__(
+        self, shell: Shell, load_text: Callable[[str], None], exists: Callable[[str], bool], read: ReadValue, write_array: WriteArray
+    ) -> None:
         self._shell = shell
         self._load_text = load_text
         self._exists = exists
         self._read = read
+        self._write_array = write_array
+        self._arrays: dict[str, tuple[str, ...]] = {}  # to be restored
         self._wanted: list[Path] = []  # files to restore from
         self._request_paths = [Path()]
         self._save_path = Path()
@@ -78,7 +87,16 @@ class Autosave:
                 raise StackError(f"save file {path} does not end with {_END}: it was cut short; nothing is restored from it")
             restored = [text for line in lines if self._exists(line.partition(" ")[0]) and (text := restoring(line))]
             self._load_text("".join(restored))
-            log.info("autosave: %d values restored from %s", len(restored), path)
+            arrays = dict(array for line in lines if self._exists(line.partition(" ")[0]) and (array := saved_array(line)) is not None)
+            self._arrays |= arrays
+            log.info("autosave: %d values restored from %s", len(restored) + len(arrays), path)
+
+    def restore_arrays(self) -> None:
+        """Set arrays, after the records are initialised."""
+        for name, elements in self._arrays.items():
+            if not self._write_array(name, elements):
+                log.error("autosave: %s does not take the %d elements that were saved", name, len(elements))
+        self._arrays.clear()
 
     # --- saving ---
 
@@ -122,7 +140,7 @@ class Autosave:
     def save(self) -> None:
         """Write the sets whose values have changed."""
         for name, (pvs, _) in self._sets.items():
-            lines = [f"{pv} {value}" for pv in pvs if (value := self._read(pv)) is not None]
+            lines = [saved(pv, value) for pv in pvs if (value := self._read(pv)) is not None]
             if lines != self._saved.get(name):
                 self._saved[name] = lines
                 self._write(self._save_path / f"{Path(name).stem}.sav", lines)
@@ -147,7 +165,26 @@ def restoring(line: str) -> str:
     """Return the database text that sets what one line of a save file says; the empty string for comments and arrays."""
     name, _, value = line.strip().partition(" ")
     match = _FIELD.fullmatch(name)
-    if not name or name[0] in "#!<" or match is None or value.startswith("@array@"):
+    if not name or name[0] in "#!<" or match is None or value.startswith(_ARRAY):
         return ""
-    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+    quoted = _quoted(value)
     return f'record("*", "{match["record"]}") {{ field({match["field"] or "VAL"}, "{quoted}") }}\n'
+
+
+def saved(name: str, value: str | Sequence[str]) -> str:
+    """Return the line of a save file for a value, or for the elements of an array."""
+    if isinstance(value, str):
+        return f"{name} {value}"
+    return " ".join((name, _ARRAY, "{", *(f'"{_quoted(element)}"' for element in value), "}"))
+
+
+def saved_array(line: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return name and elements of a line that holds an array, else None."""
+    name, _, value = line.strip().partition(" ")
+    if not value.startswith(_ARRAY):
+        return None
+    return name, tuple(re.sub(r"\\(.)", r"\1", element) for element in _ELEMENT.findall(value))
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -55,9 +55,13 @@ def test_values_are_kept_over_a_restart(run: Any) -> None:
     ioc = run["ioc"]
     ioc.pv(f"{PREFIX}KEPT", "ca").put(42.25)
     ioc.pv(f"{PREFIX}INITIAL", "ca").put(99)
+    ioc.pv(f"{PREFIX}CURVE", "ca").put([0.1, -2.0, 1e300])
+    ioc.pv(f"{PREFIX}REMARK", "ca").put('a "quoted" remark')
     ioc.restart()
     assert ioc.pv(f"{PREFIX}KEPT", "ca").get(within_s=10) == 42.25
     assert ioc.pv(f"{PREFIX}INITIAL", "ca").get() == 99
+    assert ioc.pv(f"{PREFIX}CURVE", "ca").get() == [0.1, -2.0, 1e300]
+    assert ioc.pv(f"{PREFIX}REMARK", "ca").get() == 'a "quoted" remark'
 
 
 def test_the_first_set_point_after_a_restart_comes_from_the_device(run: Any) -> None:

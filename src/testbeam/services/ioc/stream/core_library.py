@@ -16,6 +16,7 @@ INTERRUPT_INFO = ctypes.CFUNCTYPE(c_long, c_int, c_void_p, POINTER(c_void_p))
 
 VALUE, LOG, ALARM = 1, 2, 4  # what a monitor is posted for
 INVALID = 3
+ARRAY_FIELD = 2  # SPC_DBADDR: the record tells where the elements of the field are
 _PROCESS = 4  # the place of `process` in a record support entry table, in words
 
 
