@@ -17,6 +17,7 @@ FACES = (
     "testbeam.clients",
     "testbeam.clients.livedata",
     "testbeam.probes",
+    "testbeam.devices",
     "testbeam.faults",
     "testbeam.nexus",
     "testbeam.audit",

@@ -1,6 +1,7 @@
 """A whole neutron beamline's software on one machine, and the tests that prove it.
 
-The public names; none is imported before it is used. More: `testbeam.faults`, `.probes`, `.clients`, `.audit`, `.nexus`, `.kafkatools`.
+The public names; none is imported before it is used. More: `testbeam.faults`, `.probes`, `.devices`, `.clients`, `.audit`, `.nexus`,
+`.kafkatools`.
 Listed with their signatures in docs/reference/python-api.md.
 """
 

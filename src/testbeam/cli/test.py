@@ -67,7 +67,7 @@ def _together(scripts: list[Path], jobs: int, verbose: bool, console: Console) -
             for work in works:
                 result = work.result()
                 results.append(result)
-                mark = "[green]passed[/]" if result.ok else "[bold red]failed[/]"
+                mark = "[yellow]skipped[/]" if result.skipped else "[green]passed[/]" if result.ok else "[bold red]failed[/]"
                 console.print(f"{mark} {escape(result.name)} ({result.elapsed_s:.2f} s)", highlight=False)
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -111,6 +111,7 @@ def _made(entry: dict[str, Any]) -> "Result":
         script=Path(entry["script"]),
         elapsed_s=entry["seconds"],
         problem=entry.get("problem", ""),
+        skipped=entry.get("skipped", ""),
         place=entry.get("place", ""),
         subtests=[Subtest(sub["name"], 0.0, sub["seconds"], sub["problem"]) for sub in entry.get("subtests", [])],
         explanation=Explanation([(title, text) for title, text in entry.get("explanation", [])]),
@@ -120,13 +121,16 @@ def _made(entry: dict[str, Any]) -> "Result":
 
 def _summary(results: "list[Result]", seconds: float, console: Console) -> None:
     for result in results:
+        if result.skipped:
+            console.print(f"\n[yellow]{escape(result.name)} skipped[/]: {escape(result.skipped)}", highlight=False, soft_wrap=True)
         if not result.ok:
             console.print(f"\n[bold red]{escape(result.name)} failed[/]: {escape(result.problem)}", highlight=False, soft_wrap=True)
             console.print(escape(f"{result.place}\n\n{result.explanation}"), highlight=False, soft_wrap=True)
             if result.folder is not None:
                 console.print(f"everything of it is kept in {escape(str(result.folder))}", highlight=False, soft_wrap=True)
-    failed = sum(not result.ok for result in results)
-    words = f"{len(results) - failed} passed" + (f", {failed} failed" if failed else "")
+    failed, skipped = sum(not result.ok for result in results), sum(bool(result.skipped) for result in results)
+    words = f"{len(results) - failed - skipped} passed"
+    words += "".join(f", {count} {word}" for count, word in ((failed, "failed"), (skipped, "skipped")) if count)
     console.print(f"{'[bold red]' if failed else '[bold green]'}{words}[/] in {seconds:.2f} s", highlight=False)
 
 

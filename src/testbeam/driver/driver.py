@@ -41,7 +41,8 @@ class Result:
     name: str
     script: Path
     elapsed_s: float
-    problem: str = ""  # empty: it passed
+    problem: str = ""  # empty: it passed, or was skipped
+    skipped: str = ""  # why it was not run
     place: str = ""  # where in the script
     subtests: list[Subtest] = field(default_factory=list)
     explanation: Explanation = field(default_factory=Explanation)

@@ -26,6 +26,11 @@ from testbeam.kit import interrupts, private_net
 from testbeam.runtime import exit_codes
 
 PASSED, FAILED, WRONG = 0, 1, 2
+_NO_NETWORK = (
+    "it needs a network of its own, and this kernel, distribution or container forbids unprivileged user namespaces: allow them "
+    "(sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0; "
+    "a container: --security-opt seccomp=unconfined)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,12 @@ def folder_of(check: CheckSpec, given: Path | None = None) -> Iterator[Path]:
 
 
 def run_check(check: CheckSpec, log: TestLog, given: Path | None = None) -> Result:
-    """Run one check to its end; what failed keeps its folder, which the result names, and nothing else keeps a temporary one."""
+    """Run one check to its end; what failed keeps its folder, which the result names, and nothing else keeps a temporary one.
+
+    A check that must have a network of its own is skipped where the kernel allows none.
+    """
+    if check.private and not private_net.is_allowed():
+        return Result(name=check.name, script=check.script, elapsed_s=0.0, skipped=_NO_NETWORK)
     with folder_of(check, given) as folder:
         with network_of(check) as network, Driver(check, log=log, folder=folder, private=network.private, local=network.local) as driver:
             result = driver.test()

@@ -16,7 +16,8 @@ def as_json(results: Sequence[Result]) -> dict[str, Any]:
     """Return the results as one object."""
     return {
         "ok": all(result.ok for result in results),
-        "passed": sum(result.ok for result in results),
+        "passed": sum(result.ok and not result.skipped for result in results),
+        "skipped": sum(bool(result.skipped) for result in results),
         "failed": sum(not result.ok for result in results),
         "seconds": round(sum(result.elapsed_s for result in results), 3),
         "checks": [_entry(result) for result in results],
@@ -30,6 +31,7 @@ def _entry(result: Result) -> dict[str, Any]:
         "ok": result.ok,
         "seconds": round(result.elapsed_s, 3),
         "problem": result.problem,
+        "skipped": result.skipped,
         "place": result.place,
         "subtests": [
             {"name": sub.name, "ok": not sub.problem, "seconds": round(sub.elapsed_s, 3), "problem": sub.problem} for sub in result.subtests
@@ -47,12 +49,20 @@ def junit(results: Sequence[Result]) -> str:
 
 def _suite(result: Result) -> str:
     cases = [_case(result, sub.name, sub.elapsed_s, sub.problem) for sub in result.subtests]
+    if result.skipped:
+        return _skipped_suite(result)
     cases.append(_case(result, "script", result.elapsed_s, result.problem))
     failures = sum(bool(sub.problem) for sub in result.subtests) + (not result.ok)
     return (
         f'<testsuite name={quoteattr(result.name)} tests="{len(cases)}" failures="{failures}" time="{result.elapsed_s:.3f}">'
         f"{''.join(cases)}</testsuite>"
     )
+
+
+def _skipped_suite(result: Result) -> str:
+    head = f'<testsuite name={quoteattr(result.name)} tests="1" failures="0" skipped="1" time="0.000">'
+    case = f'<testcase classname={quoteattr(result.name)} name="script" time="0.000">'
+    return f"{head}{case}<skipped message={quoteattr(_clean(result.skipped))}/></testcase></testsuite>"
 
 
 def _case(result: Result, name: str, seconds: float, problem: str) -> str:
@@ -72,23 +82,34 @@ def page(results: Sequence[Result]) -> str:
     """Return the results as one HTML page."""
     ok = all(result.ok for result in results)
     failed = [result.name for result in results if not result.ok]
-    rows = [(result.name, "passed" if result.ok else "failed", f"{result.elapsed_s:.2f}", str(len(result.subtests))) for result in results]
+    rows = [(result.name, _word(result), f"{result.elapsed_s:.2f}", str(len(result.subtests))) for result in results]
     sections = [Section(title="Checks", body=table(("check", "result", "s", "subtests"), rows))]
     sections += [Section(title=result.name, body=_details(result), wide=True) for result in results]
     return render(
         Page(
             title="Checks",
             ok=ok,
-            verdict=f"{len(results)} passed" if ok else f"failed: {', '.join(failed)}",
+            verdict=_verdict(results) if ok else f"failed: {', '.join(failed)}",
             facts=[("checks", str(len(results))), ("seconds", f"{sum(result.elapsed_s for result in results):.1f}")],
             sections=sections,
         )
     )
 
 
+def _word(result: Result) -> str:
+    return "skipped" if result.skipped else "passed" if result.ok else "failed"
+
+
+def _verdict(results: Sequence[Result]) -> str:
+    skipped = sum(bool(result.skipped) for result in results)
+    return f"{len(results) - skipped} passed" + (f", {skipped} skipped" if skipped else "")
+
+
 def _details(result: Result) -> str:
     rows = [(sub.name, "failed" if sub.problem else "passed", f"{sub.elapsed_s:.2f}", sub.problem) for sub in result.subtests]
     body = table(("subtest", "result", "s", "problem"), rows) if rows else ""
+    if result.skipped:
+        body += log(f"skipped: {result.skipped}")
     if result.problem:
         body += log(f"{result.problem}\n\n{result.place}")
     return body + "".join(folded(title, log(text)) for title, text in result.explanation.blocks)

@@ -10,6 +10,7 @@ from testbeam.services.ioc.lint import Definitions, Finding, Lint, scripts
 DEFINITIONS = Definitions(
     types=frozenset(("ai", "ao", "bo", "stringin", "calc", "calcout", "longin")),
     devices=frozenset({("ai", "Raw Soft Channel"), ("ao", "Async Soft Channel")}),
+    fields={"ai": frozenset(("DTYP", "INP", "SCAN", "EGU")), "ao": frozenset(("DTYP", "OUT", "FLNK"))},
 )
 ST_CMD = """#!../../bin/linux-x86_64/x
 < envPaths
@@ -53,6 +54,7 @@ CASES = {
     "unknown DTYP": ({"db": DB.replace('"stream"', '"asynFloat64"', 1)}, "xApp/Db/x.db", 1, "no DTYP 'asynFloat64' for ai; there are stream, Raw Soft Channel"),
     "unknown command": ({"st_cmd": ST_CMD + "fooBar(1)\n"}, "iocBoot/iocX/st.cmd", 7, "unknown command fooBar"),
     "site driver": ({"st_cmd": ST_CMD + "drvModbusAsynConfigure(1)\n"}, "iocBoot/iocX/st.cmd", 7, "Modbus is not supported"),
+    "unknown field": ({"db": DB + 'record(ai, "T:F") {\n    field(SCAM, "1 second")\n}\n'}, "xApp/Db/x.db", 7, "T:F: a record of type ai has no field SCAM; did you mean SCAN?"),
     "no link": ({"db": DB.replace('field(INP, "@x.proto get $(PORT)")', "")}, "xApp/Db/x.db", 1, "T:RB.INP: the link is empty"),
     "no @": ({"db": DB.replace('"@x.proto get', '"x.proto get')}, "xApp/Db/x.db", 1, "does not begin with '@'"),
     "no port": ({"db": DB.replace("get $(PORT)", "get PS9")}, "xApp/Db/x.db", 1, "no port 'PS9'; the start-up file makes PS1"),

@@ -4,9 +4,10 @@ Nothing is run and base is not loaded: only its definitions are read.
 Source: docs/reference/ioc-lint.md.
 """
 
+import difflib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,6 +30,7 @@ ERROR, WARNING = "error", "warning"
 _LINE = re.compile(r"\s*(?P<name>[^\s(,\"'<>#]+)[\s(,]*(?P<rest>.*?)\)?\s*$")
 _INCLUDE = re.compile(r"\s*<\s*[\"']?(?P<file>[^\"'\s]+)")
 _WORD = re.compile(r'"((?:\\.|[^"\\])*)"|\'([^\']*)\'|([^\s,"\']+)')
+_FIELD = re.compile(r"^\s*field\s*\(\s*(\w+)\s*,", re.MULTILINE)
 _DEVICE = re.compile(r'device\s*\(\s*(\w+)\s*,\s*\w+\s*,\s*\w+\s*,\s*"([^"]+)"\s*\)')
 _NUMBERS = (Type.SIGNED, Type.UNSIGNED)
 _WHOLE = (*_NUMBERS, Type.ENUM)
@@ -70,10 +72,11 @@ class Used:
 
 @dataclass(slots=True)
 class Definitions:
-    """What base defines: record types, and device types for each."""
+    """What base defines: record types, device types and fields for each; a type without fields here has any."""
 
     types: frozenset[str]
     devices: frozenset[tuple[str, str]]
+    fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: Path) -> "Definitions":
@@ -82,7 +85,9 @@ class Definitions:
         devices = frozenset(
             (kind, name) for path in folder.glob("*.dbd") for kind, name in _DEVICE.findall(path.read_text(errors="replace"))
         )
-        return cls(types, devices)
+        common = frozenset(_FIELD.findall((folder / "dbCommon.dbd").read_text(errors="replace")))
+        fields = {kind: common | frozenset(_FIELD.findall((folder / f"{kind}Record.dbd").read_text(errors="replace"))) for kind in types}
+        return cls(types, devices, fields)
 
 
 def scripts(path: Path) -> list[Path]:
@@ -233,6 +238,7 @@ class Lint:
             what = "an asynRecord" if record.type == "asyn" else f"of type {record.type}"
             self._find(record.file, record.line, ERROR, f"record {record.name} is {what}, which base does not have; it is left out here")
             return
+        self._field_names(record)
         dtyp, line = record.fields.get("DTYP", ("", record.line))
         if dtyp == "stream":
             self._stream_record(record)
@@ -244,6 +250,14 @@ class Lint:
                 ERROR,
                 f"record {record.name}: there is no DTYP {dtyp!r} for {record.type}; there are stream, {', '.join(near)}",
             )
+
+    def _field_names(self, record: TextRecord) -> None:
+        known = self._definitions.fields.get(record.type)
+        for name, (_, line) in record.fields.items() if known else ():
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                self._find(record.file, line, ERROR, f"record {record.name}: a record of type {record.type} has no field {name}{hint}")
 
     def _stream_record(self, record: TextRecord) -> None:
         field_name = "INP" if record.type in _LINKS["INP"] else "OUT"

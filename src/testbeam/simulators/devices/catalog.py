@@ -64,4 +64,4 @@ def _only_one(name: str, module: ModuleType) -> type[Device]:
 def _checked(name: str, kind: object) -> type[Device]:
     if isinstance(kind, type) and issubclass(kind, Device):
         return kind
-    raise SettingsError("device", name, "a class of testbeam.simulators.devices.Device")
+    raise SettingsError("device", name, "a class of testbeam.devices.Device")
