@@ -89,13 +89,15 @@ class Driver:
         self._owned.close()
 
     def _add(self, spec: MachineSpec) -> Machine:
-        machine = self._remote(spec) if spec.name in self.check.ssh else Machine(spec, self)
+        machine = self._remote(spec) if spec.name in (*self.check.ssh, *self.check.exec) else Machine(spec, self)
         self.machines[spec.name] = machine
         return machine
 
     def _remote(self, spec: MachineSpec) -> Machine:
         from testbeam.driver.remote import RemoteMachine  # late: most machines are here
 
+        if spec.name in self.check.exec:
+            return RemoteMachine(spec, self, self.check.exec[spec.name], over_ssh=False)
         return RemoteMachine(spec, self, self.check.ssh[spec.name])
 
     # --- for machines ---

@@ -1,37 +1,43 @@
-"""A machine that is elsewhere, reached by ssh: its commands run there, its units are those of its systemd.
+"""A machine that is elsewhere, reached by ssh or by the command of a container engine: its commands run there, its units are its systemd's.
 
 Source: ssh(1); docs/reference/test-driver.md, "Machines that are elsewhere".
 """
 
 import shlex
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from testbeam.clients.pvs import PvProtocol
 from testbeam.driver import commands
 from testbeam.driver.commands import Outcome
 from testbeam.driver.machine import Machine
+from testbeam.driver.native import Pv, Simulator
 from testbeam.driver.spec import MachineSpec
 from testbeam.driver.waiting import DEFAULT_TIMEOUT_S, RequestedAssertionFailed
 from testbeam.errors import StackError
 
+_REACH_S = 10.0
+_COPY_S = 600.0
 _OPTIONS = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=5")
 
 
 class RemoteMachine(Machine):
     """The same words over ssh. It is neither started nor crashed by a test; tools such as caget are the machine's own."""
 
-    def __init__(self, spec: MachineSpec, driver: Any, destination: str) -> None:
+    def __init__(self, spec: MachineSpec, driver: Any, destination: str, *, over_ssh: bool = True) -> None:
         super().__init__(spec, driver)
         self.destination = destination
+        self._over_ssh = over_ssh
         self._reached = False
 
     def start(self, allow_reboot: bool = False) -> None:  # noqa: ARG002 — the scripts' own signature
         """See that the machine can be reached."""
         if self._reached:
             return
-        outcome = self._ssh("true", 10.0)
+        outcome = self._there("true", _REACH_S)
         if outcome.code != 0:
-            raise StackError(f"machine {self.name!r}: ssh {self.destination} fails: {outcome.errors.strip() or outcome.code}")
+            how = f"ssh {self.destination}" if self._over_ssh else self.destination
+            raise StackError(f"machine {self.name!r}: {how} fails: {outcome.errors.strip() or outcome.code}")
         self._reached = True
 
     def is_up(self) -> bool:
@@ -43,23 +49,83 @@ class RemoteMachine(Machine):
 
     def crash(self) -> None:
         """Refuse: a machine that is elsewhere may be needed by others."""
-        raise StackError(f"machine {self.name!r} is elsewhere ({self.destination}) and is not crashed by a test")
+        raise self._refused("it is not crashed by a test")
 
-    def _ssh(self, command: str, timeout: float | None) -> Outcome:
-        words = " ".join(shlex.quote(f"{name}={value}") for name, value in self._remote_environment().items())
-        script = shlex.quote(f"set -euo pipefail\n{command}")
-        line = f"ssh {' '.join(_OPTIONS)} {shlex.quote(self.destination)} {shlex.quote(f'env {words} bash -c {script}')}"
+    def block(self) -> None:
+        """Refuse: its network is its own."""
+        raise self._refused("its network is not cut by a test")
+
+    unblock = block
+
+    def _refused(self, why: str) -> StackError:
+        return StackError(f"machine {self.name!r} is elsewhere ({self.destination}): {why}")
+
+    def _there(self, command: str, timeout: float | None, *, fed_by: str = "", read_by: str = "") -> Outcome:
+        """Run a command there; `fed_by` and `read_by` are what stands before and after it in a line of the shell here."""
+        variables = " ".join(shlex.quote(f"{name}={value}") for name, value in self.spec.environment.items())
+        words = f"env {variables} bash -c {shlex.quote(f'set -euo pipefail{chr(10)}{command}')}"
+        over_ssh = f"ssh {' '.join(_OPTIONS)} {shlex.quote(self.destination)} {shlex.quote(words)}"
+        line = f"{fed_by}{over_ssh if self._over_ssh else f'{self.destination} {words}'}{read_by}"
         return commands.run(line, self.environment(), self.folder, timeout, self._waits, self.log)
-
-    def _remote_environment(self) -> Mapping[str, str]:
-        return dict(self.spec.environment)
 
     def _run(self, command: str, timeout: float | None) -> Outcome:
         self.start()
-        outcome = self._ssh(command, timeout)
+        outcome = self._there(command, timeout)
         for line in outcome.errors.splitlines():
             self.log(f"  {line}")
         return outcome
+
+    def wait_for_file(self, filename: str, timeout: float = DEFAULT_TIMEOUT_S) -> None:
+        """Wait until a file is there."""
+        with self.nested(f"waiting for file '{filename}'"):
+            self._until(f"test -e {shlex.quote(filename)}", timeout, f"file {filename}")
+
+    def wait_for_open_unix_socket(self, addr: str, is_datagram: bool = False, timeout: float = DEFAULT_TIMEOUT_S) -> None:  # noqa: ARG002
+        """Wait until a socket of this path is there."""
+        with self.nested(f"waiting for unix socket {addr}"):
+            self._until(f"test -S {shlex.quote(addr)}", timeout, f"unix socket {addr} open")
+
+    def _until(self, command: str, timeout: float, what: str) -> None:
+        self.start()
+        self._waits.until(lambda _: self._there(command, _REACH_S).code == 0, timeout, f"{what} of machine {self.name}")
+
+    def copy_from_host(self, source: str, target: str) -> None:
+        """Copy a file or folder to the machine; a relative target begins where commands run."""
+        self.start()
+        origin, goal = Path(source).absolute(), shlex.quote(target)
+        if origin.is_dir():
+            self._copied(f"mkdir -p {goal} && tar -xf - -C {goal}", fed_by=f"tar -C {shlex.quote(str(origin))} -cf - . | ")
+        else:
+            self._copied(f'mkdir -p "$(dirname {goal})" && cat > {goal}', fed_by=f"cat {shlex.quote(str(origin))} | ")
+
+    copy_from_host_via_shell = copy_from_host
+
+    def copy_from_machine(self, source: str, target_dir: str = "") -> None:
+        """Copy a file or folder of the machine to the folder of results."""
+        self.start()
+        goal, path = self._driver.folder / "results" / target_dir, shlex.quote(source)
+        goal.mkdir(parents=True, exist_ok=True)
+        read_by = f" | tar -xf - -C {shlex.quote(str(goal))}"
+        self._copied(f'tar -C "$(dirname {path})" -cf - "$(basename {path})"', read_by=read_by)
+
+    copy_from_vm = copy_from_machine
+
+    def _copied(self, command: str, *, fed_by: str = "", read_by: str = "") -> None:
+        outcome = self._there(command, _COPY_S, fed_by=fed_by, read_by=read_by)
+        if outcome.code != 0:
+            raise StackError(f"machine {self.name!r}: nothing is copied: {outcome.errors.strip() or outcome.code}")
+
+    def pv(self, name: str, protocol: PvProtocol = "ca") -> Pv:  # noqa: ARG002
+        """Refuse: only commands reach it."""
+        raise self._refused(f'ask for its PVs by its own tools: {self.name}.succeed("caget -t {name}")')
+
+    def iocsh(self, line: str, unit: str = "") -> str:  # noqa: ARG002
+        """Refuse: only commands reach it."""
+        raise self._refused("the shell of its IOC is reached by a command there")
+
+    def simulator(self, unit: str = "") -> Simulator:  # noqa: ARG002
+        """Refuse: only commands reach it."""
+        raise self._refused("a back door has a simulated device that is a unit here")
 
     def get_unit_state(self, unit: str) -> str:
         """Return what its systemd says."""

@@ -70,6 +70,7 @@ class CheckSpec:
     timeout_s: float = DEFAULT_TIMEOUT_S  # of the whole
     private: bool = False  # needs a network of its own
     ssh: Mapping[str, str] = field(default_factory=dict)  # machines that are elsewhere: name → destination
+    exec: Mapping[str, str] = field(default_factory=dict)  # machines in containers: name → command line that runs a command there
 
     @property
     def folder(self) -> Path:
@@ -129,7 +130,7 @@ class _Reader:
         return StackError(f"{self._file}: {key}: {problem}")
 
     def check(self, script: Path, data: dict[str, Any]) -> CheckSpec:
-        self._known("", data, ("machines", "timeout_s", "private", "ssh"))
+        self._known("", data, ("machines", "timeout_s", "private", "ssh", "exec"))
         machines = self._table("machines", data.get("machines", {}))
         if not machines:
             raise self._error("machines", 'there is none; write [machines.machine.units.ioc] and below it st_cmd = "…"')
@@ -139,7 +140,8 @@ class _Reader:
             machines=tuple(self._machine(name, value) for name, value in machines.items()),
             timeout_s=self._number("timeout_s", data.get("timeout_s", DEFAULT_TIMEOUT_S)),
             private=bool(data.get("private", False)),
-            ssh={str(name): str(value) for name, value in self._table("ssh", data.get("ssh", {})).items()},
+            ssh=self._strings("ssh", data.get("ssh", {})),
+            exec=self._strings("exec", data.get("exec", {})),
         )
 
     def _machine(self, name: str, value: Any) -> MachineSpec:
