@@ -14,7 +14,7 @@ from pathlib import Path
 from testbeam.errors import ConversionError, ProtocolError, StackError
 from testbeam.services.ioc import database_text
 from testbeam.services.ioc.database_text import TextRecord
-from testbeam.services.ioc.known_commands import ACCEPTED, DONE, REGISTER_SUFFIX, UNSUPPORTED, why_not
+from testbeam.services.ioc.known_commands import ACCEPTED, CREATES_PORT, DONE, REGISTER_SUFFIX, UNSUPPORTED, why_not
 from testbeam.services.ioc.project import Project
 from testbeam.services.ioc.startup import parse_macros
 from testbeam.services.ioc.substitutions import parse_substitutions
@@ -152,6 +152,8 @@ class Lint:
                 self._find(path, number, ERROR, f"macro {name} has no value; iocsh does not run this line")
             if not expanded.unset:
                 self._command(path, number, expanded.text, macros, depth)
+            elif (made := _LINE.match(expanded.text)) is not None and made["name"] in CREATES_PORT:
+                self._ports.add(_first_word(made["rest"]))  # told already: its records are not all at fault, too
 
     def _command(self, path: Path, number: int, text: str, macros: dict[str, str], depth: int) -> None:
         include = _INCLUDE.match(text)
@@ -252,9 +254,9 @@ class Lint:
             )
 
     def _field_names(self, record: TextRecord) -> None:
-        known = self._definitions.fields.get(record.type)
-        for name, (_, line) in record.fields.items() if known else ():
-            if name not in known:
+        known = self._definitions.fields.get(record.type, frozenset())
+        for name, (_, line) in record.fields.items():
+            if known and name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 self._find(record.file, line, ERROR, f"record {record.name}: a record of type {record.type} has no field {name}{hint}")
@@ -349,6 +351,10 @@ class Lint:
             for protocol, definition in file.protocols.items():
                 if protocol not in used and not re.search(rf"[{{;]\s*{re.escape(protocol)}\s*[;}}]", text):
                     self._find(path, file.source.line(definition.at), WARNING, f"protocol {protocol} is used by no record")
+
+
+def _first_word(text: str) -> str:
+    return next((part for word in _WORD.findall(text) for part in word if part), "")
 
 
 def _array_types(record: TextRecord) -> tuple[Type, ...]:

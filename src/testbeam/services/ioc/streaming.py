@@ -104,7 +104,7 @@ def text_of(core: Core, name: str) -> str | list[str] | None:
 
 
 def _is_long_text(address: Address) -> bool:
-    return address.field_type == STRING and address.field_size > STRING_SIZE
+    return bool(address.field_type == STRING and address.field_size > STRING_SIZE)
 
 
 def _characters(core: Core, name: str) -> Address | None:
@@ -127,7 +127,7 @@ def _elements(core: Core, address: Address) -> list[str] | None:
         return [repr(number) for number in (ctypes.c_double * max(count, 0)).from_buffer(buffer)] if count >= 0 else None
     buffer = ctypes.create_string_buffer(STRING_SIZE * address.elements)
     count = core.get(address, STRING, buffer, address.elements)
-    texts = (buffer[at : at + STRING_SIZE].partition(b"\0")[0] for at in range(0, STRING_SIZE * count, STRING_SIZE))
+    texts = (buffer.raw[at : at + STRING_SIZE].partition(b"\0")[0] for at in range(0, STRING_SIZE * count, STRING_SIZE))
     return [text.decode("latin-1") for text in texts] if count >= 0 else None
 
 
