@@ -47,6 +47,10 @@ class Flat:
     distance_m: float  # from the sample
     pitch_m: float
 
+    def offsets_m(self, pixels: int) -> list[float]:
+        """Return the middles of so many pixels in a row, to the nanometre."""
+        return [round((i - (pixels - 1) / 2) * self.pitch_m, 9) for i in range(pixels)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detector:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from testbeam.instruments.loader import Detector, Flat, Instrument, Monitor, NeutronSource
+from testbeam.instruments.loader import Detector, Instrument, Monitor, NeutronSource
 from testbeam.instruments.topics import InstrumentTopics
 from testbeam.nexus.compose import Node, dataset, group, stream
 
@@ -66,8 +66,8 @@ def _detector(detector: Detector, topic: str, renamed: Mapping[str, str]) -> Nod
         detector.name,
         "NXdetector",
         dataset("detector_number", _numbers(detector.first_id, (rows, columns)), "int32"),
-        dataset("x_pixel_offset", _offsets(columns, detector.flat), units="m"),
-        dataset("y_pixel_offset", _offsets(rows, detector.flat), units="m"),
+        dataset("x_pixel_offset", detector.flat.offsets_m(columns), units="m"),
+        dataset("y_pixel_offset", detector.flat.offsets_m(rows), units="m"),
         *_at(detector.flat.distance_m),
         *streams,
         axes=["y_pixel_offset", "x_pixel_offset"],
@@ -95,9 +95,3 @@ def _numbers(first: int, shape: Sequence[int]) -> list[Any]:
         return list(range(first, first + shape[0]))
     step = prod(shape[1:])
     return [_numbers(first + step * i, shape[1:]) for i in range(shape[0])]
-
-
-def _offsets(pixels: int, flat: Flat) -> list[float]:
-    """Return the middles of so many pixels, centred on the beam."""
-    first = -(pixels - 1) / 2
-    return [round((first + i) * flat.pitch_m, _DIGITS) for i in range(pixels)]

@@ -33,7 +33,7 @@ class Geometry:
             needed = "an instrument whose file has a `neutron_source`, a `flat` first detector, and a first monitor with its `distance_m`"
             raise SettingsError("--instrument", instrument.name, needed)
         *rows, columns = panel.dims.values()
-        x_m, y_m = np.meshgrid(*(_offsets(n, panel.flat.pitch_m) for n in (columns, prod(rows))))
+        x_m, y_m = np.meshgrid(panel.flat.offsets_m(columns), panel.flat.offsets_m(prod(rows)))
         return cls(
             source_to_sample_m=source.distance_m,
             source_to_monitor_m=monitor.distance_m,
@@ -42,7 +42,3 @@ class Geometry:
             x_m=x_m.ravel(),
             y_m=y_m.ravel(),
         )
-
-
-def _offsets(pixels: int, pitch_m: float) -> NDArray[np.float64]:
-    return np.asarray((np.arange(pixels) - (pixels - 1) / 2) * pitch_m, np.float64)
