@@ -40,7 +40,10 @@ def test_parts_of_any_size_come_out_in_order(tmp_path_factory: pytest.TempPathFa
     assert np.array_equal(found, values)
 
 
-@pytest.mark.parametrize(("compression", "dtype", "sent"), [("gzip", "i4", "i4"), ("none", "f8", "i4"), ("none", ">i4", "i4")])
+@pytest.mark.parametrize(
+    ("compression", "dtype", "sent"),
+    [("gzip", "i4", "i4"), ("gzip", "f8", "f8"), ("lzf", "f8", "f8"), ("none", "f8", "i4"), ("none", ">i4", "i4")],
+)
 def test_what_hdf5_must_convert_is_never_written_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: str, dtype: str, sent: str
 ) -> None:

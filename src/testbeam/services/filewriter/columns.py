@@ -48,7 +48,7 @@ class Column:
         self._path = f"{group.name}/{spec.name}"
         self._id: Any = None
         self._parts: list[NDArray[Any]] = []
-        self._plain = np.dtype(spec.dtype) if compression == "none" and _is_plain(spec) else None  # whole chunks are written as they are
+        self._plain = np.dtype(spec.dtype) if compression == "none" and _is_large(spec) else None
         self.length = 0  # rows in the file
         self.waiting = 0  # rows in memory
 
@@ -78,7 +78,7 @@ class Column:
         dataset = self._opened()
         dataset.set_extent((self.length, *self._parts[0].shape[1:]))
         for data in self._pieces(start):
-            if self._plain == data.dtype and len(data) == self.spec.chunk and not start % self.spec.chunk:
+            if self._is_plain(data) and len(data) == self.spec.chunk and not start % self.spec.chunk:
                 hdf5.write_chunk(dataset, start, data)
             else:
                 hdf5.append(dataset, start, data)
@@ -118,9 +118,13 @@ class Column:
             self._id = h5d.open(self._file, self._path.encode())
         return self._id
 
+    def _is_plain(self, data: NDArray[Any]) -> bool:
+        """Tell whether whole chunks of these data may go to the disk as they are."""
+        return self._plain is not None and data.dtype == self._plain  # to numpy None is double
+
     def _pieces(self, start: int) -> Iterator[NDArray[Any]]:
         """Yield what waits in pieces worth a write each; `start` is the row of the first one."""
-        if self._plain == self._parts[0].dtype and self.waiting >= self.spec.chunk:
+        if self._is_plain(self._parts[0]) and self.waiting >= self.spec.chunk:
             yield from self._cut_at_chunks(start)
         elif len(self._parts) == 1 or self.waiting >= _LARGE * len(self._parts):
             yield from self._parts
@@ -142,6 +146,6 @@ class Column:
             yield np.concatenate(pieces)
 
 
-def _is_plain(spec: ColumnSpec) -> bool:
+def _is_large(spec: ColumnSpec) -> bool:
     dtype = np.dtype(spec.dtype)
     return dtype.kind in "iuf" and spec.chunk * math.prod(spec.row) * dtype.itemsize >= _DIRECT
