@@ -1,6 +1,6 @@
 """Kafka producer by the block, on librdkafka's own interface: the same library, loaded by confluent_kafka, without an object a message.
 
-A message costs 0.3 µs here and 0.7 µs through confluent_kafka, whose producer takes its place wherever this can't be had.
+A message costs its sender a third of what it costs through confluent_kafka, whose producer takes its place wherever this can't be had.
 Source: rdkafka.h of librdkafka 2.
 """
 
@@ -8,6 +8,7 @@ import ctypes
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,7 +123,9 @@ class Failed(NamedTuple):
 
 
 class BatchProducer:
-    """A producer with confluent_kafka's methods and `produce_rows`; `on_failure` is called by `poll` and `flush`. One thread uses it.
+    """A producer with confluent_kafka's methods and `produce_rows`; `on_failure` is called by `poll` and `flush`.
+
+    One thread uses it; another one may ask for its length.
 
     Raises:
         TransportError: librdkafka does not take the configuration; says why.
@@ -138,6 +141,7 @@ class BatchProducer:
         self._handle: int | None = self._new(dict(config) | {"delivery.report.only.error": True})
         self._topics: dict[str, int] = {}
         self._error = _INT()
+        self._closing = Lock()  # of the handle, against who asks for the length
 
     def produce(self, topic: str, value: bytes, key: bytes, _partition: int, _delivered: None, _callback: None, timestamp: int, /) -> None:
         """Queue a message, for any partition.
@@ -187,7 +191,8 @@ class BatchProducer:
 
     def close(self) -> None:
         """Leave; what still waits is lost without a report. May be called twice."""
-        handle, self._handle = self._handle, None
+        with self._closing:
+            handle, self._handle = self._handle, None
         if handle is None:
             return
         self._on_failure = _ignore
@@ -198,7 +203,8 @@ class BatchProducer:
         self._kafka.rd_kafka_destroy(handle)
 
     def __len__(self) -> int:
-        return 0 if self._handle is None else int(self._kafka.rd_kafka_outq_len(self._handle))
+        with self._closing:
+            return 0 if self._handle is None else int(self._kafka.rd_kafka_outq_len(self._handle))
 
     def _new(self, config: Mapping[str, Any]) -> int:
         reason = ctypes.create_string_buffer(_ERROR_BYTES)
