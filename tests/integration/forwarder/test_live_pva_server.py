@@ -23,6 +23,7 @@ from testbeam.stacks.roles.forwarder.declaration import ForwarderHandle, forward
 from testbeam.transport.epics_environment import client_environment
 from testbeam.transport.loopback import keep_on_loopback
 from testbeam.transport.monitors.opening import open_monitors
+from testbeam.transport.monitors.protocols import Monitors
 from tests.integration.forwarder.chains import stream
 
 S = 1_000_000_000
@@ -190,22 +191,44 @@ def test_an_alarm_that_changes_without_a_new_time_is_told(server: Server, forwar
     assert len(of_type(topic, LogValue)) == 1
 
 
-def test_a_burst_that_fills_the_queue_costs_no_newest_value_and_is_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def monitors(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitors]:
+    """A PVA client in this process."""
     for name, value in client_environment(["127.0.0.1"]).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("EPICS_PVA_NAME_SERVERS", server.address)
     monitors = open_monitors(Protocol.PVA)
-    try:
-        server.post("NUMBER", number(0.0))
-        monitors.subscribe(1, "L:NUMBER")
-        wait_for(lambda: len(monitors.drain()), "the first value")
-        for n in range(1, 201):
-            time.sleep(0.002)  # as fast as the server sends each by itself
-            server.post("NUMBER", number(float(n), NOW_NS + n))
-        batches: list[UpdateBatch] = []
-        wait_for(lambda: newest(batches, monitors.drain()) == 200.0, "the newest value")
-    finally:
-        monitors.close()
+    yield monitors
+    monitors.close()
+
+
+def test_one_look_takes_so_many_updates_and_the_next_the_others(
+    server: Server, monitors: Monitors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("testbeam.transport.pva.monitor._MOST_AT_ONCE", 1)
+    for stream_number, name in enumerate(server.pvs, 1):
+        monitors.subscribe(stream_number, f"L:{name}")
+    batches: list[UpdateBatch] = []
+    wait_for(lambda: seen(batches, monitors.drain()) == set(range(1, 1 + len(server.pvs))), "a value of each")
+
+    assert {len(batch) for batch in batches} <= {0, 1}
+
+
+def seen(batches: list[UpdateBatch], batch: UpdateBatch) -> set[int]:
+    """Return the streams that have values in any of the batches, the new one among them."""
+    batches.append(batch)
+    return {int(number) for batch in batches for columns in batch.values for number in columns.stream}
+
+
+def test_a_burst_that_fills_the_queue_costs_no_newest_value_and_is_told(server: Server, monitors: Monitors) -> None:
+    server.post("NUMBER", number(0.0))
+    monitors.subscribe(1, "L:NUMBER")
+    wait_for(lambda: len(monitors.drain()), "the first value")
+    for n in range(1, 201):
+        time.sleep(0.002)  # as fast as the server sends each by itself
+        server.post("NUMBER", number(float(n), NOW_NS + n))
+    batches: list[UpdateBatch] = []
+    wait_for(lambda: newest(batches, monitors.drain()) == 200.0, "the newest value")
 
     assert sum(map(len, batches)) < 200
     assert [stream for batch in batches for stream in batch.overruns][:1] == [1]

@@ -29,6 +29,7 @@ from testbeam.transport.pva.name_servers import NameServers, addresses
 # Both ends keep 4 updates of a PV by default and then overwrite the newest: a burst within one look would lose some. That they did so is
 # marked on the wire, but p4p does not tell; a queue that was full is all that can be seen.
 _QUEUE = 64
+_MOST_AT_ONCE = 20_000  # updates in one look: some 0.3 s, in which commands and the status wait
 _REQUEST = Context.makeRequest(f"field()record[queueSize={_QUEUE}]")
 _FIRST_HURRY_NS = 300_000_000
 _HURRY_NS = 30_000_000_000  # pvxs ignores more frequent ones
@@ -105,12 +106,14 @@ class PvaMonitors:
             self._close_unused()
 
     def drain(self) -> UpdateBatch:
-        """Take every update that waits in p4p; see `Monitors`."""
-        ready = self._ready
+        """Take the updates that wait in p4p, up to a number that holds nobody up for long; see `Monitors`."""
+        ready, taken = self._ready, 0
         for _ in range(len(ready)):
             watched = self._watched.get(ready.popleft())
             if watched is not None:
-                self._take(watched)
+                taken += self._take(watched)
+                if taken >= _MOST_AT_ONCE:
+                    break  # the others are still in `ready`
         if self._missing:
             self._look_for_missing()
         return self._builder.take()
@@ -130,7 +133,8 @@ class PvaMonitors:
             context.close()
         self._retired.clear()
 
-    def _take(self, watched: _Watched) -> None:
+    def _take(self, watched: _Watched) -> int:
+        """Take what waits of one PV, and return how many updates that were."""
         pop, builder, stream = watched.pop, self._builder, watched.stream
         count = 0
         while (update := pop()) is not None:
@@ -160,6 +164,7 @@ class PvaMonitors:
             times.append(time_ns)
         if count >= _QUEUE:
             builder.overruns.append(stream)
+        return count
 
     def _connected(self, watched: _Watched, update: Any) -> Layout:
         watched.layout = layout = layout_of(update)
