@@ -111,6 +111,20 @@ def test_a_client_reads_objects_of_a_genuine_daemon_without_their_classes() -> N
     assert not Evil.ran
 
 
+class Dataset:
+    """An object that is made without its arguments, as most are."""
+
+    def __init__(self) -> None:
+        self.points = [(1, 2.5)]
+
+
+def test_an_object_that_is_made_without_arguments_is_told_and_costs_nothing_beside_it() -> None:
+    read = FOR_CLIENTS["classic"].load(pickle.dumps({"scan": Dataset(), "number": 5}, 2))
+
+    assert read["number"] == 5
+    assert "object" in str(read["scan"])
+
+
 def test_an_exception_is_sent_as_genuine_clients_want_it_and_read_by_ours_as_text() -> None:
     data = SERIALISERS["json"].dump(ZeroDivisionError("division by zero"))
 

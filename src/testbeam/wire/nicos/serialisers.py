@@ -159,7 +159,9 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Inert:
-    """Stands for an object of a class that is not known here."""
+    """Stands for an object of a class that is not known here; one that is made without its arguments has none."""
+
+    arguments: tuple[Any, ...] = ()
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
