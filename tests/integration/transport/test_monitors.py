@@ -205,6 +205,38 @@ def test_an_ioc_that_restarts_is_found_again(kind: str, monkeypatch: pytest.Monk
     assert watch.states(1) == [ConnectionState.CONNECTED, ConnectionState.DISCONNECTED, ConnectionState.CONNECTED]
 
 
+@pytest.mark.parametrize("kind", REAL)
+def test_text_that_is_no_utf_8_bears_a_mark_and_holds_up_no_other(kind: str, latin_1: IocHandle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monitors = opened(kind, monkeypatch, latin_1.address)
+    watch = Watch(monitors)
+    try:
+        for number, name in enumerate(("TEXT", "DEGREES", "CHOICE", "PLAIN"), 1):
+            monitors.subscribe(number, f"L:{name}", units=True)
+        watch.until(lambda: len({stream for stream, *_ in watch.values}) == 4 and len(watch.units) >= 2, "a value of each, and the units")
+    finally:
+        monitors.close()
+
+    assert [watch.of(number)[0] for number in range(1, 5)] == ["caf\ufffd", 20.0, 0, 1.5]
+    assert (2, "\ufffdC") in watch.units
+
+
+@pytest.fixture(scope="module")
+def latin_1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IocHandle]:
+    """An IOC whose database was written in Latin-1, as many an old one."""
+    file = tmp_path_factory.mktemp("latin") / "latin.db"
+    records = (
+        'record(stringout, "$(P)TEXT") { field(VAL, "café") field(PINI, "YES") }',
+        'record(ao, "$(P)DEGREES") { field(VAL, "20") field(EGU, "°C") field(DESC, "Température") field(PINI, "YES") }',
+        'record(mbbo, "$(P)CHOICE") { field(ZRVL, "0") field(ZRST, "Fermé") field(VAL, "0") field(PINI, "YES") }',
+        'record(ao, "$(P)PLAIN") { field(VAL, "1.5") field(PINI, "YES") }',
+    )
+    file.write_bytes("\n".join(records).encode("latin-1"))
+    with Stack(ioc(file, prefix="L:")).run() as run:
+        handle = run["ioc"]
+        assert isinstance(handle, IocHandle)
+        yield handle
+
+
 @pytest.mark.parametrize("kind", [*REAL, "ca-watch", "pva-watch"])
 def test_with_pvs_connected_no_socket_faces_another_machine(kind: str, server: IocHandle) -> None:
     environ = os.environ | client_environment([server.address]) | {ring.WITHOUT_VARIABLE: "1" if kind == "ca-callbacks" else ""}

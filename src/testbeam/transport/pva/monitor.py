@@ -25,6 +25,7 @@ from testbeam.transport.monitors.batch_builder import BatchBuilder
 from testbeam.transport.monitors.protocols import Clock
 from testbeam.transport.pva.monitor_values import Layout, dtype_of, layout_of
 from testbeam.transport.pva.name_servers import NameServers, addresses
+from testbeam.transport.pva.values import text_of
 
 # Both ends keep 4 updates of a PV by default and then overwrite the newest: a burst within one look would lose some. That they did so is
 # marked on the wire, but p4p does not tell; a queue that was full is all that can be seen.
@@ -111,7 +112,11 @@ class PvaMonitors:
         for _ in range(len(ready)):
             watched = self._watched.get(ready.popleft())
             if watched is not None:
-                taken += self._take(watched)
+                try:
+                    taken += self._take(watched)
+                except UnicodeDecodeError as error:  # in an array of texts, a table, or an image's attributes
+                    self._builder.problems.append((watched.stream, f"an update is left out: {error.object[:40]!r} is no UTF-8"))
+                    ready.append(watched.stream)  # for what waits behind it
                 if taken >= _MOST_AT_ONCE:
                     break  # the others are still in `ready`
         if self._missing:
@@ -151,9 +156,9 @@ class PvaMonitors:
             else:
                 time_ns = self._clock()
             if layout.has_alarm and (is_first or _CHANGED(update, "alarm")):  # a server need not mark what it has never set
-                builder.alarm(stream, time_ns, update["alarm.severity"], update["alarm.message"])
+                builder.alarm(stream, time_ns, update["alarm.severity"], text_of(update, "alarm.message"))
             if watched.units and layout.has_units and _CHANGED(update, "display.units"):
-                builder.unit(stream, time_ns, update["display.units"])
+                builder.unit(stream, time_ns, text_of(update, "display.units"))
             if time_ns == watched.seen_ns and not update.changed(layout.field):
                 continue  # only alarm or properties changed: limits, units, description
             watched.seen_ns = time_ns

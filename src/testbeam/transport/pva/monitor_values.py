@@ -5,6 +5,7 @@ Source: EPICS Normative Types 1.0; the type codes are p4p's.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from testbeam.model.arrays import ImageAttribute
 from testbeam.model.updates import Form, Image
+from testbeam.transport.pva.values import text_of
 
 # p4p's code of a field → numpy's code of the type.
 _DTYPES = {
@@ -53,7 +55,7 @@ def layout_of(update: Any) -> Layout:
         has_time=update.has("timeStamp.nanoseconds"),
         has_alarm=update.has("alarm.severity"),
         has_units=update.has("display.units"),
-        read=_READERS.get(form) or itemgetter(field),
+        read=_READERS.get(form) or (partial(text_of, field=field) if (form, dtype) == (Form.SCALAR, "U") else itemgetter(field)),
     )
 
 

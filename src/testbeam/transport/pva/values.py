@@ -27,12 +27,20 @@ def reading(update: Any) -> Reading:
     return Reading(
         value=_value(update),
         severity=severity,
-        status=update.get("alarm.message", "") or ("NO_ALARM" if severity == 0 else "UNKNOWN"),
+        status=text_of(update, "alarm.message") or ("NO_ALARM" if severity == 0 else "UNKNOWN"),
         timestamp_ns=update.get("timeStamp.secondsPastEpoch", 0) * NS_PER_S + update.get("timeStamp.nanoseconds", 0),
-        units=update.get("display.units", "") or "",
-        choices=tuple(update.get("value.choices", ())),
+        units=text_of(update, "display.units"),
+        choices=_choices(update),
         is_characters=_code(update) in ("ab", "aB"),
     )
+
+
+def text_of(update: Any, field: str) -> str:
+    """Return a text, "" where there is no such field, with a mark for each byte that is no UTF-8: old databases have Latin-1."""
+    try:
+        return update.get(field, "") or ""
+    except UnicodeDecodeError as error:
+        return error.object.decode(errors="replace")
 
 
 def assign(target: Any, value: PvValue | Sequence[Scalar]) -> None:
@@ -57,8 +65,18 @@ def assign(target: Any, value: PvValue | Sequence[Scalar]) -> None:
 def _value(update: Any) -> PvValue:
     if update.has("value.index"):
         return int(update["value.index"])
+    if _code(update) == "s":
+        return text_of(update, "value")
     value = update["value"]
     return value.tolist() if hasattr(value, "tolist") else value  # type: ignore[no-any-return]  # numpy, list, or a plain scalar
+
+
+def _choices(update: Any) -> tuple[str, ...]:
+    """Return the choices of an enum; none where one is no UTF-8, as p4p gives all or nothing."""
+    try:
+        return tuple(update.get("value.choices", ()))
+    except UnicodeDecodeError:
+        return ()
 
 
 def _index(value: PvValue | Sequence[Scalar], choices: Sequence[str]) -> int:
