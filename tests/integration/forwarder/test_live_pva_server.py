@@ -42,11 +42,15 @@ def forms() -> dict[str, Any]:
     from p4p.nt import NTNDArray, NTScalar, NTTable
 
     tables = {f"TABLE:{code}": NTTable(columns=[("value", code), ("timestamp", "l")]) for code in "dl"}
-    return {"NUMBER": NTScalar("d"), "IMAGE": NTNDArray(), **tables}
+    return {"NUMBER": NTScalar("d"), "NUMBERS": NTScalar("ad"), "IMAGE": NTNDArray(), **tables}
 
 
 def number(value: float, at_ns: int = NOW_NS) -> Any:
     return stamp(forms()["NUMBER"].wrap(value), at_ns)
+
+
+def numbers(values: Any, at_ns: int = NOW_NS) -> Any:
+    return stamp(forms()["NUMBERS"].wrap(values), at_ns)
 
 
 def table(code: str, values: list[float], times: list[int]) -> Any:
@@ -68,7 +72,7 @@ class Server:
         from p4p.server import Server, StaticProvider
         from p4p.server.thread import SharedPV
 
-        initial = {"NUMBER": number(1.5), "IMAGE": image(0, np.zeros((2, 3), "u2"))}
+        initial = {"NUMBER": number(1.5), "NUMBERS": numbers(np.zeros(0)), "IMAGE": image(0, np.zeros((2, 3), "u2"))}
         initial |= {f"TABLE:{code}": table(code, [], []) for code in "dl"}
         self.pvs = {name: SharedPV(initial=value) for name, value in initial.items()}
         provider = StaticProvider("test")
@@ -175,6 +179,18 @@ def test_of_two_hundred_frames_at_200_hz_each_arrives_or_is_counted(
     numbers = [one.unique_id for one in last]
     assert numbers == sorted(set(numbers))
     assert len(numbers) + drops(forwarding).get(MISSED, 0) - missed == 201
+
+
+def test_an_empty_array_and_one_of_ten_megabytes_arrive_whole(server: Server, forwarding: ForwarderHandle, topic: TopicHandle) -> None:
+    large = np.arange(1_250_000.0)
+    large[7] = np.nan
+    forwarding.add(stream("L:NUMBERS", topic))
+    wait_for(lambda: of_type(topic, LogValue), "the empty one")
+    server.post("NUMBERS", numbers(large, NOW_NS + 1))
+
+    empty, found = wait_for(lambda: len(values := of_type(topic, LogValue)) == 2 and values, "the large one")
+    assert (np.size(empty.value), found.timestamp_ns) == (0, NOW_NS + 1)
+    assert np.array_equal(found.value, large, equal_nan=True)
 
 
 def test_an_alarm_that_changes_without_a_new_time_is_told(server: Server, forwarding: ForwarderHandle, topic: TopicHandle) -> None:
