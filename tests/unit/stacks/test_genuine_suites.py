@@ -4,16 +4,21 @@ import runpy
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from testbeam.model.agreed import LIVEDATA_READY, PULSES_BEGIN
 from testbeam.runtime.settings import parse as settings_from
 from testbeam.services.filewriter.settings import FileWriterSettings
+from testbeam.services.livedata.settings import LivedataSettings
+from testbeam.simulators.fake_monitors.service import Settings as FakeMonitorsSettings
 from testbeam.stacks.toml.file import load
 
 FOLDER = Path(__file__).parents[3] / "examples" / "genuine_suites"
 FILES = sorted(FOLDER.glob("*/*.toml"))
 HOOK = FOLDER / "nicos" / "no_double" / "sitecustomize.py"
+PLUGIN = FOLDER / "esslivedata" / "our_services" / "testbeam_in_place.py"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
@@ -49,3 +54,18 @@ def test_the_hook_keeps_only_the_double_idle(command: list[str], pauses: int, mo
     runpy.run_path(str(HOOK))
 
     assert len(seen) == pauses
+
+
+def test_the_plugin_starts_our_programs_with_options_they_have_and_waits_for_what_they_say() -> None:
+    plugin = runpy.run_path(str(PLUGIN))
+    fake = SimpleNamespace(
+        service_module="ess.livedata.services.fake_monitors", kwargs={"instrument": "dummy", "mode": "ev44", "num_monitors": 1}
+    )
+    service = SimpleNamespace(service_module="ess.livedata.services.monitor_data", kwargs={"instrument": "dummy", "dev": True})
+    words, fake_words = plugin["command"](service), plugin["command"](fake)
+
+    assert words[1:3] == ["-m", "testbeam.services.livedata"]
+    assert settings_from(LivedataSettings, "livedata", words[3:]).service == ("monitor_data",)
+    fakes = settings_from(FakeMonitorsSettings, "fake-monitors", fake_words[3:])
+    assert (fakes.mode, fakes.num_monitors) == ("ev44", 1)
+    assert (plugin["ready"](fake), plugin["ready"](service)) == ([PULSES_BEGIN], [LIVEDATA_READY])

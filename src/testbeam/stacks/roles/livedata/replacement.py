@@ -18,6 +18,7 @@ _PACKAGE = Path("src", "ess", "livedata", "services")
 _WHAT = "a checkout of esslivedata with a virtual environment in it (.venv, venv or env) in which it is installed"
 _READY = ("Service started", "kafka_consumer_ready")
 _ALL_READY = "all are ready"
+_FOUR_STARTS_S = 120.0  # four programs that load scipp at once
 
 
 def local_build(service: Service, path: Path) -> Service:
@@ -42,9 +43,8 @@ def local_build(service: Service, path: Path) -> Service:
     flags = ["--instrument", instrument, "--log-level", "INFO", *([] if service.options["production"] else ["--dev"])]
     commands = [[str(python), "-m", f"ess.livedata.services.{name}", *flags] for name in _SERVICES]
     words = ("${python}", "-m", "testbeam.stacks.roles.livedata.several", *(f"--ready={text}" for text in _READY), json.dumps(commands))
-    return replace(
-        command(service, tuple(word.replace("$", "$$") if word.startswith("[") else word for word in words)), ready=LogLine(_ALL_READY)
-    )
+    quoted = tuple(word.replace("$", "$$") if word.startswith("[") else word for word in words)
+    return replace(command(service, quoted), ready=LogLine(_ALL_READY), ready_timeout_s=max(service.ready_timeout_s, _FOUR_STARTS_S))
 
 
 def command(service: Service, words: tuple[str, ...]) -> Service:
