@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.cli.commands import Commands
+from tests.integration.temporary import temporary_folders_of_its_own  # noqa: F401 - a fixture
 
 
 @pytest.fixture

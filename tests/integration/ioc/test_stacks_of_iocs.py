@@ -65,6 +65,15 @@ def test_files_have_macros_of_their_own_and_common_ones(tmp_path: Path) -> None:
         assert [of(run, "ioc").pv(name, "ca").get() for name in ("M:X", "M:Y")] == [1, 2]
 
 
+def test_a_database_below_a_folder_of_any_name_is_loaded(tmp_path: Path) -> None:
+    folder = tmp_path / "a, b ${name} $(P) ü"
+    folder.mkdir()
+    (folder / "one.db").write_text('record(ao, "$(P)ONE") { field(VAL, "1") field(PINI, "YES") }\n')
+
+    with Stack(ioc(folder / "one.db", prefix="M:")).run() as run:
+        assert of(run, "ioc").pv("M:ONE", "ca").get() == 1
+
+
 def test_any_number_of_counting_records_can_be_added() -> None:
     with Stack(ioc(prefix="C:", counting=200)).run() as run:
         counts = [float(reading.text) for reading in of(run, "ioc").pv("C:COUNT-199", "ca").updates(within_s=1)]

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from testbeam.errors import StackError
 from testbeam.services.ioc import broadcast_warning, initial_sleep, server_addresses
+from testbeam.services.ioc.c_environment import set_variable
 from testbeam.services.ioc.databases import Database
 from testbeam.transport.epics_libraries import folder
 
 _CORE = ("libCom", "libca", "libdbCore", "libdbRecStd")
+_DOLLAR = "TESTBEAM_DOLLAR"  # the variable that stands for one
 _LINE_BUFFERED = 1  # _IOLBF of glibc and musl
 
 
@@ -90,7 +92,9 @@ class Base:
 
     def load_records(self, database: Database) -> bool:
         """Load one database; tell whether base took it. What was wrong is on standard error by then."""
-        status = self._db.dbLoadRecords(str(database.path).encode(), database.substitutions.encode())
+        set_variable(_DOLLAR, "$")
+        path = str(database.path).replace("$", f"${{{_DOLLAR}}}")  # base puts variables of the environment into names of files
+        status = self._db.dbLoadRecords(path.encode(), database.substitutions.encode())
         self._com.errlogFlush()
         return bool(status == 0)
 
