@@ -16,9 +16,6 @@ def test_it_has_less_than_sixty_lines(file: Path) -> None:
     assert len(file.read_text(encoding="utf-8").splitlines()) < 60
 
 
-@pytest.mark.skipif(
-    not os.environ.get("TESTBEAM_SOAK"), reason="a device that loses its PV for a moment on a loaded machine ends it: make soak"
-)
 @pytest.mark.timeout(240)
 def test_the_smoke_runner_scans_into_a_file(tmp_path: Path) -> None:
     done = run_in(tmp_path, str(RUNNER))
