@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from testbeam.errors import ProtocolError
@@ -206,12 +206,14 @@ def test_a_comparison_takes_the_value_as_it_would_be_written() -> None:
     assert "does not match" in read('"%=.3f"', b"2.001", value=2.0)[1]
 
 
+many = settings(max_examples=max(settings.default.max_examples, 110))  # 2,090 in all of the round trips below, more in soak
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 EXACT = ["%d", "%i", "%u", "%x", "%#x", "%o", "%#o", "%b", "%.64b", "%B.!", "%.8r", "%#.8r"]
 BACK = {"%.64b": "%b", "%.8r": "%8r", "%#.8r": "%#8r"}
 
 
 @pytest.mark.parametrize("fmt", EXACT)
+@many
 @given(value=INTEGERS)
 def test_whole_numbers_come_back(fmt: Any, value: Any) -> None:
     sent = out(f'"{fmt}"', value)
@@ -221,6 +223,7 @@ def test_whole_numbers_come_back(fmt: Any, value: Any) -> None:
 
 
 @pytest.mark.parametrize("fmt", ["%.17g", "%.17e", "%.17G", "%8R", "%#8R"])
+@many
 @given(value=st.floats())
 def test_real_numbers_come_back(fmt: Any, value: Any) -> None:
     result, found = read(f'"{fmt}"'.replace(".17", ""), out(f'"{fmt}"', value))
@@ -228,11 +231,13 @@ def test_real_numbers_come_back(fmt: Any, value: Any) -> None:
     assert found == value or (math.isnan(found) and math.isnan(value))
 
 
+@many
 @given(value=st.integers(0, 10**8 - 1))
 def test_decimal_pairs_come_back(value: Any) -> None:
     assert read('"%4D"', out('"%.8D"', value)) == (Result.SUCCESS, value)
 
 
+@many
 @given(value=st.binary(max_size=60))
 def test_strings_come_back(value: Any) -> None:
     assume(b"\0" not in value)
