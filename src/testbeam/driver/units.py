@@ -78,7 +78,7 @@ class UnitService:
         return (*command, *(word for folder in unit.protocols for word in ("--protocols", self._path(folder))))
 
     def _device(self, unit: UnitSpec) -> tuple[str, ...]:
-        device = self._path(unit.device) if ".py" in unit.device else unit.device
+        device = self._path(unit.device) if ".py" in unit.device or ".jsonl" in unit.device else unit.device
         command = [sys.executable, "-m", "testbeam.simulators.devices", "--device", device, "--address", self._address]
         command += ["--backdoor", BACKDOOR, "--seed", str(unit.seed)]
         command += ["--port", str(unit.port)] if unit.port is not None else []

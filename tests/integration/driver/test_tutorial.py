@@ -73,3 +73,18 @@ def test_the_failure_of_the_tutorial_as_printed_explains_itself(run_check: RunCh
     assert 'Input "OK" does not match format "%f"' in explanation["console of machine-ioc"]
     assert "VOLT-RB = 0   INVALID" in explanation["what happened, in order of time"]
     assert '"OK' in explanation["what happened, in order of time"]
+
+
+def test_what_was_recorded_of_a_device_stands_for_it(run_check: RunCheck, tmp_path: Path) -> None:
+    record = """
+machine.pv("VOLT").put(42, within_s=20)
+machine.pv("VOLT-RB").expect(42, within_s=20)
+import shutil
+shutil.copy(machine.wire_log(), "FOLDER/recorded.jsonl")
+""".replace("FOLDER", str(tmp_path))
+    assert run_check(record, toml()).code == 0
+    replayed = toml().replace('"power_supply"', '"recorded.jsonl"\nport = 9999')
+
+    ended = run_check('machine.pv("VOLT").put(42, within_s=20)\nmachine.pv("VOLT-RB").expect(42, within_s=20)\n', replayed)
+
+    assert ended.code == 0, ended.errors

@@ -1,5 +1,6 @@
 """The simulated devices in virtual time, and what goes wrong on the way from them."""
 
+import json
 import random
 from pathlib import Path
 
@@ -188,3 +189,54 @@ def test_the_command_that_is_written_first_wins() -> None:
             return "second"
 
     assert asked(Two(), "ab") == [b"first b"]
+
+
+def transcript(tmp_path: Path, *entries: tuple[str, str, str]) -> Path:
+    """Write a wire transcript of (port, kind, data), a second between two."""
+    file = tmp_path / "wire.jsonl"
+    lines = (
+        {"t": 100.0 + at, "port": port, "record": "", "kind": kind, "data": data, "note": ""}
+        for at, (port, kind, data) in enumerate(entries)
+    )
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return file
+
+
+def test_a_recorded_device_answers_as_it_did(tmp_path: Path) -> None:
+    talk = [
+        ("out", "v?\n"),
+        ("in", "1.0"),
+        ("in", "\r\n"),
+        ("out", "v?\n"),
+        ("in", "2.0\r\n"),
+        ("out", "v 3\n"),
+        ("out", "v?\n"),
+        ("in", "3\xff\r\n"),
+    ]
+    file = transcript(tmp_path, ("P", "open", ""), ("P", "in", "hello\r\n"), *(("P", *entry) for entry in talk))
+    device = device_class(str(file))()
+
+    assert device.terminator == "\n"
+    assert asked(device, "v?", "v?", "v?", "v?", "v 3", "other") == [b"1.0\r\n", b"2.0\r\n", b"3\xff\r\n", b"3\xff\r\n", None, None]
+    device.pass_time(0.9)
+    assert device.outbox == []
+    device.pass_time(0.2)
+    assert device.outbox == [b"hello\r\n"]
+
+
+def test_of_several_ports_one_is_named(tmp_path: Path) -> None:
+    file = transcript(tmp_path, ("A", "out", "x\r"), ("A", "in", "a"), ("B", "out", "x\r"), ("B", "in", "b"))
+
+    assert asked(device_class(f"{file}:B")(), "x") == [b"b"]
+    for name, words in ((str(file), "one of its ports: A, B"), (f"{file}:C", "in the file: A, B")):
+        with pytest.raises(SettingsError, match=words):
+            device_class(name)
+
+
+@pytest.mark.parametrize("text", [None, "no JSON\n", "[]\n", '{"port": "P"}\n'])
+def test_a_file_that_is_no_transcript_is_told(text: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "wire.jsonl"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(SettingsError, match="a wire transcript"):
+        device_class(str(file))

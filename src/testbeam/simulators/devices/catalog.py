@@ -1,4 +1,4 @@
-"""The simulators by their names, and how one's own are found: `FILE.py`, `FILE.py:CLASS` or `MODULE:CLASS`."""
+"""The simulators by their names, and how others are found: `FILE.py`, `FILE.py:CLASS`, `MODULE:CLASS`, a transcript `FILE.jsonl`."""
 
 import importlib
 import importlib.util
@@ -8,6 +8,7 @@ from types import ModuleType
 
 from testbeam.errors import SettingsError
 from testbeam.simulators.devices.device import Device
+from testbeam.simulators.devices.recorded import SUFFIX, recorded_class
 
 DEVICES = {
     "power_supply": "PowerSupply",
@@ -27,9 +28,13 @@ def device_class(name: str) -> type[Device]:
     if name in DEVICES:
         module = importlib.import_module(f"testbeam.simulators.devices.{name}")
         return _checked(name, getattr(module, DEVICES[name]))
+    if name.endswith(SUFFIX) or f"{SUFFIX}:" in name:
+        return recorded_class(name)
     where, colon, kind = name.rpartition(":") if ":" in name else (name, "", "")
     if not where.endswith(".py") and not colon:
-        raise SettingsError("device", name, f"one of {', '.join(DEVICES)}, or FILE.py:CLASS of your own")
+        raise SettingsError(
+            "device", name, f"one of {', '.join(DEVICES)}, FILE.py:CLASS of your own, or FILE.jsonl that an IOC has recorded"
+        )
     module = _from_file(Path(where)) if where.endswith(".py") else _from_module(where)
     return _checked(name, getattr(module, kind, None)) if kind else _only_one(name, module)
 

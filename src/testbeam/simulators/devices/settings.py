@@ -10,7 +10,7 @@ from testbeam.runtime.settings import ProgramSettings, option
 class DeviceSettings(ProgramSettings):
     """Options of a simulated device."""
 
-    device: str = option(default="power_supply", help="a name, FILE.py:CLASS or MODULE:CLASS")
+    device: str = option(default="power_supply", help="a name, FILE.py:CLASS, MODULE:CLASS, or FILE.jsonl, the wire transcript of an IOC")
     address: str = option(default="127.0.0.1", help="address to listen on")
     port: int = option(default=-1, help="TCP port (default: the device's own; 0: any free one)")
     instances: int = option(default=1, help="so many of them, on ports one after the other, with seeds one after the other")
