@@ -30,6 +30,7 @@ from testbeam.driver.waiting import DEFAULT_TIMEOUT_S, Condition, RequestedAsser
 from testbeam.driver.watch import PvWatch, named_in
 from testbeam.errors import StackError, TestbeamError
 from testbeam.kit.run_folder import RunFolder
+from testbeam.transport.epics_environment import PVA_PORT
 
 _RECORDS_S = 10.0
 
@@ -110,6 +111,11 @@ class Driver:
         """Return the addresses where PVA servers answer searches on UDP with the right place: those without a compiled IOC."""
         here = [machine for machine in self.machines.values() if machine.address]
         return [machine.address for machine in here if not any(unit.binary for unit in machine.spec.units)]
+
+    def name_servers(self) -> list[str]:
+        """Return the places of PVA servers that answer searches over TCP: QSRV 1 does not, and is not found at all by who asks it so."""
+        here = [machine for machine in self.machines.values() if machine.address and machine.search_port is None]
+        return [f"{machine.address}:{PVA_PORT}" for machine in here]
 
     def hosts(self) -> dict[str, str]:
         """Return the addresses of all machines that are here."""

@@ -280,7 +280,7 @@ class Machine:
         path = [*(str((self._driver.check.folder / folder).resolve()) for folder in self.spec.path), str(self._driver.tools)]
         return {
             **scrubbed(os.environ),
-            **client_environment(addresses),
+            **client_environment(addresses, self._driver.name_servers()),
             "EPICS_PVA_ADDR_LIST": " ".join(self._driver.searched_addresses()),
             "TESTBEAM_MACHINE": self.name,
             "TESTBEAM_ADDRESS": self.address,

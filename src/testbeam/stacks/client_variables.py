@@ -71,7 +71,7 @@ def epics_variables(endpoints: Iterable[Mapping[str, str]]) -> dict[str, str]:
         "EPICS_CA_AUTO_ADDR_LIST": "NO",
         "EPICS_CA_REPEATER_PORT": str(repeater_port(ca)),
         "EPICS_CA_MAX_ARRAY_BYTES": "10000000",
-        "EPICS_PVA_NAME_SERVERS": " ".join(one["pva"] for one in of_iocs if "pva" in one),
+        "EPICS_PVA_NAME_SERVERS": " ".join(one["pva"] for one in of_iocs if "pva" in one and "pva_search_only" not in one),
         "EPICS_PVA_ADDR_LIST": " ".join(one["pva_search"].removesuffix(f":{PVA_BROADCAST_PORT}") for one in of_iocs if "pva_search" in one),
         "EPICS_PVA_AUTO_ADDR_LIST": "NO",
     }

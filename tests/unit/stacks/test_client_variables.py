@@ -36,6 +36,13 @@ def test_an_epics_client_reaches_every_ioc_and_nobody_else() -> None:
     assert (found["EPICS_CA_AUTO_ADDR_LIST"], found["EPICS_PVA_AUTO_ADDR_LIST"]) == ("NO", "NO")
 
 
+def test_a_server_that_answers_no_search_over_tcp_is_no_name_server() -> None:
+    where = {"pva": "127.1.2.3:5075", "pva_search": "127.1.2.3:5076", "pva_search_only": "127.1.2.3:5076"}
+    found = variables(endpoints={"ioc": where})
+
+    assert (found["EPICS_PVA_NAME_SERVERS"], found["EPICS_PVA_ADDR_LIST"]) == ("", "127.1.2.3")
+
+
 def test_clients_of_two_stacks_have_a_repeater_each() -> None:
     other = {"ioc": {"ca": "127.9.9.9:5064"}}
 

@@ -206,7 +206,7 @@ def isolate(settings: IocSettings) -> None:
     os.environ.update(client_environment(over_ca, over_pva))
     os.environ.update(server_environment(address, ca, pva, settings.pva_broadcast_port))
     if settings.qsrv == 1:
-        os.environ["EPICS_PVAS_INTF_ADDR_LIST"] = "0.0.0.0"  # noqa: S104 — to that server a private address is none; see server_addresses
+        os.environ["EPICS_PVAS_INTF_ADDR_LIST"] = "127.0.0.1"  # to that server a private address is none; see server_addresses
     os.environ["EPICS_PVA_BROADCAST_PORT"] = str(
         settings.pva_broadcast_port
     )  # the client within, of links: it aborts where it can't bind it

@@ -145,7 +145,8 @@ def ioc(
         command=("${python}", "-m", "testbeam.services.ioc", "--address", "${address}", "--records-file", RECORDS_FILE, *options),
         own_address=True,
         ports=ports(ca_port, pva_port),
-        endpoints={
+        endpoints=({"pva_search_only": "${address}:${port.pva_broadcast}"} if qsrv == 1 else {})
+        | {
             "ca": "${address}:${port.ca}",
             "pva": "${address}:${port.pva}",
             "pva_search": "${address}:${port.pva_broadcast}",

@@ -56,7 +56,9 @@ def _isolated(service: Service, folder: str, first_line: str, words: tuple[str, 
     reached = client_environment(ca, pva)
     own = {port.name: port for port in (*(service.ports if service.ports else ioc_ports()), Port(name="repeater"))}
     env = reached | served | {"EPICS_CA_REPEATER_PORT": "${port.repeater}"}
-    endpoints = {word: where for word, where in service.endpoints.items() if word != "pva_search"}  # what is answered there is wrong
+    endpoints = {
+        word: where for word, where in service.endpoints.items() if not word.startswith("pva_search")
+    }  # what is answered there is wrong
     return replace(
         service,
         endpoints=endpoints,
