@@ -206,7 +206,7 @@ def test_a_comparison_takes_the_value_as_it_would_be_written() -> None:
     assert "does not match" in read('"%=.3f"', b"2.001", value=2.0)[1]
 
 
-many = settings(max_examples=max(settings.default.max_examples, 110))  # 2,090 in all of the round trips below, more in soak
+many = settings(max_examples=max(settings().max_examples, 110))  # 2,090 in all of the round trips below, more in soak
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 EXACT = ["%d", "%i", "%u", "%x", "%#x", "%o", "%#o", "%b", "%.64b", "%B.!", "%.8r", "%#.8r"]
 BACK = {"%.64b": "%b", "%.8r": "%8r", "%#.8r": "%#8r"}
