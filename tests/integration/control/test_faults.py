@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -13,10 +14,12 @@ from testbeam.errors import ScriptFailed, TransportError
 from testbeam.kit.run import Run
 from testbeam.stacks.control import control_stack
 from testbeam.stacks.roles.broker.declaration import BrokerHandle
+from testbeam.stacks.topics import Topics
 from testbeam.transport.nicos.cache import CacheClient
 from testbeam.wire.nicos.daemon_words import Command
 
 wait_for = partial(wait_for_condition, within_s=30)
+TOPICS = Topics(prefix=f"faults-{uuid4().hex[:8]}")  # a job that a writer leaves is any other's of the pool
 SETUPS = ("system", "epics_basic", "detector")
 FAULT_S = 1.0  # how long a part is frozen that nothing goes on without
 
@@ -111,7 +114,7 @@ def a_collector_and_a_poller_that_were_killed_take_up_what_is_new(run: Run, clie
         client.maw(client.dev("SmokeBasicMoveable"), 6.5)
 
     def sent() -> bool:
-        decoded = [registry.decode(one.payload) for one in run["broker"].topic("test_smoke_nicos_devices").messages()]  # type: ignore[attr-defined]
+        decoded = [registry.decode(one.payload) for one in run["broker"].topic(f"{TOPICS.prefix}_nicos_devices").messages()]  # type: ignore[attr-defined]
         values = [one for one in decoded if isinstance(one, LogValue) and one.source_name == "smokebasicmoveable"]
         return any(float(one.value) == pytest.approx(6.5, abs=0.01) for one in values)
 
@@ -182,7 +185,7 @@ CASES: tuple[Callable[[Run, Client], None], ...] = (
 @pytest.mark.timeout(400)
 def test_what_goes_on_when_something_is_gone(shared_broker: BrokerHandle) -> None:
     """One stack for all cases, and one scan for many faults: starts and waits are dearer than faults."""
-    with control_stack(bootstrap=shared_broker.bootstrap, load=SETUPS, pv_delay_s=0.1).run() as run:
+    with control_stack(TOPICS, bootstrap=shared_broker.bootstrap, load=SETUPS, pv_delay_s=0.1).run() as run:
         for case in CASES:
             with subtest(case.__name__), run["daemon"].client(user="admin", password="admin") as client:  # type: ignore[attr-defined]
                 client.NewExperiment(1, "faults")
