@@ -125,6 +125,18 @@ def test_a_batch_of_hostile_structures_is_read_in_time_proportional_to_its_lengt
     assert len(batch.rejected) + sum(len(columns.row) for columns in batch.columns) == 5_000
 
 
+@pytest.fixture(params=["few", "many"])
+def in_either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have events read one by one, as a few messages are, and all at once."""
+    if request.param == "many":
+        monkeypatch.setattr(columns_ev44, "_MANY", 1)
+        monkeypatch.setattr(columns_ev44, "_SHORT", 1 << 30)
+
+
+either_way = pytest.mark.usefixtures("in_either_way")
+
+
+@either_way
 def test_events_come_end_to_end_by_source() -> None:
     batch = decode_ev44_columns([_events("det", 1, 3), _events("mon", 2, 1), _events("det", 3, 2)])
 
@@ -136,6 +148,7 @@ def test_events_come_end_to_end_by_source() -> None:
     assert (monitor.source_name, monitor.time_of_flight_ns.tolist()) == ("mon", [200])
 
 
+@either_way
 def test_the_first_event_of_a_pulse_is_counted_through_the_columns() -> None:
     messages = [_events("det", 1, 5, index=(0, 2)), _events("det", 2, 0, index=()), _events("det", 3, 4, index=(0, 1, 4))]
 
@@ -145,6 +158,7 @@ def test_the_first_event_of_a_pulse_is_counted_through_the_columns() -> None:
     assert columns.event_index().tolist() == [0, 2, 5, 6, 9]
 
 
+@either_way
 def test_messages_without_pixel_ids_do_not_mix_with_those_that_have_them() -> None:
     batch = decode_ev44_columns([_events("mon", 1, 2, pixels=False), _events("mon", 2, 3), _events("mon", 3, 1, pixels=False)])
 
@@ -153,6 +167,7 @@ def test_messages_without_pixel_ids_do_not_mix_with_those_that_have_them() -> No
     assert (having.row.tolist(), having.time_of_flight_ns.size, having.pixel_id.size) == ([1], 3, 3)
 
 
+@either_way
 def test_large_and_small_messages_are_joined_alike() -> None:
     (columns,) = decode_ev44_columns([_events("det", 0, 5_000), _events("det", 1, 3), _events("det", 2, 5_000)]).columns
 
@@ -161,6 +176,7 @@ def test_large_and_small_messages_are_joined_alike() -> None:
     assert np.array_equal(columns.pixel_id, expected)
 
 
+@either_way
 def test_what_is_no_ev44_comes_with_its_row() -> None:
     payloads = [_events("det", 1, 3), *(payload for _, payload in HOSTILE if len(payload) < 1_000), _events("det", 2, 1)]
 
@@ -169,18 +185,20 @@ def test_what_is_no_ev44_comes_with_its_row() -> None:
     assert [row for row, _ in batch.rejected] + batch.columns[0].row.tolist() == [*range(1, len(payloads) - 1), 0, len(payloads) - 1]
 
 
-def test_messages_of_every_layout_take_the_fast_way() -> None:
+def test_messages_of_every_layout_take_the_fast_way(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["ABCDEFGH"[:size] for size in range(9)]
     scalars = [_number(name, 1, 5, dtype) for dtype in F144_TYPES for name in names]
     events = [_events(name, 1, count, pixels=pixels) for name in names for count in range(4) for pixels in (True, False)]
 
     assert all(len(message) >= SHORTEST and message[STRUCTURE] in SCALAR_LAYOUTS for message in scalars)
     assert all(locate(message) is not None for message in events)
+    monkeypatch.setattr(columns_ev44, "_MANY", 1)
     assert columns_ev44._locate_all(events) is not None
 
 
 def test_events_read_at_once_are_those_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     messages = [_events(name, i, i % 7, pixels=i % 3 > 0, index=(0,) * (i % 4)) for i in range(60) for name in ("a", "panel", "panel")]
+    monkeypatch.setattr(columns_ev44, "_MANY", 1)
     at_once = decode_ev44_columns(messages)
     monkeypatch.setattr(columns_ev44, "_locate_all", lambda _buffers: None)
     singly = decode_ev44_columns(messages)
@@ -190,6 +208,7 @@ def test_events_read_at_once_are_those_read_one_by_one(monkeypatch: pytest.Monke
         assert all(np.array_equal(getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(ours))
 
 
+@either_way
 @pytest.mark.parametrize("payload", [payload for name, payload in HOSTILE if payload[4:8] == b"ev44"], ids=lambda p: str(len(p)))
 def test_one_hostile_message_leaves_the_others_as_they_are(payload: bytes) -> None:
     batch = decode_ev44_columns([_events("det", 1, 3), payload, _events("det", 2, 1)])

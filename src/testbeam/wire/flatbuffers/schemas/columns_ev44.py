@@ -15,7 +15,8 @@ from testbeam.model.columns import EventBatch, EventColumns
 from testbeam.wire.flatbuffers.schemas.events_ev44 import HEADS, I4, I8, Places, check_lengths, decode_ev44, decode_name, locate
 
 _COPY_BELOW = 1_000  # events: up to here a copy is cheaper than a view
-_ONE_BY_ONE = 32_768  # bytes a message: from here on joining them costs more than it saves
+_MANY = 200  # messages: from here on all at once costs less than one by one (0.9 and 2.3 µs a message of 1,000; 9 and 3 of 20)
+_SHORT = 1_500  # bytes a message: above that, joining them costs more than it saves
 _U4 = np.dtype("<u4")
 _SHORTEST = 80  # bytes
 _WORDS = 15  # of a message's beginning, with all that stands in a fixed place
@@ -96,13 +97,13 @@ def _gathered(words: NDArray[np.uint32], starts: _Longs, counts: _Longs) -> NDAr
 
 
 def _locate_all(buffers: Sequence[bytes]) -> _Located | None:
-    """Return the verified places of the arrays of all messages, None if any is not in a known layout, is wrong, or all are long.
+    """Return the verified places of the arrays of all messages, None if any is not in a known layout or is wrong, or they are few or long.
 
     The conditions are those of `events_ev44.locate`.
     """
     n = len(buffers)
     sizes = np.fromiter(map(len, buffers), np.int64, n)
-    if not n or sizes.min() < _SHORTEST or sizes.sum() > _ONE_BY_ONE * n or (sizes & 3).any():
+    if n < _MANY or sizes.min() < _SHORTEST or sizes.sum() > _SHORT * n or (sizes & 3).any():
         return None
     joined = b"".join(buffers)
     words, starts = np.frombuffer(joined, _U4), (sizes.cumsum() - sizes) >> 2
