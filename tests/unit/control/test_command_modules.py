@@ -81,6 +81,18 @@ def test_commands_of_a_module_go_with_its_setup_and_come_anew(tmp_path: Path) ->
     assert "park" not in commands.namespace
 
 
+def test_commands_are_there_although_a_device_could_not_be_made(tmp_path: Path) -> None:
+    commands, session = loaded(tmp_path, "['own']", mine__own="def park(): return 5")
+    (tmp_path / "mine" / "setups" / "one.py").write_text(
+        "modules = ['own']\ndevices = dict(x=device('nicos.devices.generic.VirtualMotor', abslimits='nonsense'))"
+    )
+    session.setups = read_setups([tmp_path / "mine" / "setups"])
+    with pytest.raises(SetupError, match="abslimits"):
+        commands.new_setup("one")
+
+    assert run(commands, "found = park()") == 5
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -126,9 +126,9 @@ class SetupCommands:
         before = [] if anew else list(self.session.loaded_setups)
         try:
             self.session.load(names, first=self._first(names), anew=anew)
-        finally:
+        finally:  # what could be made is there, and so are the commands
             self._setup_changed()
-        self.load_modules()
+            self.load_modules()
         self._tell(f"setups loaded: {', '.join(self.session.loaded_setups) or 'none'}")
         for setup in self._loaded() if not self.session.simulated else ():
             if setup.startupcode.strip() and setup.name not in before:
