@@ -16,7 +16,7 @@ def written(writing: Writing, module: str, *values: Any, **config: Any) -> Job:
     writing.send(*values)
     t = now_ms() - 10_000
     node = writing.group("s", module, topic=writing.data.name, source=SPEED, **config)
-    return writing.write(node, start_time_ms=t, stop_time_ms=t + 20_000 - 5_000)
+    return writing.write(node, start_time_ms=t, stop_time_ms=t + 8_000)
 
 
 def test_alarms_and_connection_states_lie_beside_their_values(writing: Writing) -> None:
