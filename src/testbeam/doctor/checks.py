@@ -18,6 +18,7 @@ CHECKS = (
     Check(group=_INSTALLED, name="Kafka", look=installed.look_at_jars),
     Check(group=_INSTALLED, name="Kafka's start-up cache", look=installed.look_at_start_up_cache),
     Check(group=_MACHINE, name="disk", look=machine.look_at_disk),
+    Check(group=_MACHINE, name="temporary folder", look=machine.look_at_temporary_folder),
     Check(group=_MACHINE, name="memory", look=machine.look_at_memory),
     Check(group=_MACHINE, name="open files", look=machine.look_at_open_files),
     Check(group=_MACHINE, name="clocks", look=machine.look_at_clocks),

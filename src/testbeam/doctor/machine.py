@@ -1,5 +1,6 @@
 """The machine under a stack: room on disks, memory, open files, clocks."""
 
+import os
 import re
 import resource
 import shutil
@@ -34,6 +35,19 @@ def judge_disk(free_gb: dict[str, float]) -> Finding:
 
 def _existing(path: Path) -> Path:
     return next(one for one in (path, *path.parents) if one.exists())
+
+
+def look_at_temporary_folder() -> Finding:
+    """Ask how its file system is mounted."""
+    folder = tempfile.gettempdir()
+    return judge_temporary_folder(folder, noexec=bool(os.statvfs(folder).f_flag & os.ST_NOEXEC))
+
+
+def judge_temporary_folder(folder: str, *, noexec: bool) -> Finding:
+    """Say whether programs can be executed there: the tools of `testbeam test`, and the libraries by which Kafka decompresses."""
+    if not noexec:
+        return good(f"{folder}, where programs can be executed")
+    return limited(f"{folder} is mounted noexec: `testbeam test` and compressed messages need more", "mkdir -p ~/tmp; export TMPDIR=~/tmp")
 
 
 MEMORY_ENOUGH_MB = 1500.0

@@ -1,5 +1,6 @@
 """Checks that are ended: nothing of them runs on, nothing of them lies about, and what was killed can be found."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,3 +70,18 @@ def test_a_check_whose_toml_file_is_wrong_leaves_nothing(tmp_path: Path) -> None
 
     assert ended.returncode != 0
     assert left() == []
+
+
+def test_where_nothing_can_be_executed_a_check_says_so_at_once(tmp_path: Path) -> None:
+    (tmp_path / "check.py").write_text("")
+    (tmp_path / "check.toml").write_text(TOML)
+    (tmp_path / "noexec").mkdir()
+    mounts = f"mount -t tmpfs -o noexec none {tmp_path / 'noexec'}"
+    if not shutil.which("unshare") or subprocess.run(["unshare", "-Urm", "sh", "-c", mounts], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets no user mount a folder of his own")
+    command = f"{mounts}; TMPDIR={tmp_path / 'noexec'} exec {sys.executable} -m testbeam test {tmp_path / 'check.py'}"
+
+    ended = subprocess.run(["unshare", "-Urm", "sh", "-c", command], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 3
+    assert "(mount option noexec); point TMPDIR to a folder of another file system" in ended.stderr

@@ -48,6 +48,8 @@ def trial(**seen: Any) -> Trial:
         (machine.judge_disk({"/tmp": 50.0, "/home": 2.0}), G, "50.0 GB free in /tmp"),
         (machine.judge_disk({"/tmp": 50.0, "/home": 1.0}), L, "TMPDIR"),
         (machine.judge_disk({"/tmp": 0.1}), X, "make room"),
+        (machine.judge_temporary_folder("/tmp", noexec=False), G, "can be executed"),
+        (machine.judge_temporary_folder("/tmp", noexec=True), L, "export TMPDIR=~/tmp"),
         (machine.judge_memory(8000.0, None), G, "8000 MB available"),
         (machine.judge_memory(8000.0, 1000.0), L, "1000 MB of them within the limit"),
         (machine.judge_memory(300.0, None), X, "more memory"),
