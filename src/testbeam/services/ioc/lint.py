@@ -16,6 +16,7 @@ from testbeam.services.ioc import database_text
 from testbeam.services.ioc.database_text import TextRecord
 from testbeam.services.ioc.known_commands import ACCEPTED, CREATES_PORT, DONE, REGISTER_SUFFIX, UNSUPPORTED, why_not
 from testbeam.services.ioc.project import Project
+from testbeam.services.ioc.record_modules import needed
 from testbeam.services.ioc.startup import parse_macros
 from testbeam.services.ioc.substitutions import parse_substitutions
 from testbeam.wire.streamdevice import Link, Program, ProtocolFile, compile_protocol, parse_file, parse_link
@@ -238,7 +239,8 @@ class Lint:
     def _record(self, record: TextRecord) -> None:
         if record.type not in self._definitions.types and record.type != "*":
             what = "an asynRecord" if record.type == "asyn" else f"of type {record.type}"
-            self._find(record.file, record.line, ERROR, f"record {record.name} is {what}, which base does not have; it is left out here")
+            why = f"which base does not have; it is left out here, as it needs {needed(record.type)}"
+            self._find(record.file, record.line, ERROR, f"record {record.name} is {what}, {why}")
             return
         self._field_names(record)
         dtyp, line = record.fields.get("DTYP", ("", record.line))

@@ -17,6 +17,7 @@ from testbeam.services.ioc.commands import Shell
 from testbeam.services.ioc.databases import Database
 from testbeam.services.ioc.known_commands import ACCEPTED, REGISTER_SUFFIX, why_not
 from testbeam.services.ioc.project import Project
+from testbeam.services.ioc.record_modules import needed
 from testbeam.services.ioc.substitutions import parse_substitutions
 
 log = logging.getLogger("ioc")
@@ -259,7 +260,7 @@ class StartUp:
         text, left_out = databases.without_types(database.path.read_text(errors="surrogateescape"), self._types)
         for kind, names in left_out.items():
             what = f"records of type {kind} are left out: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}"
-            self._note(f"load {database.path.name}", f"{what}; their support is C code that is not part of this IOC")
+            self._note(f"load {database.path.name}", f"{what}; they need {needed(kind)}")
         if not text.strip():
             return
         fd = os.memfd_create(database.path.name)
