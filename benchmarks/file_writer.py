@@ -28,6 +28,7 @@ from testbeam.model.samples import Events
 from testbeam.nexus import compose
 from testbeam.nexus.structure import parse
 from testbeam.runtime.counters import Drops
+from testbeam.services.filewriter import memory
 from testbeam.services.filewriter.columns import Column, ColumnSpec
 from testbeam.services.filewriter.data_reader import DataReader, Progress, places_of
 from testbeam.services.filewriter.nexus_file import NexusFile
@@ -73,6 +74,7 @@ Contender = Callable[[Path, Watch], int]
 def run() -> list[Result]:
     """Return all figures; takes about 40 s."""
     logging.getLogger("bench").setLevel(logging.ERROR)
+    memory.keep_freed()  # as the program does; the others have it, too
     with Stack(broker(heap_mb=512)).run() as stack, TemporaryDirectory() as folder:
         kafka = Kafka(bootstrap=stack["broker"].endpoints["kafka"])
         events = [result for count, messages in EVENT_MESSAGES.items() for result in _events(kafka, Path(folder), count, messages)]

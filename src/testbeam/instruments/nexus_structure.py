@@ -49,8 +49,8 @@ def _source(source: NeutronSource) -> Node:
 
 
 def _monitor(instrument: Instrument, monitor: Monitor, topic: str, source: str) -> Node:
-    is_placed = monitor.distance_m is not None and instrument.neutron_source is not None
-    place = _at((monitor.distance_m or 0) - instrument.neutron_source.distance_m) if is_placed and instrument.neutron_source else ()
+    origin, distance_m = instrument.neutron_source, monitor.distance_m
+    place = () if origin is None or distance_m is None else _at(distance_m - origin.distance_m)
     return group(monitor.name, "NXmonitor", *place, _events(f"{monitor.name}_events", topic, source))
 
 

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import Any, Protocol
 
 import confluent_kafka
@@ -142,7 +143,7 @@ class DataReader:
             if not partition.begun:
                 group = self._without_early(partition, group)
             if group:
-                size += self.router.take(*place, [message.value() for message in group], _kafka_times(group))
+                size += self.router.take(*place, list(map(_value_of, group)), _kafka_times(group))
         if size:
             self._portion = min(self.most, max(_FEWEST, _PORTION_BYTES * len(messages) // size))
         return len(messages)
@@ -204,6 +205,9 @@ def missing_sources(topic: str, sources: Iterable[str]) -> str:
 def _kafka_times(group: Sequence[Message]) -> Any:
     """Return what gives the Kafka times, ms, of some of these messages: few are ever asked for."""
     return lambda rows: np.array([group[row].timestamp()[1] for row in rows.tolist()], np.int64)
+
+
+_value_of = methodcaller("value")
 
 
 def _place_of(message: Message) -> Any:

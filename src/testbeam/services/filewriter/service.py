@@ -22,7 +22,7 @@ from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.runtime.metrics import GraphiteSender, PrometheusServer, node
 from testbeam.runtime.ready_file import write_ready_file
-from testbeam.services.filewriter import core, start_command
+from testbeam.services.filewriter import core, memory, start_command
 from testbeam.services.filewriter.core import Job
 from testbeam.services.filewriter.feedback import Feedback, new_service_id
 from testbeam.services.filewriter.lease import Lease, inline
@@ -115,7 +115,7 @@ class FileWriter:
             self._metrics.note(self._job.counts())
             self._metrics.job_over(failed=self._job.failed)
             self._job = None
-            _give_memory_back()
+            memory.give_back()
             self._feedback.beat_soon()
         if self._graphite is not None:
             self._graphite.serve(self._clock.monotonic_s(), self._clock.now_ms() / MS_PER_S)
@@ -294,6 +294,7 @@ class FileWriter:
         """Make the job's file; return why it can't be made, or ""."""
         from testbeam.services.filewriter.job import RunningJob
 
+        memory.keep_freed()
         stop_ms = lease.stop_ms or None
         job = Job(start=start, start_ms=lease.start_ms, stop_ms=stop_ms, taken_ms=lease.taken_ms, service_ids=lease.service_ids)
         making = core.status(job, start.filename, making=True)
@@ -362,15 +363,6 @@ class FileWriter:
         if echo:
             self._feedback.say(topic, echo, now_s)
         self._feedback.answer(topic, core.answer_start(start, self._feedback.service_id, code, message), now_s)
-
-
-def _give_memory_back() -> None:
-    """Let the C library give back what it keeps of a job: each Kafka client's threads leave their own heaps behind, 30 MB a job."""
-    import ctypes  # late: h5py has brought it by then
-
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
-    if trim is not None:
-        trim(0)
 
 
 def _graphite(settings: FileWriterSettings, service_id: str, metrics: JobMetrics) -> GraphiteSender | None:

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
@@ -164,8 +165,7 @@ class Reader:
             TransportError: the broker says the partition, its data or our rights are gone; passing faults are librdkafka's to retry.
         """
         messages = self.consumer.consume(most, wait_s)
-        errors = [message.error() for message in messages]
-        if self.at_end or any(errors):
+        if self.at_end or any(map(_error_of, messages)):
             return [message for message in messages if self._is_data(message)]
         return messages
 
@@ -229,6 +229,9 @@ class Reader:
                     self.partitions(topic, within_s)  # else the client goes on asking by what it remembers
                     continue
                 raise TransportError(f"{self.bootstrap}: {topic}: no answer within {within_s} s ({error.args[0].str()})") from error
+
+
+_error_of = methodcaller("error")
 
 
 def _place(message: Message) -> TopicPartition:

@@ -144,12 +144,22 @@ def _words_of(head: bytes) -> _Longs:
     return np.frombuffer(head, _U4).astype(np.int64)[:, np.newaxis]
 
 
+def _same_name(joined: bytes, starts: _Longs, lengths: _Longs) -> list[bytes]:
+    """Return the raw names if all are the same, else nothing."""
+    length = int(lengths[0])
+    if not 0 < length <= _SHORTEST or (lengths != length).any():
+        return []
+    letters = np.frombuffer(joined, np.uint8)[starts + np.arange(length)[:, np.newaxis]]
+    same = (letters == letters[:, :1]).all()
+    return [joined[int(starts[0]) : int(starts[0]) + length]] * len(starts) if same else []
+
+
 def _names(joined: bytes, starts: _Longs, lengths: _Longs) -> list[bytes] | None:
     """Return the raw names; None if one does not end in a zero or is not UTF-8."""
     ends = starts + lengths
     if np.frombuffer(joined, np.uint8)[ends].any():
         return None
-    names = [joined[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    names = _same_name(joined, starts, lengths) or [joined[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
     try:
         for name in set(names):
             name.decode()
