@@ -12,6 +12,7 @@ from pathlib import Path
 
 from testbeam.doctor.examination import Finding, good, lacking, limited
 from testbeam.kafka_distribution.cache import user_cache
+from testbeam.model.time import NS_PER_S
 
 DISK_ENOUGH_GB = 2.0
 DISK_LEAST_GB = 0.3  # a run of the reference stack takes about 100 MB, half of it Kafka's
@@ -123,7 +124,7 @@ def judge_clocks(monotonic_ns: int, wall_ns: int) -> Finding:
 def _step_ns(clock: Callable[[], int]) -> int:
     readings = [clock() for _ in range(_CLOCKS_LOOKS)]
     steps = [then - before for before, then in pairwise(readings) if then > before]
-    return min(steps, default=1_000_000_000)
+    return min(steps, default=NS_PER_S)
 
 
 def _step_in_words(step_ns: int) -> str:

@@ -53,4 +53,6 @@ def test_a_facilitys_own_writer_is_asked_for_no_ready_file() -> None:
 
 @pytest.mark.parametrize("more", [{}, {"command": ("kafka-to-nexus",)}, {"startup_command": {}}])
 def test_it_fits_into_a_stack_with_a_broker(more: dict[str, Any]) -> None:
-    Stack(broker(), filewriter(**more), filewriter(name="second", **more))
+    stack = Stack(broker(), filewriter(**more), filewriter(name="second", **more))
+
+    assert [service.needs for service in stack.services] == [(), ("broker",), ("broker",)]

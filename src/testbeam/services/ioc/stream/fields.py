@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from testbeam.errors import ConversionError
+from testbeam.model.time import EPICS_EPOCH_S
 from testbeam.services.ioc.stream.core_library import Address, Core
 from testbeam.wire.streamdevice.formats import Format, Type, Value
 from testbeam.wire.streamdevice.matching import Scan
 
 STRING, CHAR, UCHAR, SHORT, USHORT, LONG, ULONG, INT64, UINT64, FLOAT, DOUBLE, ENUM, MENU, DEVICE = range(14)
 STRING_SIZE = 40
-EPICS_EPOCH_S = 631_152_000
 _DEVICE_TIME = -2  # TSE: the time comes from device support
 
 CELLS: dict[int, Any] = {
