@@ -1,4 +1,4 @@
-"""How much faster than ess-streaming-data-types are our codecs, verification included? `python -m benchmarks.codecs`.
+"""Speed of our codecs, verification included, against ess-streaming-data-types: `python -m benchmarks.codecs`.
 
 That library verifies nothing. Times are CPU µs per message. Where the table of targets has a later, higher one which is
 reached already, that one is asked for.

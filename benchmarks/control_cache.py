@@ -1,4 +1,4 @@
-"""How many updates does the cache take in, and how many lines does it send to 100 subscribers? Over real sockets, each apart.
+"""Throughput of the cache: updates that it takes in, and lines that it sends to 100 subscribers, over real sockets, each apart.
 
 The baseline is the target's rate: 50,000 updates/s in, 300,000 subscription lines/s out. The senders and receivers are this process, on the
 same cores as the cache.

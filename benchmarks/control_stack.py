@@ -1,4 +1,4 @@
-"""How long does instrument control take to be ready beside Kafka, to load setups, to move, to evaluate; and how much memory has it?
+"""Times of instrument control, to be ready beside Kafka, to load setups, to move, to evaluate; and its memory.
 
 The baselines are the targets: ready 3 s, three setups 0.5 s, a move 50 ms over the device's own time, an evaluation 2 ms, 250 MB.
 """

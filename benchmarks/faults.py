@@ -1,4 +1,4 @@
-"""What does a link cost that could be broken and is not? Round trips and a stream through a run's proxy, against the same directly.
+"""Cost of a link that could be broken and is not: round trips and a stream through a run's proxy, against the same directly.
 
 The service is a process of its own, as is the proxy; both ways take turns, and medians are compared. For round trips all three
 processes share one core: on several the time depends on which of them sleeps, in a virtual machine by a factor of ten.

@@ -1,4 +1,4 @@
-"""What does the way from Kafka into a NeXus file cost, beside reading and appending alone? `python -m benchmarks.file_writer`.
+"""Cost of the way from Kafka into a NeXus file beside reading and appending alone: `python -m benchmarks.file_writer`.
 
 A broker is started, and the same messages are read again and again by contenders that take turns. Times are CPU µs per message, all threads
 of the process counted. The naive writer decodes with ess-streaming-data-types and appends each message with h5py.

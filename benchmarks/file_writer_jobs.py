@@ -1,4 +1,4 @@
-"""What do whole jobs of the file-writer cost: two writers beside one, a large start command, a backlog in memory, a few events on disk?
+"""Cost of whole jobs of the file-writer: two writers beside one, a large start command, a backlog in memory, a few events on disk.
 
 Wall time on one machine, with the broker and the writers as programs of their own.
 """

@@ -1,4 +1,4 @@
-"""How much does the forwarder take without a gap? `python -m benchmarks.forwarder_load`; about 4 minutes.
+"""Load that the forwarder takes without a gap: `python -m benchmarks.forwarder_load`; about 4 minutes.
 
 Counting records of a real IOC, 10 Hz each: as many as the targets ask for in one go, and a minute of those of a large beamline. IOC, broker
 and forwarder share the machine; what is sent is read when the load is over.

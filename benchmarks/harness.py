@@ -1,4 +1,4 @@
-"""How are two ways of doing one thing compared fairly, and where do the figures go?
+"""Fair comparison of two ways of doing one thing, and the file that the figures go to.
 
 Contenders take turns within one run, so that a busy machine hurts them alike; CPU time is taken, and the median of the rounds.
 Only ratios of one run mean anything: figures of two machines, or two days, do not compare.

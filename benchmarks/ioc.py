@@ -1,4 +1,4 @@
-"""How quick are tests of an IOC? `python -m benchmarks.ioc`.
+"""Speed of tests of an IOC: `python -m benchmarks.ioc`.
 
 The tutorial's whole check, from simulator to tear-down, warm, as `testbeam test` runs it; eight IOCs of one start-up file at once; puts
 with readback over one simulated device, by one client that waits for each. Baselines are the targets: 3 s, 2.5 s, 400 a second.

@@ -1,4 +1,4 @@
-"""What the kit costs: 8 empty services brought up by it, against 8 bare processes spawned and connected to."""
+"""Cost of the kit: 8 empty services brought up by it, against 8 bare processes spawned and connected to."""
 
 import socket
 import statistics

@@ -1,4 +1,4 @@
-"""What does live data cost, from messages to counts? `python -m benchmarks.livedata`.
+"""Cost of live data, from messages to counts: `python -m benchmarks.livedata`.
 
 Counting is held against the least that numpy can do on the same arrays, a look-up of each pixel's cell and a bincount, and against
 grouping by scipp (a second's 14 messages into an image with 100 bins of time, as workflows on it do). Times are CPU.

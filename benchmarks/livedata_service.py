@@ -1,4 +1,4 @@
-"""How soon is live data there: from the spawn of the program until it is ready, and from the end of a window to its result in Kafka?
+"""Delays of live data: from the spawn of the program until it is ready, and from the end of a window to its result in Kafka.
 
 A broker with the topics runs already at the start. Results are those of a view of fake detectors at 14 pulses a second, stamped by their
 producer.

@@ -1,4 +1,4 @@
-"""What recording costs beside consuming the same messages and doing nothing, and replaying beside producing them; CPU time a message."""
+"""Cost of recording beside consuming the same messages and doing nothing, and replaying beside producing them; CPU time a message."""
 
 import os
 import statistics

@@ -1,4 +1,4 @@
-"""How long does the broker's own start take, with and without Java's start-up cache, and how much longer a whole stack's?
+"""Time of the broker's own start, with and without Java's start-up cache, and of a whole stack's.
 
 A start lasts from the spawn of the program until its topics, a first producer and a first consumer group can be used. Starts of
 the contenders alternate within one run, and medians are compared.

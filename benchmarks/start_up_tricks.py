@@ -1,4 +1,4 @@
-"""What is each trick that saves start-up time worth, alone? One that saves less than a twentieth of the start it is about has to go.
+"""Worth of each trick that saves start-up time, alone. One that saves less than a twentieth of the start it is about has to go.
 
 With and without the trick alternate within one run, each start in a program of its own, and medians of wall time are compared. To be run
 as an ordinary user, on a machine that does nothing else.

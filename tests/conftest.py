@@ -1,4 +1,4 @@
-"""How hard tests search (quickly, or long where TESTBEAM_SOAK asks for it), what sessions within tests leave out, who runs which tests."""
+"""Settings of the whole suite: how hard tests search (long where TESTBEAM_SOAK asks for it), and how workers share them."""
 
 import os
 from typing import Any

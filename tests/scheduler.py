@@ -1,4 +1,4 @@
-"""Which tests go to one xdist worker: those that share a stack, so that it is started once; and in which order: the slow ones first.
+"""Distribution of tests to xdist workers: those that share a stack go to one, so that it is started once, and the slow ones come first.
 
 Tests that need nothing of each other go one by one, wherever a worker is free.
 """

@@ -1,4 +1,4 @@
-"""Where are the parts of a valid FlatBuffers message, so that a test can break one of them?"""
+"""Places of the parts of a valid FlatBuffers message, so that a test can break one of them."""
 
 import struct
 from collections.abc import Iterator

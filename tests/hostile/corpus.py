@@ -1,4 +1,4 @@
-"""Which byte strings must every reader of a topic or socket survive? One corpus for the tests of all services.
+"""Byte strings that every reader of a topic or socket must survive: one corpus for the tests of all services.
 
 `HOSTILE` is the list, `HOSTILE_BY_KIND` the same by schema: each case is invalid for `testbeam.wire.flatbuffers.registry.decode` and has a
 name to be told by. `VALID` are the messages it is made from, one a schema; `corruptions` makes any number of variations of a message, most

@@ -1,4 +1,4 @@
-"""Which messages are made to hurt one schema's reader: bombs of length and aliases, unions without sense, unknown enums?"""
+"""Messages made to hurt one schema's reader: bombs of length and aliases, unions without sense, unknown enums."""
 
 import struct
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which lies can a message tell about its own structure, whatever its schema? Given a valid one, all of these are invalid."""
+"""Lies that a message can tell about its own structure, whatever its schema. Given a valid one, all of these are invalid."""
 
 from collections.abc import Iterator
 

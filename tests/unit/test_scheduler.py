@@ -1,4 +1,4 @@
-"""Which tests share a worker, and which begin first."""
+"""Distribution of tests to workers, and their order."""
 
 import pytest
 
