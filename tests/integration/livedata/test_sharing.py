@@ -1,6 +1,7 @@
 """Workers that share the jobs: one answer a command, and a killed worker's jobs go on in another, with nothing lost or counted twice.
 
-Windows count, too: those that the killed worker owed are given out by the next one, those that it had given out are not again.
+Windows count, too: those that the killed worker owed are given out by the next one, those that it had given out are not again. Between the
+two a run starts, before which nothing counts.
 """
 
 import time
@@ -14,8 +15,10 @@ from testbeam.clients.livedata.backend import DashboardBackend
 from testbeam.clients.livedata.waiting import wait_for_backend_condition
 from testbeam.kit.stack import Stack
 from testbeam.model.live import DataKey, WorkflowId
+from testbeam.model.runs import RunStart
 from testbeam.stacks.roles.broker.declaration import broker
 from testbeam.stacks.roles.livedata.declaration import livedata
+from testbeam.wire.flatbuffers.registry import ENCODERS
 from tests.unit.livedata.bench import events
 
 MONITOR = WorkflowId(instrument="dummy", name="monitor_histogram")
@@ -49,7 +52,7 @@ def test_a_killed_worker_s_jobs_go_on_and_nothing_is_counted_twice(sharing_run: 
         wait_for_backend_condition(backend, lambda: _sharing(backend) == 2, timeout=LONG_S)
         backend.workflow_controller.start_workflow(MONITOR, SOURCES, {})
         backend.workflow_controller.wait_for_answer(within_s=LONG_S)
-        at_ns, sent = time.time_ns() // S * S, 0
+        at_ns, sent, run_began = time.time_ns() // S * S, 0, 0
 
         def send_and_see(seconds: int) -> None:
             nonlocal sent
@@ -58,7 +61,7 @@ def test_a_killed_worker_s_jobs_go_on_and_nothing_is_counted_twice(sharing_run: 
                     for pulse in range(14):
                         data.produce(events(source, at_ns + second * S + pulse * (S // 14), [1_000_000] * 3, [1] * 3))
             sent += seconds
-            wait_for_backend_condition(backend, lambda: [_total(backend, source) for source in SOURCES] == [42 * sent] * 2, timeout=LONG_S)
+            wait_for_backend_condition(backend, lambda: _totals(backend) == [42 * (sent - run_began)] * 2, timeout=LONG_S)
 
         send_and_see(2)
         for worker in ("worker-0", "worker-1"):  # one of them has at least one of the two jobs
@@ -68,6 +71,11 @@ def test_a_killed_worker_s_jobs_go_on_and_nothing_is_counted_twice(sharing_run: 
             run[worker].start()
             backend.jobs.workers.clear()
             wait_for_backend_condition(backend, lambda: _sharing(backend) == 2, timeout=LONG_S)
+            if not run_began:
+                run["broker"].topic(f"{prefix}_filewriter_pool").produce(_start_of_a_run(at_ns + (sent + 1) * S))
+                send_and_see(1)
+                run_began = sent
+                send_and_see(1)
         send_and_see(1)
         answers = [one.payload for one in run["broker"].topic(backend.topics.responses).messages()]
         assert len(answers) == len(SOURCES)
@@ -87,6 +95,12 @@ def _windows(run: Any, backend: DashboardBackend, source: str) -> float:
     return float(sum(one.variable("signal").data for one in mine))
 
 
-def _total(backend: DashboardBackend, source: str) -> float:
-    found = backend.data_service.get(DataKey(workflow_id=MONITOR, source_name=source, output_name="counts_total_cumulative"))
-    return 0.0 if found is None else found.sum()
+def _totals(backend: DashboardBackend) -> list[float]:
+    """Return what is shown of each source since the run's start."""
+    keys = [DataKey(workflow_id=MONITOR, source_name=source, output_name="counts_total_cumulative") for source in SOURCES]
+    return [0.0 if (found := backend.data_service.get(key)) is None else found.sum() for key in keys]
+
+
+def _start_of_a_run(at_ns: int) -> bytes:
+    run = RunStart(job_id="j", filename="f", nexus_structure="{}", start_time_ms=at_ns // 1_000_000, stop_time_ms=0)
+    return ENCODERS["pl72"](run)

@@ -244,6 +244,7 @@ def test_a_run_begins_its_counts_at_its_start_in_data_time(bench: Bench) -> None
 
     assert bench.counts("counts_total_cumulative") == [2, 2, 4, 2]
     assert [int(data_of(a, "start_time")) - NOW for a in bench.results("cumulative")] == [0, S, S, 3 * S]
+    assert bench.job().began_ns == NOW + 3 * S  # from which on another worker would count
 
 
 def test_a_stop_of_a_run_begins_anew_too(bench: Bench) -> None:

@@ -20,13 +20,13 @@ def highest(values: Any, low: int) -> Any:  # pragma: no cover - compiled
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
 def add_spectrum(partials: Any, time_ns: Any, start: int, shift: int, bin_of: Any, uppers: Any) -> None:  # pragma: no cover - compiled
-    """Count times that are all within the bins into four partial spectra, one after the other."""
-    first, bits = np.uint32(start), np.uint32(shift)
+    """Count times that are all within the bins into partial spectra, one after the other; there are 2ⁿ of them."""
+    first, bits, last = np.uint32(start), np.uint32(shift), len(partials) - 1
     for event in range(len(time_ns)):
         time = np.uint32(np.uint32(time_ns[event]) - first)
         index = np.int64(bin_of[time >> bits])
         index += time >= uppers[index]
-        partials[event & 3, index] += 1
+        partials[event & last, index] += 1
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]

@@ -74,6 +74,7 @@ class Job:
     error: str = ""
     is_finished: bool = False
     is_replaying: bool = False  # gets its data from a replay, not from its worker
+    began_ns: int | None = None  # the last run transition or move, from which on data count
     split_ns: int | None = None  # where the first message from then on begins another part of a window
     drops: Counter[str] = field(default_factory=Counter)
     _window: int | None = None
@@ -328,7 +329,7 @@ class Job:
             self._begin_run(now_s)
 
     def _begin_run(self, now_s: float) -> None:
-        at_ns = self._transitions.pop(0)
+        at_ns = self.began_ns = self._transitions.pop(0)
         self.reset()
         if at_ns in self._moves:
             self._use(*self._moves.pop(at_ns))

@@ -277,6 +277,9 @@ class Service:
         """Take part in the group; do what was asked for while a share of the jobs had no owner."""
         for job in self.jobs.stopped:
             self._sharing.end(job.job_id)
+        for job in self.jobs:
+            if job.began_ns is not None:
+                self._sharing.begin_at(job.job_id, job.began_ns)
         if not self._sharing.step():
             return
         now_s, starts = time.monotonic(), dict[Any, bytes]()

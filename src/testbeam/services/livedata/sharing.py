@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
@@ -43,6 +44,7 @@ class Sharing:
         with kafka.reader() as reader:
             self._slots = len(reader.partitions(topic))
         self.owned: set[int] = set()
+        self._kept: dict[JobId, tuple[StartJob, Offsets]] = {}
         self._gained: set[int] = set()
         self._consumer = Consumer(kafka.config(**{"group.id": group}) | _GROUP)
         self._consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
@@ -64,12 +66,20 @@ class Sharing:
 
     def keep(self, command: StartJob, offsets: Offsets) -> None:
         """Note a job and where its data begin, for whoever owns it next."""
+        self._kept[command.job_id] = command, offsets
         places = {f"{topic}\n{partition}": offset for (topic, partition), offset in offsets.items()}
         record = {"command": encode_command(command).decode(), "offsets": places}
         self._send(command.job_id, json.dumps(record).encode())
 
+    def begin_at(self, job_id: JobId, began_ns: int) -> None:
+        """Note that of a job's data only those from a time on count."""
+        command, offsets = self._kept.get(job_id, (None, {}))
+        if command is not None and command.start_time_ns != began_ns:
+            self.keep(replace(command, start_time_ns=began_ns), offsets)
+
     def end(self, job_id: JobId) -> None:
         """Note that a job is over."""
+        self._kept.pop(job_id, None)
         self._send(job_id, None)
 
     def close(self) -> None:
@@ -92,6 +102,7 @@ class Sharing:
     def _revoked(self, _consumer: Consumer, partitions: list[Any]) -> None:
         self.owned -= {one.partition for one in partitions}
         self._gained -= {one.partition for one in partitions}
+        self._kept = {job_id: kept for job_id, kept in self._kept.items() if self.owns(job_id)}
         self._lose()
 
     def _take_over(self, slots: set[int]) -> None:
@@ -110,6 +121,7 @@ class Sharing:
                 log.warning("the record of job %s can't be read: %s", name, error)
                 continue
             if isinstance(command, StartJob):
+                self._kept[command.job_id] = command, offsets
                 self._take(command, offsets, since_ms)
 
     def _records(self, slots: set[int]) -> Mapping[str, tuple[bytes, int]]:
