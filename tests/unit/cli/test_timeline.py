@@ -15,13 +15,16 @@ def drawn(timeline: Timeline, width: int) -> list[str]:
 
 def test_a_row_stays_one_line_whatever_its_probe_has_to_say() -> None:
     timeline = Timeline()
-    timeline.heard(Event(at_ns=0, kind="run_started", service="", data={"services": ["broker", "ioc"]}))
-    for name in ("broker", "ioc"):
+    timeline.heard(Event(at_ns=0, kind="run_started", service="", data={"services": ["event_source", "ioc"]}))
+    for name in ("event_source", "ioc"):
         timeline.heard(Event(at_ns=1, kind="starting", service=name, data={}))
         timeline.heard(Event(at_ns=2, kind="seen", service=name, data={"detail": "127.0.0.1:42175 answers, but " * 20}))
 
     for width in (80, 40):
         assert len(drawn(timeline, width)) == 2
+    source, ioc = drawn(timeline, 80)
+    assert source.startswith("event_source  starting  ")  # what is cut is what the probe has to say
+    assert source.index("starting") == ioc.index("starting")
 
 
 def test_a_row_says_how_far_its_service_is_and_since_when() -> None:
