@@ -32,6 +32,7 @@ class NativeBuildHook(BuildHookInterface):
     """Compiles the libraries into the wheel, or beside their sources for an editable install."""
 
     PLUGIN_NAME = "custom"
+    _folder: tempfile.TemporaryDirectory[str] | None = None  # of the libraries, until they are in the wheel
 
     def dependencies(self) -> list[str]:
         """Return what the build needs: zig, unless a compiler is named."""
@@ -45,13 +46,18 @@ class NativeBuildHook(BuildHookInterface):
         if version == "editable":
             compile_all(root, {source: root / _library(source) for source in SOURCES})
             return
-        folder = Path(tempfile.mkdtemp(prefix="testbeam-native-"))
-        libraries = {source: folder / _library(source).name for source in SOURCES}
+        self._folder = tempfile.TemporaryDirectory(prefix="testbeam-native-")
+        libraries = {source: Path(self._folder.name) / _library(source).name for source in SOURCES}
         compile_all(root, libraries)
         for source, library in libraries.items():
             build_data["force_include"][str(library)] = str(_library(source).relative_to("src"))
         build_data["pure_python"] = False
         build_data["tag"] = TAG
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
+        """Clean up; called once the wheel is there."""
+        if self._folder is not None:
+            self._folder.cleanup()
 
 
 def _library(source: Path) -> Path:
