@@ -11,6 +11,7 @@ from testbeam.kit.environment import scrubbed
 from testbeam.kit.ports import lease
 from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.ioc.declaration import IocHandle, ioc
+from tests.integration.temporary import temporary_folders_of_its_own  # noqa: F401 - a fixture
 
 StartIoc: TypeAlias = Callable[..., subprocess.Popen[str]]
 
