@@ -76,7 +76,7 @@ def _check_kind(natural: NDArray[Any], dtype: np.dtype[Any], path: str) -> None:
 
 
 def _infer(value: Any, path: str) -> np.dtype[Any]:
-    kinds = _kinds(value)
+    kinds = _kinds(value, path)
     if not kinds:
         return np.dtype(np.float64)
     if kinds == {str}:
@@ -90,11 +90,18 @@ def _infer(value: Any, path: str) -> np.dtype[Any]:
     raise NexusError(path, f"{_short(value)} is neither all numbers nor all text")
 
 
-def _kinds(value: Any) -> set[type]:
+def _kinds(value: Any, path: str, depth: int = 0) -> set[type]:
     if not isinstance(value, list):
         return {type(value)}
+    _check_depth(value, path, depth)
     kinds = set(map(type, value))
-    return set().union(*map(_kinds, value)) if list in kinds else kinds
+    return set().union(*(_kinds(item, path, depth + 1) for item in value)) if list in kinds else kinds
+
+
+def _check_depth(value: Any, path: str, depth: int) -> None:
+    """Raise NexusError where lists lie deeper than a dataset can be; before Python's own limit of recursion is met."""
+    if depth >= MOST_DIMENSIONS:
+        raise NexusError(path, f"{_short(value)} has lists within lists more than {MOST_DIMENSIONS} deep; HDF5 has no more dimensions")
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -118,8 +125,7 @@ def _padded(value: Any, filler: Any, path: str) -> Any:
 def _shape(value: Any, path: str, depth: int = 0) -> tuple[int, ...]:
     if not isinstance(value, list):
         return ()
-    if depth >= MOST_DIMENSIONS:
-        raise NexusError(path, f"{_short(value)} has lists within lists more than {MOST_DIMENSIONS} deep; HDF5 has no more dimensions")
+    _check_depth(value, path, depth)
     if list not in set(map(type, value)):
         return (len(value),)
     inner = [_shape(item, path, depth + 1) for item in value]
