@@ -15,7 +15,7 @@ ENCODINGS = {
 
 
 LINES = ("--help", "help up", "doctor", "ps")
-ONE_AFTER_THE_OTHER = "import sys; from testbeam.cli.main import run; sys.exit(str([run(line.split()) for line in sys.argv[1:]]))"
+ONE_AFTER_THE_OTHER = "import sys; from testbeam.cli.commands import run; sys.exit(str([run(line.split()) for line in sys.argv[1:]]))"
 
 
 @pytest.mark.parametrize("env", ENCODINGS.values(), ids=ENCODINGS)

@@ -11,7 +11,7 @@ from testbeam.services.ioc.databases import Database
 from testbeam.transport.epics_libraries import folder
 
 _CORE = ("libCom", "libca", "libdbCore", "libdbRecStd")
-_DOLLAR = "TESTBEAM_DOLLAR"  # the variable that stands for one
+_DOLLAR = "IOC_DOLLAR_SIGN"  # the variable that stands for one
 _LINE_BUFFERED = 1  # _IOLBF of glibc and musl
 
 
