@@ -36,6 +36,7 @@ _RETRY_S = 0.1
 _CONNECT_S = 1.0
 _MOST_WAITING = 100_000  # lines for a cache that takes none off; beyond, the newest of each key
 _READ_BYTES = 1 << 18
+_LOOK_MS = 1000
 _log = logging.getLogger(__name__)
 
 
@@ -177,16 +178,18 @@ class CacheClient:
 
     def _talk(self, connection: socket.socket) -> None:
         buffer, sending = bytearray(), self._greeting()
+        poll, place, wake = select.poll(), connection.fileno(), self._wake_out.fileno()  # select() ends at 1,024 descriptors of a process
+        poll.register(wake, select.POLLIN)
         while not self._stop.is_set():
-            wanted = [connection] if sending or self._outgoing else []
-            readable, writable, _ = select.select([connection, self._wake_out], wanted, [], 1.0)
-            if self._wake_out in readable:
+            poll.register(place, select.POLLIN | (select.POLLOUT if sending or self._outgoing else 0))
+            ready = dict(poll.poll(_LOOK_MS))
+            if wake in ready:
                 self._wake_out.recv(4096)
-            if writable:
+            if ready.get(place, 0) & select.POLLOUT:
                 if not sending:
                     sending = self._take_outgoing()
                 sending = sending[connection.send(sending) :]
-            if connection in readable:
+            if ready.get(place, 0) & ~select.POLLOUT:  # bytes, the end, or an error that reading tells
                 data = connection.recv(_READ_BYTES)
                 if not data:
                     _log.warning("the cache at %s closed the connection", self.address)
