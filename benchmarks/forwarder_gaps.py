@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.harness import Result
+from testbeam.model.time import NS_PER_S
 from testbeam.transport.kafka.client import Kafka
 from testbeam.wire.flatbuffers.schemas.columns_f144 import decode_f144_columns
 
@@ -22,9 +23,11 @@ class Gaps:
     updates: int = 0
     missing: int = 0
     silent: int = 0  # PVs with fewer updates than the time demands
+    per_s: float = 0.0  # updates, by their EPICS times, of the last reading
     _last: NDArray[np.float64] = field(init=False)  # by PV, NaN before its first
     _counts: NDArray[np.int64] = field(init=False)
     _places: dict[str, int] = field(init=False)
+    _span_ns: tuple[int, int] = field(init=False)  # EPICS times of the first update and the last
 
     def __post_init__(self) -> None:
         self._places = {name: place for place, name in enumerate(self.names)}
@@ -32,6 +35,7 @@ class Gaps:
     def read(self, kafka: Kafka, topic: str, since: Mapping[int, int], seconds: float) -> None:
         """Read what came to the topic since these offsets, of which there should be `seconds` at least."""
         self._last, self._counts = np.full(len(self.names), np.nan), np.zeros(len(self.names), np.int64)
+        before, self._span_ns = self.updates, (2**63 - 1, 0)
         payloads: list[bytes] = []
         with kafka.reader() as reader:
             ends = {p: high for p, (_, high) in reader.watermarks(topic).items()}
@@ -42,6 +46,8 @@ class Gaps:
                     payloads = []
         self._take(payloads)
         self.silent += int(np.sum(self._counts < seconds * RATE_HZ))
+        first_ns, last_ns = self._span_ns
+        self.per_s = (self.updates - before) / max(1, last_ns - first_ns) * NS_PER_S
 
     def _take(self, payloads: Sequence[bytes]) -> None:
         for columns in decode_f144_columns(payloads).columns:
@@ -56,6 +62,8 @@ class Gaps:
             self._last[pv[is_last]] = values[is_last]
             self._counts += np.bincount(pv, minlength=len(self.names))
             self.updates += len(pv)
+            first_ns, last_ns = self._span_ns
+            self._span_ns = min(first_ns, int(columns.timestamp_ns.min())), max(last_ns, int(columns.timestamp_ns.max()))
 
     def result(self, name: str) -> Result:
         """Return the figure: how many are missing of how many."""
