@@ -10,8 +10,12 @@ from typing import Any
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 TOGETHER = (  # their tests share what a session starts, or take turns with it
+    "src/testbeam/suites/broker/",
     "src/testbeam/suites/control/",
+    "src/testbeam/suites/filewriter/",
+    "src/testbeam/suites/forwarder/",
     "src/testbeam/suites/ioc/",
+    "src/testbeam/suites/livedata/",
     "tests/integration/audit/",
     "tests/integration/filewriter/",
     "tests/integration/forwarder/",
