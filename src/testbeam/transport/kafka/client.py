@@ -244,6 +244,8 @@ _PORTION_S = 0.05
 # Of a topic that was just made, or on a broker that has come back; the last one is librdkafka's own word for it.
 _NO_LEADER = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
 RETRY_S = 0.02
+# A broker that was frozen or starved for 9 s is fenced off until its next heartbeat; one replica needs one broker that is not.
+_FENCED = KafkaError.INVALID_REPLICATION_FACTOR
 _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}  # noqa: SLF001
 
 
@@ -252,21 +254,33 @@ def has_no_leader(error: KafkaException) -> bool:
     return error.args[0].code() in _NO_LEADER
 
 
+def _refused_by_fenced_brokers(kafka: Kafka, admin: "AdminClient", topics: list[NewTopic], deadline: Deadline) -> list[NewTopic]:
+    """Create topics; return those for which there was no broker at this moment, while there is time to ask again."""
+    left_s = max(deadline.left_s, RETRY_S)
+    futures = admin.create_topics(topics, operation_timeout=left_s, request_timeout=left_s) if topics else {}
+    refused = []
+    for topic in topics:
+        try:
+            futures[topic.topic].result(left_s)
+        except KafkaException as error:
+            if error.args[0].code() == _FENCED and not deadline.passed:
+                refused.append(topic)
+            elif error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise TransportError(f"{kafka.bootstrap}: topic {topic.topic!r} was not created: {error.args[0].str()}") from error
+    return refused
+
+
 def create_topics(kafka: Kafka, topics: Mapping[str, int], *, config: Mapping[str, str] | None = None, within_s: float = 10) -> None:
     """Create `topics` (name → number of partitions), those that exist are left as they are, and wait until they can be used.
 
     Raises:
         TransportError: the broker refused one, or did not answer in time.
     """
-    new = [NewTopic(name, partitions, 1, config=dict(config or {})) for name, partitions in topics.items()]
     admin = kafka.admin()  # must outlive its futures: an admin that is let go of ends them all
-    for name, future in admin.create_topics(new, operation_timeout=within_s, request_timeout=within_s).items() if new else ():
-        try:
-            future.result(within_s)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise TransportError(f"{kafka.bootstrap}: topic {name!r} was not created: {error.args[0].str()}") from error
     deadline = Deadline(within_s)
+    new = [NewTopic(name, partitions, 1, config=dict(config or {})) for name, partitions in topics.items()]
+    while new := _refused_by_fenced_brokers(kafka, admin, new, deadline):
+        time.sleep(RETRY_S)
     while waiting := _without_leader(admin, topics, within_s):
         if deadline.passed:
             raise TransportError(f"{kafka.bootstrap}: no leader within {within_s} s for {', '.join(waiting)}; is the broker overloaded?")

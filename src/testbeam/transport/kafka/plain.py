@@ -7,6 +7,7 @@ from types import TracebackType
 
 from testbeam.errors import TransportError
 from testbeam.model.deadline import Deadline
+from testbeam.model.time import MS_PER_S
 from testbeam.wire.kafka import requests as wire
 from testbeam.wire.kafka.requests import ClusterMetadata, TopicSpec
 
@@ -81,7 +82,7 @@ def make_usable(bootstrap: str, topics: Iterable[TopicSpec], *, warm: bool = Tru
     with PlainConnection(bootstrap, within_s) as connection:
         if warm:
             _producer_trouble(connection)  # the first question sets it going
-        _create(connection, (*wanted, GROUP_OFFSETS) if warm else wanted, within_s)
+        _wait(lambda: _create_trouble(connection, (*wanted, GROUP_OFFSETS) if warm else wanted, deadline), deadline, bootstrap)
         for trouble in (lambda: _without_leader(connection, wanted), *((_warmer(connection),) if warm else ())):
             _wait(trouble, deadline, bootstrap)
 
@@ -90,11 +91,16 @@ def _warmer(connection: PlainConnection) -> Callable[[], str]:
     return lambda: _group_trouble(connection) or _producer_trouble(connection)
 
 
-def _create(connection: PlainConnection, topics: tuple[TopicSpec, ...], within_s: float) -> None:
-    refused = wire.decode_create_topics(connection.ask(wire.encode_create_topics(topics, int(within_s * 1000))))
+def _create_trouble(connection: PlainConnection, topics: tuple[TopicSpec, ...], deadline: Deadline) -> str:
+    """Create topics; return why they can't be created at this moment, nothing where they are there."""
+    fenced = ""
+    refused = wire.decode_create_topics(connection.ask(wire.encode_create_topics(topics, int(deadline.left_s * MS_PER_S))))
     for name, refusal in refused.items():
-        if refusal.code != wire.TOPIC_ALREADY_EXISTS:
+        if refusal.code == wire.INVALID_REPLICATION_FACTOR:
+            fenced = f"topic {name!r} can't be created: {refusal.message}"
+        elif refusal.code != wire.TOPIC_ALREADY_EXISTS:
             raise TransportError(f"topic {name!r} was not created on {connection.bootstrap}: {refusal.message}")
+    return fenced
 
 
 def _without_leader(connection: PlainConnection, topics: tuple[TopicSpec, ...]) -> str:

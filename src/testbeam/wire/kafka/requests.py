@@ -14,6 +14,7 @@ from testbeam.errors import WireError
 NONE = 0
 NOT_YET = frozenset({14, 15, 16})  # a coordinator is loading, not available, not here: ask again
 TOPIC_ALREADY_EXISTS = 36
+INVALID_REPLICATION_FACTOR = 38  # for one replica: no broker can be had at this moment
 
 _CLIENT = b"testbeam"
 _LONGEST = 100_000_000
