@@ -21,7 +21,7 @@ def lines(word: str) -> list[tuple[str, str]]:
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))):
         for block in CONSOLE.findall(page.read_text()):
             prompts = [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
-            found += [(str(page.relative_to(ROOT)), line) for line in prompts if word in re.split(r"[\s($\"]+", line)]
+            found += [(str(page.relative_to(ROOT)), line) for line in prompts if word in re.split(r"[\s($\"]+", line.partition(" #")[0])]
     return found
 
 
