@@ -47,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         control(name="cache", part="cache"),
         control(setups=[folder], load=["one"], passwords=passwords, iocs=(), broker="cache", env={"TESTBEAM_CONTROL_BROKERS": "none"}),
     )
-    service = parts[1].configured(needs=("cache",), env={}, options={**parts[1].options, "topics": ()})
+    service = parts[1].configured(needs=("cache",), env={"TMPDIR": "${dir}"}, options={**parts[1].options, "topics": ()})
     with Stack(parts[0], service).run() as running:
         yield running
 
