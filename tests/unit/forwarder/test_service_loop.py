@@ -260,6 +260,15 @@ def test_at_the_end_what_came_is_sent_and_all_is_closed(bench: Bench) -> None:
     assert (bench.commands.closed, bench.pvs.closed, bench.data.closed) == (True, True, True)
 
 
+def test_what_is_still_on_its_way_at_the_end_is_sent(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.add(spec("A"))
+    looks = iter([UpdateBatch(), UpdateBatch(), values(1, (1.5, NOW)), UpdateBatch(), values(1, (2.5, NOW))])
+    monkeypatch.setattr(bench.pvs, "drain", lambda: next(looks, UpdateBatch()))
+    bench.forwarder.close()
+
+    assert [float(message.value) for message in bench.messages()] == [1.5, 2.5]
+
+
 def test_what_kafka_does_not_take_before_the_end_is_counted(bench: Bench) -> None:
     bench.add(spec("A"))
     bench.pvs.batches = [values(1, (1.5, NOW))]

@@ -50,6 +50,8 @@ _LOADED_MS = clock.wall_ms()
 _TICK_S = 0.01
 _READ_MOST = 64
 _GOODBYE_S = 1.0
+_LAST_S = 0.5  # at the end, where updates never cease
+_QUIET_LOOKS = 10
 _LONGEST_NAME = 80  # characters of a foreign text that is told
 
 
@@ -177,7 +179,7 @@ class Forwarder:
 
     def close(self) -> None:
         """Send what has come, wait for Kafka to have it, and end every connection."""
-        self._forward()
+        self._forward_the_last()
         if self._prometheus is not None:
             self._prometheus.close()  # first: it asks the sender from a thread of its own
         self._monitors.close()
@@ -201,6 +203,17 @@ class Forwarder:
             self._core.take(batch, self._outside.wall_ns())
         self._core.repeat(self._outside.wall_ms())
         self._sender.send(self._streams.outgoing(), self._outside.monotonic_s())
+
+    def _forward_the_last(self) -> None:
+        """Send what is still on its way within this process, whose EPICS threads may be behind, until nothing comes or time is up."""
+        end_s, quiet = self._outside.monotonic_s() + _LAST_S, 0
+        while True:
+            self._forward()
+            quiet = 0 if self._rows else quiet + 1
+            if quiet > _QUIET_LOOKS or not self._streams.by_number or self._outside.monotonic_s() >= end_s:
+                return
+            if self._poll.poll(_TICK_S * 1000):
+                os.read(self._woken, _READ_MOST)
 
     def _wait_for_updates(self, stop: threading.Event) -> None:
         """Wait for an update, at most 20 ms. One that comes alone is sent at once; the more come, the longer they are let gather."""
