@@ -1,7 +1,6 @@
 """Server of a hosted run: a Unix socket that only this user may open, and a thread for each client."""
 
 import os
-import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from testbeam.hosting.client_session import ClientSession, event
 from testbeam.hosting.run_control import Answer, Lines, Request, decode_request, encode_answer, refusal
 from testbeam.kit.journal import Event
 from testbeam.kit.run import Run
+from testbeam.transport.readiness import ready
 
 FILE_NAME = "control.sock"
 _BUFFER = 1 << 16
@@ -98,8 +98,7 @@ class ControlServer:
                 while sent < len(events):
                     client.sendall(encode_answer(Answer(value=event(events[sent]))))
                     sent += 1
-                ready, _, _ = select.select([wake_fd, client.fileno()], [], [])
-                if client.fileno() in ready:
+                if client.fileno() in ready([wake_fd, client.fileno()])[0]:
                     return  # it has nothing to say here but that it goes
                 os.eventfd_read(wake_fd)
 

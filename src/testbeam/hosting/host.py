@@ -6,7 +6,6 @@ could not be started, and then hangs up. Until then the end of the starter is th
 
 import json
 import os
-import select
 import signal
 import socket
 import sys
@@ -29,6 +28,7 @@ from testbeam.kit.journal import Event
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.runtime import exit_codes
+from testbeam.transport.readiness import ready
 
 _KILL_NOW_S = 0.2  # after this long, an end that nobody can wait for any more becomes a kill
 
@@ -109,11 +109,11 @@ class Watch:
         starter_fd = self._starter.socket.fileno()
         fds = {self._closed_fd, starter_fd} | ({self._owner_fd} if self._owner_fd is not None else set())
         while not self.owner_gone:
-            ready, _, _ = select.select(fds, [], [])
-            if self._closed_fd in ready:
+            found, _ = ready(fds)
+            if self._closed_fd in found:
                 return
-            self.owner_gone = self._owner_fd in ready
-            if starter_fd in ready and not self._starter.done:
+            self.owner_gone = self._owner_fd in found
+            if starter_fd in found and not self._starter.done:
                 break  # it died, or Ctrl-C was pressed there
             fds.discard(starter_fd)
         self.end()

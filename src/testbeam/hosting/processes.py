@@ -1,8 +1,9 @@
 """Processes noted down by pid and start time: whether one still lives, and when it ends."""
 
 import os
-import select
 from pathlib import Path
+
+from testbeam.transport.readiness import ready
 
 _START_FIELD = 19  # of /proc/PID/stat behind the command's name, counted from 0: start time in clock ticks since boot; proc(5)
 _ZOMBIE = "Z"
@@ -55,6 +56,6 @@ def wait_end(pid: int, started: str, timeout_s: float) -> bool:
     if fd is None:
         return True
     try:
-        return bool(select.select([fd], [], [], timeout_s)[0])
+        return bool(ready([fd], timeout_s=timeout_s)[0])
     finally:
         os.close(fd)

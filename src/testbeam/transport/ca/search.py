@@ -1,13 +1,13 @@
 """Search for a PV on the server at an address, asked by UDP as every CA client asks."""
 
 import os
-import select
 import socket
 from contextlib import suppress
 
 from testbeam.errors import WireError
 from testbeam.model.deadline import Deadline
 from testbeam.transport.epics_environment import CA_PORT
+from testbeam.transport.readiness import ready
 from testbeam.wire.channel_access import requests
 from testbeam.wire.channel_access.message import Command, decode_datagram
 
@@ -34,7 +34,7 @@ def search(address: str, name: str, deadline: Deadline, port: int = CA_PORT) -> 
 
 
 def _wait(sock: socket.socket, channel_id: int, deadline: Deadline) -> int | None:
-    while select.select([sock], [], [], deadline.left_s)[0]:
+    while ready([sock.fileno()], timeout_s=deadline.left_s)[0]:
         with suppress(OSError):
             found = _read(sock.recv(_DATAGRAM_BYTES), channel_id)
             if found is not None:

@@ -5,9 +5,10 @@ that restarts would be missed for as long. A new context asks at once; so while 
 first bytes that a server says of itself are the moment for one. An open port is too early: an IOC listens 0.5 s before it serves.
 """
 
-import select
 import socket
 from dataclasses import dataclass, field
+
+from testbeam.transport.readiness import ready
 
 DEFAULT_PORT = 5075
 
@@ -76,7 +77,7 @@ class NameServers:
     def _answer(self, server: Address) -> bool | None:
         """Return whether a server serves or refuses; None: it has said nothing yet."""
         probe = self._probes.pop(server, None) or _probe(server)
-        readable, writable, _ = select.select([probe], [probe], [], 0)
+        readable, writable = ready([probe.fileno()], [probe.fileno()], 0)
         if not readable and (not writable or not probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
             self._probes[server] = probe
             return None

@@ -9,6 +9,7 @@ import base64
 import inspect
 import rlcompleter
 import secrets
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,7 +73,6 @@ class DaemonAnswers:
         prompts: Prompts,
         serialiser: str,
         cache: CacheClient | None,
-        folder: Path,
     ) -> None:
         self._session = session
         self._controller = controller
@@ -84,7 +84,7 @@ class DaemonAnswers:
         self._prompts = prompts
         self._serialiser = serialiser
         self._cache = cache
-        self._folder = folder
+        self._folder: tempfile.TemporaryDirectory[str] | None = None  # made for the first file, as a daemon that is killed leaves it
         self._key = LoginKey()
         self._watched: dict[str, str] = {}
         self._completer = rlcompleter.Completer(controller.namespace)
@@ -97,7 +97,7 @@ class DaemonAnswers:
         return {
             "daemon_version": f"testbeam {__version__}",
             "custom_version": "",
-            "nicos_root": str(self._folder),
+            "nicos_root": str(Path.cwd()),
             "custom_path": "",
             **self._key.banner,
             "protocol_version": PROTOCOL_VERSION,
@@ -111,6 +111,11 @@ class DaemonAnswers:
             return "invalid credentials"
         user = self._users.log_in(given["login"], self._key.decrypted(given["passwd"]))
         return user or f"invalid username or password for {given['login']!r:.60}"
+
+    def close(self) -> None:
+        """Remove the files that clients have sent."""
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def is_quick(self, command: Command) -> bool:
         """Tell whether a command is answered without waiting for anything."""
@@ -354,7 +359,9 @@ class DaemonAnswers:
             raise ControlError("the content is not base64") from None
         if len(data) > _MOST_TRANSFER_BYTES:
             raise ControlError(f"{len(data)} bytes are more than {_MOST_TRANSFER_BYTES}")
-        path = self._folder / f"transferred-{secrets.token_hex(6)}"
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="testbeam-daemon-")
+        path = Path(self._folder.name) / f"transferred-{secrets.token_hex(6)}"
         path.write_bytes(data)
         return str(path)
 

@@ -3,10 +3,8 @@
 import ipaddress
 import logging
 import os
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 from testbeam.errors import ControlError, SettingsError, SetupError
@@ -65,7 +63,6 @@ class Daemon:
                 _log.warning("setup %s can't be loaded: %s", setup.name, setup.problem)
         self._users = users_of_file(settings.passwords) if settings.passwords is not None else users_of_setups(setups)
         self._check_access()
-        self._folder = tempfile.TemporaryDirectory(prefix="testbeam-daemon-")
         place = settings.cache or cache_of_setups(setups)
         self._messages = Messages(lambda message: self._emit(Event.MESSAGE, message))
         self._cache = None if not place else CacheClient(*host_and_port("cache", place))
@@ -92,7 +89,6 @@ class Daemon:
             prompts=self._prompts,
             serialiser=settings.serializer,
             cache=self._cache,
-            folder=Path(self._folder.name),
         )
         self._controller.on_begin, self._controller.on_end = self._answers.estimate, estimator.end
 
@@ -130,7 +126,7 @@ class Daemon:
             self._cache.close()
         if self._server is not None:
             self._server.close()
-        self._folder.cleanup()
+        self._answers.close()
 
     def _check_access(self) -> None:
         if not len(self._users):
