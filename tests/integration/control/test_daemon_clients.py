@@ -1,5 +1,6 @@
 """Many clients of one daemon: those who come and go, those who listen to nothing, and files that can't be kept."""
 
+import base64
 import os
 import resource
 import socket
@@ -188,6 +189,13 @@ def test_a_running_script_is_changed_behind_what_has_been_run(client: Client) ->
     client.wait_done(reqid)
 
     assert client.eval("a") == 3
+
+
+def test_a_file_of_a_client_is_kept_and_what_is_none_is_refused(client: Client) -> None:
+    path = client.ask(Command.TRANSFER, base64.b64encode(b"a mask").decode())
+    assert Path(path).read_bytes() == b"a mask"
+    with pytest.raises(ControlError, match="not base64"):
+        client.ask(Command.TRANSFER, "no base64 at all")
 
 
 def test_history_is_asked_for_through_the_daemon(client: Client) -> None:
