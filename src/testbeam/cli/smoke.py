@@ -42,7 +42,7 @@ def smoke(
     if what not in ("", "control"):
         raise SettingsError("smoke", what, "nothing, for the whole chain, or control")
     if select and not what:
-        raise SettingsError("-k", select, "given with control: the whole chain is one piece")
+        raise SettingsError("-k", select, "it with control only: the whole chain is one piece")
     if what:
         from testbeam.suites.control_smoke import smoke_control  # late: it loads pytest
 

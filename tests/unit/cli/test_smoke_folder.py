@@ -65,3 +65,11 @@ def test_after_a_good_run_only_what_a_person_wants_is_kept(tmp_path: Path) -> No
         folder.clean(runtime)
 
         assert names(runtime) == {"log", "failures", "verify-ioc", "report.html", "smoke.nxs", "events.jsonl"}
+
+
+def test_a_folder_that_can_not_be_made_is_told_with_its_option() -> None:
+    with (
+        pytest.raises(SettingsError, match=r"--runtime: '/proc/nowhere' can't be used.*No such file"),
+        folder.claimed(Path("/proc/nowhere")),
+    ):
+        pass

@@ -21,13 +21,13 @@ def claimed(wanted: Path) -> Iterator[Path]:
     """Give a folder that no other run is in, emptied of what an earlier run left; it is nobody else's until the end of the block.
 
     Raises:
-        SettingsError: the folder is there, has something in it, and is not of an earlier run: it is not ours to empty.
+        SettingsError: the folder is there, has something in it, and is not of an earlier run: it is not ours to empty. Or it can't be
+            made or written.
     """
     for number in range(1, 100):
         folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
         _check_ours(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        mark_fd = os.open(folder / _MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        mark_fd = _opened(folder)
         try:
             if lock(mark_fd) and not _has_run(folder):
                 _empty(folder)
@@ -47,7 +47,16 @@ def clean(folder: Path, answer: Path | None = None) -> None:
 
 def _check_ours(folder: Path) -> None:
     if folder.exists() and not (folder / _MARK).exists() and (not folder.is_dir() or _strange(folder)):
-        raise SettingsError("--runtime", str(folder), "a new or empty folder: this one holds things of somebody else's")
+        raise SettingsError("--runtime", str(folder), "a new or empty folder: this one holds files that no smoke run made")
+
+
+def _opened(folder: Path) -> int:
+    """Make the folder and its mark; return the mark's descriptor."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder / _MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    except OSError as error:
+        raise SettingsError("--runtime", str(folder), f"a folder that can be made and written; here: {error.strerror}") from error
 
 
 def _strange(folder: Path) -> bool:
