@@ -71,9 +71,11 @@ def test_without_any_compiler_the_way_out_is_named(hook: Any, tmp_path: Path, mo
 def test_a_wheel_gets_both_libraries_and_is_for_this_platform_alone(hook: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "cc")
     data: dict[str, Any] = {"force_include": {}}
-    hook.NativeBuildHook(checkout(tmp_path, hook)).initialize("standard", data)
+    build = hook.NativeBuildHook(checkout(tmp_path, hook))  # has the libraries for as long as it lives
+    build.initialize("standard", data)
 
     assert sorted(data["force_include"].values()) == ["testbeam/transport/ca/_ring.so", "testbeam/transport/kafka/_batch_producer.so"]
     assert (data["pure_python"], data["tag"]) == (False, hook.TAG)
     (producer,) = (place for place in data["force_include"] if "batch" in place)
     assert ctypes.CDLL(producer).batch_version() == 1
+    build.finalize("standard", data, "")
