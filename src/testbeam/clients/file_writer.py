@@ -189,7 +189,7 @@ class Job:
             content = {}
         return content if isinstance(content, dict) else {}
 
-    def wait_started(self, within_s: float = 10.0) -> CommandAnswer:
+    def wait_started(self, within_s: float = 30.0) -> CommandAnswer:
         """Return the writer's answer once it writes.
 
         Raises:
@@ -201,7 +201,7 @@ class Job:
             raise self._refusal(answer)
         return answer
 
-    def wait_status(self, within_s: float = 10.0) -> Mapping[str, Any]:
+    def wait_status(self, within_s: float = 30.0) -> Mapping[str, Any]:
         """Return the JSON of the next status that names this job.
 
         Raises:
@@ -211,7 +211,7 @@ class Job:
         self.status = {}
         return self._wait(self._unless_failed(lambda: self.status or None), within_s, "no status named the job")
 
-    def stop(self, at_ms: int = 0, *, within_s: float = 10.0, service_id: str = "") -> CommandAnswer:
+    def stop(self, at_ms: int = 0, *, within_s: float = 30.0, service_id: str = "") -> CommandAnswer:
         """Set the stop time (ms since 1970; 0 is "now") and return the writer's answer.
 
         Raises:

@@ -90,7 +90,7 @@ class ForwarderClient:
             why = failures[0].str() if failures else f"no answer within {_COMMAND_S:g} s"
             raise TransportError(f"{self.kafka.bootstrap}: the command was not taken by topic {self.config_topic!r}: {why}")
 
-    def next_status(self, within_s: float = 10.0) -> ForwarderStatus:
+    def next_status(self, within_s: float = 30.0) -> ForwarderStatus:
         """Return the next status that was not seen yet.
 
         Raises:
@@ -107,7 +107,7 @@ class ForwarderClient:
             f"no forwarder has sent a status to {self.status_topic!r} within {within_s:g} s; is it up, and is the topic its own?"
         )
 
-    def wait_for_streams(self, streams: Iterable[StreamSpec], within_s: float = 10.0) -> ForwarderStatus:
+    def wait_for_streams(self, streams: Iterable[StreamSpec], within_s: float = 30.0) -> ForwarderStatus:
         """Wait for a status that lists exactly these streams (`periodic` apart, which a status does not tell), and return it.
 
         Raises:
@@ -116,7 +116,7 @@ class ForwarderClient:
         wanted = frozenset(map(listed, streams))
         return self._wait(lambda found: found == wanted, wanted, within_s)
 
-    def wait_for_listed(self, streams: Iterable[StreamSpec], within_s: float = 10.0) -> ForwarderStatus:
+    def wait_for_listed(self, streams: Iterable[StreamSpec], within_s: float = 30.0) -> ForwarderStatus:
         """Wait for a status that lists these streams, whatever else it lists, and return it; raise as `wait_for_streams`."""
         wanted = frozenset(map(listed, streams))
         return self._wait(lambda found: found >= wanted, wanted, within_s)

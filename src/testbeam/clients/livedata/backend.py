@@ -271,7 +271,7 @@ class WorkflowController:
             self._command(JobAction.STOP, job, workflow)
         return [job for _, job in chosen]
 
-    def wait_for_answer(self, within_s: float = 10.0) -> None:
+    def wait_for_answer(self, within_s: float = 30.0) -> None:
         """Wait until every command of this client is answered.
 
         Raises:

@@ -15,7 +15,7 @@ from testbeam.stacks.topics import Topics
 
 _VIEW = WorkflowId(instrument="demo", name="panel_xy")
 _PANEL = "panel"
-_WITHIN_S = 20.0
+_WITHIN_S = 60.0
 
 
 @dataclass(slots=True)

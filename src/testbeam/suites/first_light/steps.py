@@ -43,7 +43,7 @@ class Steps:
             job_id=self.plan.job_id,
             run_name="smoke",
         )
-        answer = job.wait_started(within_s=10)
+        answer = job.wait_started(within_s=60)
         self.say(f"{answer.service_id} writes {FILE_NAME}: {self.plan.pulses} pulses of {self.plan.events_per_pulse:,} events")
         self._sweep(first_pulse)
         finished = job.wait_written(within_s=60)
@@ -54,10 +54,10 @@ class Steps:
         streams = self.plan.streams()
         client = self.run.service("forwarder", ForwarderHandle).client
         client.add(*streams)
-        client.wait_for_streams(streams, within_s=10)
+        client.wait_for_streams(streams, within_s=60)
         motion = self._topic(self.plan.topics.motion)
         for stream in streams:
-            motion.expect(source=stream.channel, schema="f144", within_s=10)
+            motion.expect(source=stream.channel, schema="f144", within_s=60)
         self.say(f"{len(streams)} PVs forwarded over PVA and CA")
 
     def _sweep(self, first_pulse: int) -> None:
@@ -70,7 +70,7 @@ class Steps:
         share = self.plan.pulses / (self.plan.steps + 2)
         for step, (volts, kelvins) in enumerate(self.plan.set_points(), start=1):
             wanted = first_pulse + round(step * share)
-            wait_for_condition(lambda wanted=wanted: pulses.count() >= wanted, within_s=30, what=f"pulse {wanted} on {pulses.name}")  # type: ignore[misc]
+            wait_for_condition(lambda wanted=wanted: pulses.count() >= wanted, within_s=60, what=f"pulse {wanted} on {pulses.name}")  # type: ignore[misc]
             volt.put(volts)
             temp.put(kelvins)
             cycles.put(step)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from testbeam.errors import TransportError
 from testbeam.model.samples import ConnectionState
-from testbeam.model.time import NS_PER_S
+from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.model.updates import UpdateBatch, ValueColumns
 from testbeam.transport.ca import libca, ring
 from testbeam.transport.ca.callbacks import Callbacks
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 _SEARCH_NS = NS_PER_S
 _SLOWEST_SEARCH_NS = 2 * NS_PER_S
 _LARGEST_ARRAY_BYTES = "10000000"
+# libca makes its UDP sockets with the first channel, and the one of its repeater in a thread that a busy machine starts late.
+_FIRST_LOOK_NS = 20 * NS_PER_MS
+_LAST_LOOK_NS = 20 * NS_PER_S
 _UNKNOWN_ALARM = -1
 _FIRST_STREAMS = 1024  # room in the tables by stream number, which grow
 
@@ -63,7 +66,9 @@ class CaMonitors:
         self._builder = BatchBuilder()
         self._last_connected_ns = -_SEARCH_NS
         self._unsent = False
-        self._must_keep_on_loopback = leads_to_loopback_only(os.environ)
+        self._loopback_only = leads_to_loopback_only(os.environ)
+        self._next_look_ns = 0
+        self._look_again_ns = _FIRST_LOOK_NS
         os.environ.setdefault("EPICS_CA_MAX_ARRAY_BYTES", _LARGEST_ARRAY_BYTES)
         self._context: int | None = self._start()
         self.receiver = make_receiver()
@@ -96,8 +101,11 @@ class CaMonitors:
         if taken.dropped:
             self._builder.dropped += taken.dropped
             self._renew_missed()
+        now_ns = time.monotonic_ns()
+        if self._channels:
+            self._look_at_sockets(now_ns)
         if self._missing:
-            self._search_anew(time.monotonic_ns())
+            self._search_anew(now_ns)
         if self._unsent:
             self._unsent = False
             self._ca.ca_flush_io()
@@ -138,10 +146,17 @@ class CaMonitors:
         if channel.handle is None:
             self._builder.problems.append((channel.stream, self._ca.text(self.receiver.status)))
             self._missing.discard(channel.stream)
-        if self._must_keep_on_loopback:
-            self._must_keep_on_loopback = False
-            keep_on_loopback()  # libca makes its UDP sockets with the first channel, bound to all addresses
+        self._look_at_sockets(time.monotonic_ns())
         self._unsent = True
+
+    def _look_at_sockets(self, now_ns: int) -> None:
+        """Tie libca's sockets to loopback: with the first channel, then after ever longer times until none can still come."""
+        if not self._loopback_only or now_ns < self._next_look_ns:
+            return
+        keep_on_loopback()
+        self._next_look_ns = now_ns + self._look_again_ns
+        self._look_again_ns *= 2
+        self._loopback_only = self._look_again_ns <= _LAST_LOOK_NS
 
     def _reopen(self, channel: _Channel) -> None:
         self.receiver.close(channel.handle)

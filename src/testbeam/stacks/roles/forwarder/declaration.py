@@ -43,14 +43,14 @@ class ForwarderHandle(Handle):
             self._client = ForwarderClient(kafka, self.options["config_topic"], self.options["status_topic"])
         return self._client
 
-    def add(self, *streams: "StreamSpec", within_s: float = 10.0) -> "ForwarderStatus":
+    def add(self, *streams: "StreamSpec", within_s: float = 30.0) -> "ForwarderStatus":
         """Forward these streams too, and wait until the forwarder lists them; raise as `ForwarderClient`."""
         client = self.client
         client.add(*streams)
         return client.wait_for_listed(streams, within_s)
 
     def forward(
-        self, channel: str, *, to: "TopicHandle | str" = "", protocol: str = "pva", schema: str = "f144", within_s: float = 10.0
+        self, channel: str, *, to: "TopicHandle | str" = "", protocol: str = "pva", schema: str = "f144", within_s: float = 30.0
     ) -> None:
         """Send the updates of one PV to a topic (default: the stack's own for them), and wait until the forwarder lists it.
 
