@@ -1,4 +1,4 @@
-"""Speed of our codecs, verification included, against ess-streaming-data-types: `python -m benchmarks.codecs`.
+"""Speed of our codecs, verification included, against ess-streaming-data-types: `testbeam bench codecs`.
 
 That library verifies nothing. Times are CPU µs per message. Where the table of targets has a later, higher one which is
 reached already, that one is asked for.
@@ -6,7 +6,6 @@ reached already, that one is asked for.
 
 # ruff: noqa: A005 - named for what it measures, and only ever imported from its package
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from streaming_data_types import dataarray_da00 as library_da00
 from streaming_data_types.eventdata_ev44 import deserialise_ev44, serialise_ev44
 from streaming_data_types.logdata_f144 import deserialise_f144, serialise_f144
 
-from benchmarks.harness import Result, at_least, interleaved, table, write_results
+from benchmarks.harness import Result, at_least, interleaved
 from testbeam.model.arrays import LabelledArray, Variable
 from testbeam.model.samples import Events, LogValue
 from testbeam.wire.flatbuffers.schemas.columns_ev44 import decode_ev44_columns
@@ -32,14 +31,6 @@ BATCH = 1_000
 def run() -> list[Result]:
     """Return all figures; takes about 5 s."""
     return [*_f144(), *(result for events in (100, 1_000, 10_000) for result in _ev44(events)), *_da00()]
-
-
-def main() -> int:
-    """Print and write the figures; return 0 if every target is reached."""
-    results = run()
-    sys.stdout.write(table(results) + "\n")
-    write_results(results)
-    return 0 if all(result.ok for result in results) else 1
 
 
 def _f144() -> list[Result]:
@@ -136,7 +127,3 @@ def _against(
 ) -> Result:
     library_s, ours_s = interleaved(library, ours)
     return at_least(name, value=ours_s / batch * 1e6, baseline=library_s / baseline_batch * 1e6, target=target)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

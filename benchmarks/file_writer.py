@@ -1,11 +1,10 @@
-"""Cost of the way from Kafka into a NeXus file beside reading and appending alone: `python -m benchmarks.file_writer`.
+"""Cost of the way from Kafka into a NeXus file beside reading and appending alone: `testbeam bench file_writer`.
 
 A broker is started, and the same messages are read again and again by contenders that take turns. Times are CPU µs per message, all threads
 of the process counted. The naive writer decodes with ess-streaming-data-types and appends each message with h5py.
 """
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from h5py import h5a, h5d, h5g, h5p, h5s, h5t
 from streaming_data_types.eventdata_ev44 import deserialise_ev44
 from streaming_data_types.logdata_f144 import deserialise_f144
 
-from benchmarks.harness import Result, at_least, at_most, table, write_results
+from benchmarks.harness import Result, at_least, at_most
 from testbeam.kit.stack import Stack
 from testbeam.model.samples import Events
 from testbeam.nexus import compose
@@ -79,14 +78,6 @@ def run() -> list[Result]:
         kafka = Kafka(bootstrap=stack["broker"].endpoints["kafka"])
         events = [result for count, messages in EVENT_MESSAGES.items() for result in _events(kafka, Path(folder), count, messages)]
         return [*events, *_logs(kafka, Path(folder)), *_structures(Path(folder))]
-
-
-def main() -> int:
-    """Print and write the figures; return 0 if every target is reached."""
-    results = run()
-    sys.stdout.write(table(results) + "\n")
-    write_results(results)
-    return 0 if all(result.ok for result in results) else 1
 
 
 def _structures(folder: Path) -> list[Result]:
@@ -149,8 +140,8 @@ def _low_level(path: Path, _watch: Watch, streams: int) -> int:
 def _events(kafka: Kafka, folder: Path, count: int, messages: int) -> list[Result]:
     topic = f"ev44_{count}"
     pixels, offsets = np.arange(count, dtype=np.int32), np.arange(count, dtype=np.int32) * 7
-    distinct = [_event_message(START_NS + i, offsets, pixels) for i in range(min(messages, 200))]
-    _fill(kafka, topic, (distinct[i % len(distinct)] for i in range(messages)))
+    distinct = [event_message(START_NS + i, offsets, pixels) for i in range(min(messages, 200))]
+    fill(kafka, topic, (distinct[i % len(distinct)] for i in range(messages)))
     node = compose.group("panel", "NXdetector", compose.stream("ev44", topic=topic, source="panel"))
     append = _append_alone(
         {"event_id": np.tile(pixels, BLOCK // count + 1), "event_time_offset": np.tile(offsets, BLOCK // count + 1)}, count, messages
@@ -170,7 +161,7 @@ def _logs(kafka: Kafka, folder: Path) -> list[Result]:
     bank = F144Bank([F144Template(name, np.float64) for name in names])
     sources = np.arange(SOURCES)
     rounds = range(LOGS // SOURCES)
-    _fill(kafka, "f144", (message for i in rounds for message in bank.fill(sources, sources * 0.5, np.full(SOURCES, START_NS + i))))
+    fill(kafka, "f144", (message for i in rounds for message in bank.fill(sources, sources * 0.5, np.full(SOURCES, START_NS + i))))
     nodes = [compose.group(f"log_{i}", "NXlog", compose.stream("f144", topic="f144", source=name)) for i, name in enumerate(names)]
     decoding, ours, naive = _measured(
         folder, _consume(kafka, "f144", LOGS, decode_f144_columns), _ours(kafka, "f144", LOGS, nodes), _naive_logs(kafka, "f144", names)
@@ -311,7 +302,8 @@ def _from_start(kafka: Kafka, topic: str) -> Iterator[Reader]:
         yield reader
 
 
-def _event_message(time_ns: int, offsets: np.ndarray[Any, Any], pixels: np.ndarray[Any, Any]) -> bytes:
+def event_message(time_ns: int, offsets: np.ndarray[Any, Any], pixels: np.ndarray[Any, Any]) -> bytes:
+    """Return one pulse as ev44; `offsets` (n,) int32 ns and `pixels` (n,) int32."""
     events = Events(
         source_name="panel",
         message_id=1,
@@ -323,7 +315,8 @@ def _event_message(time_ns: int, offsets: np.ndarray[Any, Any], pixels: np.ndarr
     return encode_ev44(events)
 
 
-def _fill(kafka: Kafka, topic: str, messages: Iterator[bytes]) -> None:
+def fill(kafka: Kafka, topic: str, messages: Iterator[bytes]) -> None:
+    """Make a topic of one partition and send the messages to it."""
     create_topics(kafka, {topic: 1})
     producer = kafka.producer(queue_buffering_max_kbytes=500_000)
     for message in messages:
@@ -335,7 +328,3 @@ def _fill(kafka: Kafka, topic: str, messages: Iterator[bytes]) -> None:
             else:
                 break
     producer.flush(60)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

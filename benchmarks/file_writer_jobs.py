@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from benchmarks.file_writer import START_NS, _event_message, _fill
+from benchmarks.file_writer import START_NS, event_message, fill
 from benchmarks.harness import Result, at_most
 from testbeam.clients.file_writer import FileWriterClient, Job
 from testbeam.kit.run import Run
@@ -60,7 +60,7 @@ def run() -> list[Result]:
     """Return all figures; takes about two minutes."""
     with Stack(broker(heap_mb=1024)).run() as running, TemporaryDirectory() as folder:
         kafka = cast("BrokerHandle", running["broker"]).kafka
-        _fill(kafka, "events", _messages())
+        fill(kafka, "events", _messages())
         waiting, bulk = ([_timed(running, Path(folder), what, writers) for writers in (1, 2)] for what in (_waiting, _bulk))
         return [
             at_most("jobs that wait for their stop, two writers to one", value=waiting[1], baseline=waiting[0], target=0.6),
@@ -73,7 +73,7 @@ def _messages() -> Iterator[bytes]:
     """Yield pulses whose pixels and times of flight are as random as a detector's."""
     dice = np.random.default_rng(1)
     sets = [(dice.integers(0, 71_428_571, 1_000, np.int32), dice.integers(1, 16_385, 1_000, np.int32)) for _ in range(500)]
-    return (_event_message(START_NS + i * NS_PER_MS, *sets[i % len(sets)]) for i in range(BACKLOG))
+    return (event_message(START_NS + i * NS_PER_MS, *sets[i % len(sets)]) for i in range(BACKLOG))
 
 
 def _timed(running: Run, folder: Path, what: Callable[[Pool], float], writers: int) -> float:

@@ -1,4 +1,4 @@
-"""CPU per update from PV to Kafka, and loss: `python -m benchmarks.forwarder`.
+"""CPU per update from PV to Kafka, and loss: `testbeam bench forwarder`.
 
 Counting records of a real IOC, 10 Hz each, forwarded by the running service; its CPU time is compared with programs that only receive,
 and with ones that forward as one would at first (`forwarder_rivals`). All take turns in one run, twice.
@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from benchmarks.forwarder_gaps import Gaps
-from benchmarks.harness import Result, at_least, at_most, table, write_results
+from benchmarks.harness import Result, at_least, at_most
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.model.forwarding import Protocol, StreamSpec
@@ -104,15 +104,3 @@ def _rival_us(running: Run, name: str, pvs: tuple[str, ...]) -> float | None:
         return None
     measured = json.loads(done.stdout.splitlines()[-1])
     return float(1e6 * measured["cpu_s"] / measured["updates"])
-
-
-def main() -> int:
-    """Print and write the figures; return 0 if every target is reached."""
-    results = run()
-    sys.stdout.write(table(results) + "\n")
-    write_results(results)
-    return 0 if all(result.ok for result in results) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

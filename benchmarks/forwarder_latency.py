@@ -1,11 +1,10 @@
-"""Latency, memory and start of the forwarder: `python -m benchmarks.forwarder_latency`; about 60 s.
+"""Latency, memory and start of the forwarder: `testbeam bench forwarder_latency`; about 60 s.
 
 From the time that a real IOC gives an update until its message is read from Kafka; what a thousand more PVs cost; an ADD until its
 first message; the first status.
 """
 
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.harness import Result, table, write_results
+from benchmarks.harness import Result
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.model.forwarding import Protocol, StreamSpec
@@ -131,15 +130,3 @@ def _memory_mib(running: Run, protocol: Protocol) -> float:
         time.sleep(SETTLE_S)
         resident.append(psutil.Process(handle.pid).memory_info().rss / _MIB)
     return float((resident[1] - resident[0]) / ((MANY - FEW) / 1_000))
-
-
-def main() -> int:
-    """Print and write the figures; return 0 if every target is reached."""
-    results = run()
-    sys.stdout.write(table(results) + "\n")
-    write_results(results)
-    return 0 if all(result.ok for result in results) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

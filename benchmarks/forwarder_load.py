@@ -1,15 +1,14 @@
-"""Load that the forwarder takes without a gap: `python -m benchmarks.forwarder_load`; about 4 minutes.
+"""Load that the forwarder takes without a gap: `testbeam bench forwarder_load`; about 4 minutes.
 
 Counting records of a real IOC, 10 Hz each: as many as the targets ask for in one go, and a minute of those of a large beamline. IOC, broker
 and forwarder share the machine; what is sent is read when the load is over.
 """
 
-import sys
 import time
 from typing import Any
 
 from benchmarks.forwarder_gaps import RATE_HZ, Gaps
-from benchmarks.harness import Result, table, write_results
+from benchmarks.harness import Result
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
 from testbeam.model.forwarding import Protocol, StreamSpec
@@ -66,15 +65,3 @@ def _wait_until_connected(handle: Any, count: int) -> None:
     while handle.client.next_status().details["connected"] < count:
         if time.monotonic() > end_s:
             raise SystemExit(f"fewer than {count} PVs were connected within {CONNECT_S:g} s")
-
-
-def main() -> int:
-    """Print and write the figures; return 0 if every target is reached."""
-    results = run()
-    sys.stdout.write(table(results) + "\n")
-    write_results(results)
-    return 0 if all(result.ok for result in results) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

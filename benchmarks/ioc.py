@@ -1,4 +1,4 @@
-"""Speed of tests of an IOC: `python -m benchmarks.ioc`.
+"""Speed of tests of an IOC: `testbeam bench ioc`.
 
 The tutorial's whole check, from simulator to tear-down, warm, as `testbeam test` runs it; eight IOCs of one start-up file at once; puts
 with readback over one simulated device, by one client that waits for each. Baselines are the targets: 3 s, 2.5 s, 400 a second.
@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.harness import Result, at_most, table, write_results
+from benchmarks.harness import Result, at_most
 from testbeam.kit.probes.listening import PortListens
 from testbeam.kit.spec import Port, Service
 from testbeam.kit.stack import Stack
@@ -73,10 +73,3 @@ def run() -> list[Result]:
         at_most("8 IOCs up", value=statistics.median(iocs_s() for _ in range(ROUNDS)), baseline=IOCS_S, target=1),
         at_most("put with readback", value=statistics.median(put_s() for _ in range(ROUNDS)), baseline=PUT_S, target=1),
     ]
-
-
-if __name__ == "__main__":
-    found = run()
-    print(table(found))
-    write_results(found)
-    sys.exit(0 if all(result.ok for result in found) else 1)
