@@ -121,7 +121,7 @@ class FileWriterClient:
         """Return the jobs that are followed here, the oldest first."""
         return tuple(self._jobs)
 
-    def stop_open_jobs(self, *, but: Collection["Job"] = (), within_s: float = 5.0) -> None:
+    def stop_open_jobs(self, *, but: Collection["Job"] = (), within_s: float = 10.0) -> None:
         """Stop every job that is followed here and not over, and wait until its file is closed; what fails is left.
 
         The oldest first: a command that still waits in the pool is taken by the writer that becomes idle. Those in `but` go on.
@@ -248,7 +248,7 @@ class Job:
             raise self._failure(finished)
         return finished
 
-    def end(self, within_s: float = 5.0) -> None:
+    def end(self, within_s: float = 10.0) -> None:
         """Stop the job, if it is not over, and wait until its file is closed.
 
         Raises:

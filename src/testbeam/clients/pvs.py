@@ -82,7 +82,7 @@ class PvHandle:
         """End the connection, if one is kept."""
         self._client.close()
 
-    def read(self, within_s: float = 5.0) -> Reading:
+    def read(self, within_s: float = 10.0) -> Reading:
         """Return value, alarm, time, units and choices of now.
 
         Raises:
@@ -98,7 +98,7 @@ class PvHandle:
                 raise
         return self._client.get(self.name, deadline.left_s)
 
-    def get(self, within_s: float = 5.0) -> PvValue:
+    def get(self, within_s: float = 10.0) -> PvValue:
         """Return the value of now: a number, text, the index of an enum, or a list for an array; raise as `read`."""
         return self.read(within_s).value
 
@@ -119,7 +119,7 @@ class PvHandle:
 
         return Severity(self.read().severity)
 
-    def put(self, value: PvValue | Sequence[Scalar], wait: bool = True, within_s: float = 5.0) -> None:
+    def put(self, value: PvValue | Sequence[Scalar], wait: bool = True, within_s: float = 10.0) -> None:
         """Write a value; with `wait`, until the record and all it sets off have processed.
 
         Raises:
@@ -131,7 +131,7 @@ class PvHandle:
         self.read(within_s)
         self._client.put(self.name, _plain(value), wait, deadline.left_s)
 
-    def updates(self, within_s: float = 5.0) -> Iterator[Reading]:
+    def updates(self, within_s: float = 10.0) -> Iterator[Reading]:
         """Yield the value of now and then every change, until `within_s` has passed; closing the iterator unsubscribes.
 
         Raises:
@@ -148,7 +148,7 @@ class PvHandle:
         *,
         where: Where | None = None,
         severity: "Severity | int | None" = None,
-        within_s: float = 5.0,
+        within_s: float = 10.0,
     ) -> Reading:
         """Wait until the PV has `value` (an enum matches its choice, too), `severity`, and is as `where(reading)` asks; return it so.
 

@@ -19,7 +19,9 @@ __all__ = ["Mark", "Record", "Tail", "TopicHandle", "Topics"]
 
 Where = Callable[[Record], bool]
 
-_WITHIN_S = 10.0
+_WITHIN_S = 30.0
+_CLOSE_S = 10.0
+_OFFSETS_S = 30.0  # where a topic begins and ends, which a busy broker says late
 _LOOK_S = 0.02
 _MOST = 1000
 
@@ -56,7 +58,7 @@ class TopicHandle:
     def watermarks(self) -> dict[int, tuple[int, int]]:
         """Return (oldest, next) offset of each partition."""
         with self._topics.kafka.reader() as reader:
-            return reader.watermarks(self.name)
+            return reader.watermarks(self.name, _OFFSETS_S)
 
     def count(self) -> int:
         """Return how many messages are on the topic."""
@@ -74,7 +76,7 @@ class TopicHandle:
         """
         deadline, found = Deadline(within_s), list[Record]()
         with self._topics.kafka.reader() as reader:
-            bounds = {(self.name, p): (low, high) for p, (low, high) in reader.watermarks(self.name).items()}
+            bounds = {(self.name, p): (low, high) for p, (low, high) in reader.watermarks(self.name, _OFFSETS_S).items()}
             begins = self._begins(reader, since)
             asked = {place: (max(low, begins.get(place[1], low)), high) for place, (low, high) in bounds.items()}
             try:
@@ -100,7 +102,7 @@ class TopicHandle:
         where: Where | None = None,
         schema: str | None = None,
         since: Since = None,
-        within_s: float = 5.0,
+        within_s: float = 10.0,
     ) -> Record:
         """Return the first message, there already or to come, of this source, with this value, and as `where(record)` asks.
 
@@ -135,8 +137,8 @@ class TopicHandle:
         if isinstance(since, Mark):
             return dict(since.offsets)
         if since is not None:
-            return reader.offsets_at(self.name, since)
-        return {partition: low for partition, (low, _) in reader.watermarks(self.name).items()}
+            return reader.offsets_at(self.name, since, _OFFSETS_S)
+        return {partition: low for partition, (low, _) in reader.watermarks(self.name, _OFFSETS_S).items()}
 
 
 class Tail:
@@ -145,7 +147,7 @@ class Tail:
     def __init__(self, topic: TopicHandle, reader: Reader) -> None:
         self.topic = topic
         self._reader = reader
-        reader.assign_ends([topic.name])
+        reader.assign_ends([topic.name], _OFFSETS_S)
 
     def __enter__(self) -> "Tail":
         return self
@@ -162,7 +164,7 @@ class Tail:
             if found or late:
                 return found
 
-    def take(self, count: int, within_s: float = 5.0) -> list[Record]:
+    def take(self, count: int, within_s: float = 10.0) -> list[Record]:
         """Return the next `count` messages or a few more, as they came.
 
         Raises:
@@ -266,7 +268,7 @@ class Topics:
             producer, self._producer = self._producer, None
             self._handles.clear()
         if producer is not None:
-            producer.flush(_WITHIN_S)
+            producer.flush(_CLOSE_S)
 
 
 class _Seen:

@@ -13,7 +13,7 @@ T = TypeVar("T")
 _POLL_S = 0.05
 
 
-def wait_for_condition(condition: Callable[[], T | None], *, within_s: float = 5.0, what: str = "") -> T:
+def wait_for_condition(condition: Callable[[], T | None], *, within_s: float = 10.0, what: str = "") -> T:
     """Return the first true value of `condition()`; a look that raises counts as "not yet".
 
     within_s: seconds; there is always one look at the very end.
@@ -49,7 +49,7 @@ def retry(fn: Callable[[bool], bool], timeout: float = 900.0) -> None:
         raise WaitTimeout(f"{getattr(fn, '__name__', 'action')}: not done within {timeout:g} s, nor in the last try")
 
 
-def collect_updates(poll: Callable[[], Iterable[T]], *, count: int, within_s: float = 5.0) -> list[T]:
+def collect_updates(poll: Callable[[], Iterable[T]], *, count: int, within_s: float = 10.0) -> list[T]:
     """Return the updates that repeated `poll()` gives, until there are `count`.
 
     Raises:

@@ -68,11 +68,11 @@ class Pv:
         if handle is not None:
             handle.close()
 
-    def read(self, within_s: float = 5.0) -> Reading:
+    def read(self, within_s: float = 10.0) -> Reading:
         """Return value, alarm, time, units and choices of now."""
         return self._pv().read(within_s)
 
-    def get(self, within_s: float = 5.0) -> PvValue:
+    def get(self, within_s: float = 10.0) -> PvValue:
         """Return the value of now."""
         return self.read(within_s).value
 
@@ -81,7 +81,7 @@ class Pv:
         """Return the value of now."""
         return self.get()
 
-    def put(self, value: PvValue | Sequence[Scalar], wait: bool = True, within_s: float = 5.0) -> None:
+    def put(self, value: PvValue | Sequence[Scalar], wait: bool = True, within_s: float = 10.0) -> None:
         """Write, by default until the record and all that it sets off have processed; tried again while the IOC is not up."""
         end = time.monotonic() + within_s
         while True:
@@ -97,7 +97,7 @@ class Pv:
         *,
         where: Callable[[Reading], bool] | None = None,
         tolerance: float | None = None,
-        within_s: float = 5.0,
+        within_s: float = 10.0,
     ) -> Reading:
         """Wait until the PV has this value, or one within a tolerance of it, or is as `where(reading)` says.
 
@@ -109,11 +109,11 @@ class Pv:
             return self._expect(lambda reading: abs(float(reading.value) - wanted) <= tolerance, f"{wanted:g} ± {tolerance:g}", within_s)  # type: ignore[arg-type]
         return self._expect_handle(within_s, value=value, where=where)
 
-    def expect_number(self, within_s: float = 5.0) -> Reading:
+    def expect_number(self, within_s: float = 10.0) -> Reading:
         """Wait until the PV has a number without alarm INVALID."""
         return self._expect(lambda reading: isinstance(reading.value, int | float) and reading.severity < 3, "a valid number", within_s)
 
-    def expect_alarm(self, severity: str, status: str | None = None, within_s: float = 5.0) -> Reading:
+    def expect_alarm(self, severity: str, status: str | None = None, within_s: float = 10.0) -> Reading:
         """Wait until the alarm is of this severity, and of this status if one is given: `expect_alarm("INVALID", "TIMEOUT")`."""
         if severity not in SEVERITIES:
             raise StackError(f"severity {severity!r} is none of {', '.join(SEVERITIES)}")
@@ -121,7 +121,7 @@ class Pv:
         words = f"alarm {severity}{f' {status}' if status else ''}"
         return self._expect(lambda reading: reading.severity == wanted and status in (None, reading.status), words, within_s)
 
-    def expect_no_alarm(self, within_s: float = 5.0) -> Reading:
+    def expect_no_alarm(self, within_s: float = 10.0) -> Reading:
         """Wait until there is no alarm."""
         return self.expect_alarm("NO_ALARM", within_s=within_s)
 

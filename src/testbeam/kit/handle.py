@@ -165,7 +165,7 @@ class Handle(FaultMethods):
         """Return where the log ends now, for `expect_log(since=…)`."""
         return self.log_path.stat().st_size if self.log_path.exists() else 0
 
-    def expect_log(self, pattern: str, within_s: float = 5.0, *, since: int | None = None) -> str:
+    def expect_log(self, pattern: str, within_s: float = 10.0, *, since: int | None = None) -> str:
         """Wait for a line of the log, once it has ended, in which a regular expression is found; return it.
 
         since: a `log_mark()`, from which on lines count; default the begin of this start.

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 — looked for, not bound
+_LONGEST_NAME = 16  # of a network device, in bytes with the closing zero
 _ADDRESSES = ("EPICS_CA_ADDR_LIST", "EPICS_CA_NAME_SERVERS", "EPICS_PVA_ADDR_LIST", "EPICS_PVA_NAME_SERVERS")
 _AUTOMATIC = ("EPICS_CA_AUTO_ADDR_LIST", "EPICS_PVA_AUTO_ADDR_LIST")
 
@@ -32,7 +33,7 @@ def _is_loopback(entry: str) -> bool:
 
 
 def keep_on_loopback() -> list[str]:
-    """Tie every socket that is bound to all addresses to the loopback device; return those where the kernel refused.
+    """Tie every socket that is bound to all addresses and to no device yet to the loopback device; return those where the kernel refused.
 
     PVA servers and CA clients bind their UDP sockets to the wildcard whatever the address lists say.
     """
@@ -41,7 +42,7 @@ def keep_on_loopback() -> list[str]:
         return refused
     for sock in own_sockets():
         name = sock.getsockname()
-        if name[0] in _WILDCARDS:
+        if name[0] in _WILDCARDS and not sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _LONGEST_NAME).rstrip(b"\0"):
             try:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
             except OSError as error:

@@ -47,7 +47,7 @@ class PvWatch(Protocol):
     def get(self, name: str, within_s: float) -> PvSnapshot:
         """Ask for a PV's value; raise TransportError where no answer comes in time."""
 
-    def put(self, name: str, value: PvValue | Sequence[Scalar], *, wait: bool = False, within_s: float = 5.0) -> None:
+    def put(self, name: str, value: PvValue | Sequence[Scalar], *, wait: bool = False, within_s: float = 10.0) -> None:
         """Write a PV, with `wait` until the record has processed; raise TransportError where it is refused or not answered."""
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ crate.fail("false | cat")
 assert crate.succeed("printf %s \\"it's $TOOL\\"") == "it's \\"quoted\\" $x"
 crate.copy_from_host(__file__, "made/script")
 assert "copy_from_host" in crate.succeed("cat made/script")
-crate.copy_from_host("FOLDER/elsewhere", "again")
+crate.copy_from_host("FOLDER/given", "again")
 crate.copy_from_machine("made", "of crate")
 assert (driver.folder / "results" / "of crate" / "made" / "script").is_file()
 crate.wait_for_file("again/already", timeout=10)
@@ -53,10 +53,11 @@ listens = [7777]
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What stands for the machine's folder; an ssh to it comes first on PATH."""
-    folder, programs = tmp_path / "elsewhere", tmp_path / "programs"
-    for made in (folder, programs):
+    folder, given, programs = tmp_path / "elsewhere", tmp_path / "given", tmp_path / "programs"
+    for made in (folder, given, programs):
         made.mkdir()
     (folder / "already").write_text("")
+    (given / "already").write_text("")
     (programs / "ssh").write_text(SSH)
     (programs / "ssh").chmod(0o755)
     monkeypatch.setenv("STANDS_FOR", str(folder))

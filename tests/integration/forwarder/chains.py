@@ -4,6 +4,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
+from testbeam.clients.forwarder import ForwarderClient
 from testbeam.clients.topics import TopicHandle
 from testbeam.kit.run import Run
 from testbeam.model.forwarding import Protocol, StreamSpec
@@ -47,8 +48,10 @@ class Chain:
         return self.broker.topic(name)
 
     def drops(self) -> dict[str, int]:
-        """Return what the forwarder says it dropped, by reason."""
-        dropped: dict[str, int] = self.forwarder.client.next_status(within_s=20).details["dropped"]
+        """Return what the forwarder says it dropped, by reason, in a status that it sends from now on."""
+        known = self.forwarder.client
+        with ForwarderClient(known.kafka, known.config_topic, known.status_topic) as client:
+            dropped: dict[str, int] = client.next_status(within_s=60).details["dropped"]
         return dropped
 
 

@@ -85,8 +85,10 @@ def test_the_cpu_of_a_process_and_of_its_children_is_told_by_name(kafka: Kafka, 
     parent = [sys.executable, "-c", "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])", busy]
     idle = [sys.executable, "-c", "input()"]
     with subprocess.Popen(parent) as worker, subprocess.Popen(idle, stdin=subprocess.PIPE) as idler:
+        worked = threading.Event()
+        threading.Thread(target=wait_for_cpu, args=(worker.pid, 2.0, worked), daemon=True).start()
         try:
-            measured = measure(kafka, new_topic().name, 1.5, processes={"worker": worker.pid, "idler": idler.pid})
+            measured = measure(kafka, new_topic().name, 60, processes={"worker": worker.pid, "idler": idler.pid}, stop=worked)
         finally:
             for child in psutil.Process(worker.pid).children():
                 child.kill()
@@ -96,6 +98,13 @@ def test_the_cpu_of_a_process_and_of_its_children_is_told_by_name(kafka: Kafka, 
     assert measured.load("idler").cpu_s < 0.3
     assert measured.load("worker").memory_bytes > 5_000_000
     assert not measured.load("worker").ended
+
+
+def wait_for_cpu(pid: int, seconds: float, reached: threading.Event) -> None:
+    """Set the event once the children of a process have used this CPU time."""
+    while sum(child.cpu_times().user for child in psutil.Process(pid).children()) < seconds:
+        time.sleep(0.05)
+    reached.set()
 
 
 def test_measuring_ends_when_told(kafka: Kafka, new_topic: NewTopic) -> None:

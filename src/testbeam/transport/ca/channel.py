@@ -34,7 +34,7 @@ class CaChannel:
     _channel_id: int
     _properties: DbrValue | None = field(default=None)
 
-    def get(self, within_s: float = 5.0) -> Reading:
+    def get(self, within_s: float = 10.0) -> Reading:
         """Return the value of now with alarm, time, units and choices.
 
         Raises:
@@ -51,19 +51,19 @@ class CaChannel:
         self._properties = self._value(self._answer(properties_id, deadline, "read"))
         return self._reading(value)
 
-    def properties(self, within_s: float = 5.0) -> DbrValue:
+    def properties(self, within_s: float = 10.0) -> DbrValue:
         """Return units, precision, choices and limits of now; raise as `get`."""
         request_id = self._circuit.next_id()
         self._circuit.send(requests.read(self._server_id, request_id, values.dbr_type(self.kind, Form.CTRL), count=1))
         return self._value(self._answer(request_id, Deadline(within_s), "read"))
 
-    def value_as(self, kind: FieldType, form: Form, count: int = 0, within_s: float = 5.0) -> DbrValue:
+    def value_as(self, kind: FieldType, form: Form, count: int = 0, within_s: float = 10.0) -> DbrValue:
         """Return the value in another type, as the server converts it, at most `count` elements (0: all); raise as `get`."""
         request_id = self._circuit.next_id()
         self._circuit.send(requests.read(self._server_id, request_id, values.dbr_type(kind, form), count=min(count, self.count)))
         return self._value(self._answer(request_id, Deadline(within_s), "read"))
 
-    def write_as(self, kind: FieldType, elements: Sequence[Scalar], wait: bool, within_s: float = 5.0) -> None:
+    def write_as(self, kind: FieldType, elements: Sequence[Scalar], wait: bool, within_s: float = 10.0) -> None:
         """Write elements in a type of one's own choice, which the server converts; raise as `put`."""
         request_id = self._circuit.next_id()
         payload = values.encode(kind, elements)
@@ -82,7 +82,7 @@ class CaChannel:
         """Return address and port of the server."""
         return f"{self._circuit.address}:{self._circuit.port}"
 
-    def subscription(self, within_s: float = 5.0, events: Events = Events.VALUE | Events.ALARM) -> "Subscription":
+    def subscription(self, within_s: float = 10.0, events: Events = Events.VALUE | Events.ALARM) -> "Subscription":
         """Watch the PV among others on its circuit; raise as `properties`."""
         if self._properties is None:
             self._properties = self.properties(within_s)
@@ -100,7 +100,7 @@ class CaChannel:
         self._check(message.parameter_1, "be watched")
         return self._reading(self._value(message))
 
-    def put(self, value: PvValue | Sequence[Scalar], wait: bool = True, within_s: float = 5.0) -> None:
+    def put(self, value: PvValue | Sequence[Scalar], wait: bool = True, within_s: float = 10.0) -> None:
         """Write; with `wait`, until the record and all it sets off have processed.
 
         Text is converted by the server, as `caput` does; for an array of characters it becomes its bytes.

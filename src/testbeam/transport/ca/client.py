@@ -38,7 +38,7 @@ class CaClient:
             self._circuit.close()
             self._circuit = None
 
-    def channel(self, name: str, within_s: float = 5.0) -> CaChannel:
+    def channel(self, name: str, within_s: float = 10.0) -> CaChannel:
         """Return a connected channel; waits for a server that is not up yet, but not for a name that a running server does not have.
 
         Raises:

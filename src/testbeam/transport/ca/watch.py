@@ -63,7 +63,7 @@ class CaWatch(WatchedPvs):
         found: PvSnapshot = self._with_channel(name, within_s, read)
         return found
 
-    def put(self, name: str, value: PvValue | Sequence[Scalar], *, wait: bool = False, within_s: float = 5.0) -> None:
+    def put(self, name: str, value: PvValue | Sequence[Scalar], *, wait: bool = False, within_s: float = 10.0) -> None:
         """Write; see `PvWatch`."""
         self._with_channel(name, within_s, lambda channel, deadline: channel.put(value, wait, deadline.left_s))
 

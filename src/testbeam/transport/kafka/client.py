@@ -154,9 +154,9 @@ class Reader:
         self.at_end.clear()
         self.consumer.assign([confluent_kafka.TopicPartition(topic, p, offset) for (topic, p), offset in offsets.items()])
 
-    def assign_ends(self, topics: Iterable[str]) -> None:
+    def assign_ends(self, topics: Iterable[str], within_s: float = 10) -> None:
         """Read only what comes from now on. The positions are fixed facts when this returns: nothing sent later is missed."""
-        self.assign({(topic, p): high for topic in topics for p, (_low, high) in self.watermarks(topic).items()})
+        self.assign({(topic, p): high for topic in topics for p, (_low, high) in self.watermarks(topic, within_s).items()})
 
     def read(self, most: int = 1000, wait_s: float = 0.01) -> Sequence[Message]:
         """Return up to `most` messages, those there within `wait_s`; ends of partitions are kept in `at_end`.

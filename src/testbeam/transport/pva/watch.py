@@ -62,7 +62,7 @@ class PvaWatch(WatchedPvs):
         self._refuse_lost(name)
         return _snapshot(name, self._ask(name, "read", within_s, lambda context, done: context.get(name, done)))
 
-    def put(self, name: str, value: PvValue | Sequence[Scalar], *, wait: bool = False, within_s: float = 5.0) -> None:
+    def put(self, name: str, value: PvValue | Sequence[Scalar], *, wait: bool = False, within_s: float = 10.0) -> None:
         """Write; see `PvWatch`."""
         request = _PUT_REQUEST.format(block="true" if wait else "false")
         builder, end_s = partial(_assign, value), time.monotonic() + within_s
