@@ -2,7 +2,8 @@
 
 A detector's pixels are numbered from `first_id` on, the last of its dimensions fastest. A view arranges them as an image: each of its
 axes is one dimension of the detector, or several flattened in order; dimensions that are not named are summed over, one that is selected
-keeps a single index. Nothing here needs numpy; `pixels.py` makes the tables.
+keeps a single index. A view with projections shows instead where the pixels are, as seen from the sample. Nothing here needs numpy;
+`pixels.py` and `projections.py` make the tables.
 
 Topics are `<prefix>_<what>`; the prefix is the instrument's name unless its file or the caller gives another. In production some sources
 lie on topics of their own (`production`).
@@ -11,15 +12,25 @@ Source: docs/reference/contracts/livedata.md, "Instruments".
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from itertools import chain
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from testbeam.errors import SettingsError
+
+SCREENS = {  # a plane across the beam, and cylinders about an axis: their axes
+    "xy_plane": {"x", "y"},
+    "cylinder_mantle_y": {"arc_length", "y"},
+    "cylinder_mantle_z": {"arc_length", "z"},
+}
+MOST_SCREEN_BINS = 4096  # along one axis
+COORDINATES = ("cartesian", "cylindrical")
+
+Place: TypeAlias = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +64,18 @@ class Flat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lattice:
+    """Pixels at equal steps: one lies at `origin` plus its index times the step of each dimension, from the sample.
+
+    Cartesian are x, y up and z along the beam in metres, cylindrical the radius in metres, the angle from x to y in degrees, and z.
+    """
+
+    origin: Place
+    steps: Mapping[str, Place]
+    coordinates: str = "cartesian"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Detector:
     """One bank of pixels: `dims` are names and sizes, the slowest first; several sources may send its events.
 
@@ -67,6 +90,7 @@ class Detector:
     production: tuple[KafkaStream, ...]
     flight_path_m: float | None = None
     flat: Flat | None = None
+    lattice: Lattice | None = None
 
     @property
     def pixels(self) -> int:
@@ -107,8 +131,17 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """Pixels as seen from the sample on one of `SCREENS`; `resolution` is axis → bins, and with `flip_x` x is negated."""
+
+    screen: str
+    resolution: Mapping[str, int]
+    flip_x: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """How detectors are shown: axis name → the dimensions it is made of; `device` gives control a counter of it.
+    """How detectors are shown: axis name → the dimensions it is made of, or the projection of each; `device` gives control a counter.
 
     `position` names the log that says where they are: counts begin anew where it changes by more than `position_tolerance`.
     """
@@ -116,7 +149,8 @@ class View:
     name: str
     title: str
     detectors: tuple[str, ...]
-    axes: Mapping[str, tuple[str, ...]]
+    axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    projections: Mapping[str, Projection] = field(default_factory=dict)
     select: Mapping[str, int] = field(default_factory=dict)
     regions: bool = True
     device: bool = False
@@ -126,11 +160,12 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """One instrument."""
+    """One instrument; `geometry` is the path of a NeXus file that says where the pixels of its detectors are, "" for none."""
 
     name: str
     title: str
     prefix: str
+    geometry: str = ""
     neutron_source: NeutronSource | None = None
     detectors: tuple[Detector, ...] = ()
     monitors: tuple[Monitor, ...] = ()
@@ -153,8 +188,10 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(one.name.removesuffix(".json") for one in resources.files(__package__).iterdir() if one.name.endswith(".json")))
 
 
-def load(name_or_path: str | Path, *, prefix: str = "") -> Instrument:
+def load(name_or_path: str | Path, *, prefix: str = "", geometry: str | Path = "") -> Instrument:
     """Return an instrument that is shipped, by name, or one of a file, by its path ending in .json.
+
+    geometry: NeXus file with the places of its pixels, in place of what the instrument's file says.
 
     Raises:
         SettingsError: there is no such instrument, or its file is not what it has to be; names the file and the place in it.
@@ -162,7 +199,9 @@ def load(name_or_path: str | Path, *, prefix: str = "") -> Instrument:
     where = str(name_or_path)
     try:
         document = json.loads(_text(where))
-        return _instrument(document, prefix)
+        instrument = _instrument(document, prefix)
+        of_file = Path(where).parent / instrument.geometry if instrument.geometry else ""
+        return replace(instrument, geometry=str(geometry or of_file))
     except json.JSONDecodeError as error:
         raise SettingsError("instrument", where, f"a JSON file; line {error.lineno}: {error.msg}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -188,6 +227,7 @@ def _instrument(document: Mapping[str, Any], prefix: str) -> Instrument:
         name=name,
         title=document.get("title", name),
         prefix=prefix or document.get("prefix", name),
+        geometry=document.get("geometry", ""),
         neutron_source=NeutronSource(**document["neutron_source"]) if "neutron_source" in document else None,
         detectors=tuple(_detector(one) for one in document.get("detectors", ())),
         monitors=tuple(_monitor(one) for one in document.get("monitors", ())),
@@ -212,7 +252,17 @@ def _detector(one: Mapping[str, Any]) -> Detector:
         production=tuple(KafkaStream(topic=stream["topic"], source=stream["source"]) for stream in one.get("production", ())),
         flight_path_m=one.get("flight_path_m"),
         flat=Flat(**one["flat"]) if "flat" in one else None,
+        lattice=_lattice(**one["lattice"]) if "lattice" in one else None,
     )
+
+
+def _lattice(origin: Sequence[float], steps: Mapping[str, Sequence[float]], coordinates: str = COORDINATES[0]) -> Lattice:
+    return Lattice(origin=_place(origin), steps={dim: _place(step) for dim, step in steps.items()}, coordinates=coordinates)
+
+
+def _place(numbers: Sequence[float]) -> Place:
+    a, b, c = map(float, numbers)
+    return a, b, c
 
 
 def _monitor(one: Mapping[str, Any]) -> Monitor:
@@ -222,16 +272,13 @@ def _monitor(one: Mapping[str, Any]) -> Monitor:
     )
 
 
-def _log(one: Mapping[str, Any]) -> Log:
-    return Log(name=one["name"], source=one.get("source", one["name"]), units=one.get("units", ""))
-
-
 def _view(one: Mapping[str, Any]) -> View:
     return View(
         name=one["name"],
         title=one.get("title", one["name"]),
-        detectors=tuple(one["detectors"]),
-        axes={axis: tuple(dims) for axis, dims in one["axes"].items()},
+        detectors=tuple(one.get("projections", ()) or one["detectors"]),
+        axes={axis: tuple(dims) for axis, dims in one.get("axes", {}).items()},
+        projections={name: Projection(**projection) for name, projection in one.get("projections", {}).items()},
         select=dict(one.get("select", {})),
         regions=one.get("regions", True),
         device=one.get("device", False),
@@ -253,8 +300,19 @@ def _check(instrument: Instrument) -> None:
         if detector.first_id <= last_id or not detector.dims or min(detector.dims.values()) < 1:
             raise ValueError(f"detector {detector.name}: pixel ids {detector.first_id}…{detector.last_id} overlap others, or are none")
         last_id = detector.last_id
+        _check_lattice(detector)
     for view in instrument.views:
         _check_view(instrument, view)
+
+
+def _check_lattice(detector: Detector) -> None:
+    lattice = detector.lattice
+    if lattice is None:
+        return
+    if lattice.coordinates not in COORDINATES:
+        raise ValueError(f"lattice of {detector.name}: coordinates {lattice.coordinates!r} are none of {', '.join(COORDINATES)}")
+    if not set(lattice.steps) <= set(detector.dims):
+        raise ValueError(f"lattice of {detector.name}: steps {list(lattice.steps)} are not of its dimensions, {list(detector.dims)}")
 
 
 def _check_names(things: Iterable[Any], what: str) -> None:
@@ -270,11 +328,23 @@ def _check_view(instrument: Instrument, view: View) -> None:
         _named(instrument.logs, view.position, f"a log, as position of view {view.name}")
     for name in view.detectors:
         dims = _named(instrument.detectors, name, f"a detector, in view {view.name}").dims
+        if (projection := view.projections.get(name)) is not None:
+            _check_projection(view.name, projection)
+            continue
         used = [*chain.from_iterable(view.axes.values()), *view.select]
         if len(set(used)) != len(used) or not view.axes or not set(used) <= set(dims):
             raise ValueError(f"view {view.name}: dimensions {used} are not those of {name}, {list(dims)}, each once at most")
         if any(not 0 <= index < dims[dim] for dim, index in view.select.items()):
             raise ValueError(f"view {view.name} selects beyond the dimensions of {name}")
+
+
+def _check_projection(view: str, projection: Projection) -> None:
+    axes = SCREENS.get(projection.screen)
+    if axes is None:
+        raise ValueError(f"view {view}: screen {projection.screen!r} is none of {', '.join(SCREENS)}")
+    if set(projection.resolution) != axes or not all(1 <= n <= MOST_SCREEN_BINS for n in projection.resolution.values()):
+        bins = f"1 to {MOST_SCREEN_BINS} bins of {' and '.join(sorted(axes))}"
+        raise ValueError(f"view {view}: the resolution of {projection.screen} is {bins}")
 
 
 def _named(things: tuple[Any, ...], name: str, what: str) -> Any:

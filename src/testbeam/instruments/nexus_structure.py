@@ -1,7 +1,7 @@
 """NeXus structure of an instrument: its NXinstrument group with source, detectors, monitors and their event streams.
 
-Needs neither numpy nor HDF5. Detectors that the instrument's file gives a shape (`flat`) have pixel offsets and a place; of others only
-the detector numbers are known. Places are along the beam, with the sample at 0.
+Detectors that the instrument's file gives a shape have pixel offsets, `flat` ones a place along the beam, too; of others only the detector
+numbers are known. The sample is at 0. numpy is needed for a `lattice` alone, HDF5 never.
 Source: docs/reference/contracts/filewriter.md, "NeXus structure JSON".
 """
 
@@ -60,7 +60,7 @@ def _detector(detector: Detector, topic: str, renamed: Mapping[str, str]) -> Nod
     shape = tuple(detector.dims.values())
     if detector.flat is None:
         numbers = dataset("detector_number", _numbers(detector.first_id, shape), "int32")
-        return group(detector.name, "NXdetector", numbers, *streams, axes=list(detector.dims))
+        return group(detector.name, "NXdetector", numbers, *_offsets(detector), *streams, axes=list(detector.dims))
     rows, columns = prod(shape[:-1]), shape[-1]
     return group(
         detector.name,
@@ -72,6 +72,16 @@ def _detector(detector: Detector, topic: str, renamed: Mapping[str, str]) -> Nod
         *streams,
         axes=["y_pixel_offset", "x_pixel_offset"],
     )
+
+
+def _offsets(detector: Detector) -> Iterable[Node]:
+    if detector.lattice is None:
+        return ()
+    from testbeam.instruments.projections import positions_of  # late: numpy
+
+    places = positions_of(detector).round(_DIGITS).reshape(*detector.dims.values(), 3)
+    of_axes = [dataset(f"{axis}_pixel_offset", places[..., i].tolist(), units="m") for i, axis in enumerate("xyz")]
+    return *of_axes, dataset("depends_on", ".")
 
 
 def _events(name: str, topic: str, source: str) -> Node:

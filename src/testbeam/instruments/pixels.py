@@ -11,12 +11,16 @@ from testbeam.instruments.loader import Detector, View
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelTable:
-    """`cell[id - first_id]` is the cell of a pixel in row order, −1 where the view leaves it out; `(n,)` int32."""
+    """`cell[id - first_id]` is the cell of a pixel in row order, −1 where the view leaves it out; `(n,)` int32.
+
+    `middles_m` are the middles of the cells along each axis where they are lengths; `()` where they are indices.
+    """
 
     first_id: int
     cell: NDArray[np.int32]
     axes: tuple[str, ...]
     shape: tuple[int, ...]
+    middles_m: tuple[NDArray[np.float64], ...] = ()
 
     @property
     def cells(self) -> int:

@@ -318,6 +318,21 @@ def test_a_region_that_can_not_be_is_told_and_the_others_stay(kind: str, shapes:
     assert data_of(bench.results("roi_spectra_cumulative", "panel_0")[-1], "roi").tolist() == [1]
 
 
+@pytest.mark.parametrize("history", [False, True])
+def test_regions_that_are_set_before_their_job_starts_count_from_its_first_event(history: bool) -> None:
+    bench = Bench()
+    bench.worker.take_regions([regions(f"panel_0/{NUMBER}", "roi_rectangle", {1: ((0, 2), (0, 2))})])
+    bench.worker.take_regions([regions(f"panel_0/{NUMBER}", "roi_polygon", {4: ((-0.5, 0.5, 0.5, -0.5), (-0.5, -0.5, 0.5, 0.5))})])
+    bench.worker.take_regions([regions(f"panel_0/{OTHER}", "roi_rectangle", {2: ((0, 9), (0, 9))})])
+    bench.wait(60)
+    bench.command(start("panel_0_xy", "panel_0", params={"region_history": {"enabled": history}}))
+    bench.data(TOPICS.detector, events("panel_0", bench.now_ns, [MS] * 4, [1, 2, 2, 3]))
+    bench.wait(1)
+
+    first = bench.results("roi_spectra_cumulative", "panel_0")[0]
+    assert (data_of(first, "roi").tolist(), signal(first).sum(axis=1).tolist()) == ([1, 4], [3, 1])
+
+
 def test_regions_outlast_a_reset() -> None:
     bench = Bench()
     bench.command(start("panel_0_xy", "panel_0"))

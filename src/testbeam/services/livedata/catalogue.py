@@ -67,10 +67,12 @@ def _view(instrument: Instrument, view: View) -> Spec:
     units = next((one.units for one in instrument.logs if one.name == view.position), "")
 
     def make(source: str, params: Mapping[str, Any], aux: Mapping[str, str]) -> Workflow:
+        from testbeam.instruments.projections import table_of
         from testbeam.services.livedata.workflows import detector_view
 
         del aux
-        return detector_view.make(detectors[source], view, params, units)
+        detector = detectors[source]
+        return detector_view.make(detector, view, table_of(instrument, detector, view), params, units)
 
     return Spec(
         name=view.name,

@@ -43,7 +43,7 @@ log = logging.getLogger(PROG)
 
 def serve(settings: LivedataSettings, stop: threading.Event) -> None:
     """Compute live histograms, images and counts for the jobs that commands ask for, until told to stop."""
-    instrument = load(settings.instrument, prefix=settings.prefix)
+    instrument = load(settings.instrument, prefix=settings.prefix, geometry=settings.geometry)
     check(settings)
     kafka = Kafka(bootstrap=settings.bootstrap)
     wait_for_broker(kafka, stop, log, within_s=settings.topic_timeout)

@@ -15,6 +15,7 @@ class LivedataSettings(ProgramSettings):
 
     bootstrap: str = option(help="Kafka, as HOST:PORT[,HOST:PORT…]")
     instrument: str = option(default="dummy", help="name of an instrument that is shipped, or the path of its .json file")
+    geometry: str = option(default="", help="NeXus file that says where pixels are (default: as the instrument's file says)")
     service: tuple[str, ...] = option(default=(), help="a service to run, may be given more than once (default: all)", choices=SERVICES)
     prefix: str = option(default="", help="what topics begin with (default: as the instrument's file says)")
     production: bool = option(default=False, help="topics and source names as in production rather than in development")

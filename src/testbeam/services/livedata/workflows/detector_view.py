@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from testbeam.errors import SettingsError, WorkflowError
 from testbeam.instruments.loader import Detector, View
-from testbeam.instruments.pixels import PixelTable, pixel_table, pixels_of_cells
+from testbeam.instruments.pixels import PixelTable, pixels_of_cells
 from testbeam.model.arrays import LabelledArray, Variable
 from testbeam.services.livedata.counting import MOST_CUBE_CELLS, CubeCounter, ImageCounter, Lost
 from testbeam.services.livedata.params import Axis, flag, time_axis
-from testbeam.services.livedata.regions import KINDS, Region, mask_of, readback, regions_of
+from testbeam.services.livedata.regions import KINDS, Mask, Region, mask_of, readback, regions_of
 from testbeam.services.livedata.workflows.seam import Data, EventData, LogSample, Output, Temporality, scalar
 
 UNKNOWN_PIXEL = "no such pixel"
@@ -46,6 +46,8 @@ class DetectorView:
     ) -> None:
         self._table, self._axis, self._in_range = table, axis, in_range
         self._weights, self._units = weights, units
+        of_axes = zip(table.axes, table.middles_m, strict=False)
+        self._middles = tuple(Variable(name=name, data=middles, axes=(name,), unit="m") for name, middles in of_axes)
         self._edges = Variable(name=axis.name, data=axis.edges, axes=(axis.name,), unit=axis.unit)
         self._counted: _Cube | _Image = _Cube(table, axis, in_range) if history else _Image(table, axis, in_range)
         self._has_regions = regions
@@ -72,7 +74,7 @@ class DetectorView:
                 raise WorkflowError(f"{source}: events without pixel ids are no detector's")
             self._counted.counter.add(data.pixel_id, data.time_of_flight_ns)
         elif isinstance(data, LabelledArray) and (kind := source.rpartition("/")[2]) in KINDS:
-            self._set_regions(kind, regions_of(kind, data))
+            self._set_regions(kind, regions_of(kind, data, lengths=bool(self._table.middles_m)))
         elif isinstance(data, LogSample):
             self._positions[source] = Variable(name=source, data=np.asarray(data.value), unit=self._units)
         else:
@@ -107,17 +109,21 @@ class DetectorView:
         if not self._has_regions:
             raise WorkflowError("this view has no regions of interest")
         self._regions[kind] = regions
-        rows_columns = (self._table.shape[0], self._table.shape[1])
-        masks = {i: mask_of(k, one, rows_columns).ravel() for k, some in self._regions.items() for i, one in some.items()}
+        masks = {i: self._mask(k, one).ravel() for k, some in self._regions.items() for i, one in some.items()}
         kept = self._counted.set_regions(masks)
         self._regions_before = {i: self._regions_before[i] if i in kept else now for i, now in self._counted.regions().items()}
+
+    def _mask(self, kind: str, region: Region) -> Mask:
+        indices = [np.arange(cells, dtype=np.float64) for cells in self._table.shape]
+        rows, columns = indices if region.unit is None else self._table.middles_m
+        return mask_of(kind, region, rows, columns)
 
     def _picture(self, name: str, image: NDArray[Any], temporality: Temporality, label: str) -> Output:
         shaped: NDArray[Any] = image.reshape(self._table.shape)
         if self._weights is not None:
             shaped = np.divide(shaped, self._weights, out=np.full(shaped.shape, np.nan), where=self._weights > 0)
         signal = Variable(name="signal", data=shaped, axes=self._table.axes, unit="counts", label=label)
-        return Output(name=name, temporality=temporality, variables=(signal,))
+        return Output(name=name, temporality=temporality, variables=(signal, *self._middles))
 
     def _region_outputs(self) -> tuple[Output, ...]:
         now = self._counted.regions()
@@ -195,10 +201,9 @@ class _Image:
         return kept
 
 
-def make(detector: Detector, view: View, params: Mapping[str, Any], units: str = "") -> DetectorView:
+def make(detector: Detector, view: View, table: PixelTable, params: Mapping[str, Any], units: str = "") -> DetectorView:
     """Return the workflow of a detector, whose position has `units`; raise SettingsError as `time_axis`."""
     axis, in_range = time_axis(params, detector.flight_path_m)
-    table = pixel_table(detector, view)
     weights = pixels_of_cells(table) if flag(params, "pixel_weighting") else None
     history = flag(params, "region_history")
     if history and table.cells * axis.bins > MOST_CUBE_CELLS:

@@ -10,6 +10,7 @@ import numpy as np
 
 from testbeam.errors import SettingsError, WorkflowError
 from testbeam.instruments.loader import Detector
+from testbeam.instruments.projections import positions_of
 from testbeam.model.arrays import Variable
 from testbeam.services.livedata.params import edges_of
 from testbeam.services.livedata.workflows.seam import Data, EventData, Output, Temporality
@@ -30,7 +31,7 @@ class IOfQ:
         self._detector, self._monitor = detector, monitor
         self._edges = sc.array(dims=["Q"], values=edges, unit=unit).to(unit="1/angstrom")
         self._edges_as_asked = Variable(name="Q", data=edges, axes=("Q",), unit=unit)
-        incident, scattered = sc.vector([0.0, 0.0, 1.0], unit="m"), _positions(detector, sc)
+        incident, scattered = sc.vector([0.0, 0.0, 1.0], unit="m"), sc.vectors(dims=["pixel"], values=positions_of(detector), unit="m")
         two_theta: Any = beamline.two_theta(incident_beam=incident, scattered_beam=scattered)
         self._two_theta_rad: Any = two_theta.to(unit="rad").values
         source_to_sample_m = (detector.flight_path_m or 0.0) - (detector.flat.distance_m if detector.flat else 0.0)
@@ -92,13 +93,3 @@ def make(detector: Detector, monitor: str, params: Mapping[str, Any]) -> IOfQ:
         raise SettingsError("source_name", detector.name, "a detector that is flat and has a flight path in the instrument's file")
     edges, unit = edges_of(params, "q_edges", 0.01, 0.5, "1/angstrom", _UNITS)
     return IOfQ(detector, monitor, edges, unit)
-
-
-def _positions(detector: Detector, sc: Any) -> Any:
-    flat = detector.flat
-    assert flat is not None
-    columns = list(detector.dims.values())[-1]
-    rows = detector.pixels // columns
-    x, y = np.meshgrid(np.arange(columns) - (columns - 1) / 2, np.arange(rows) - (rows - 1) / 2)
-    places = np.stack([x.ravel() * flat.pitch_m, y.ravel() * flat.pitch_m, np.full(detector.pixels, flat.distance_m)], axis=1)
-    return sc.vectors(dims=["pixel"], values=places, unit="m")

@@ -60,6 +60,7 @@ def livedata(
     broker: str = "broker",
     broker_endpoint: str = "kafka",
     instrument: str = "demo",
+    geometry: str = "",
     services: Iterable[str] = (),
     commands_topic: str = "",
     run_topics: Iterable[str] | None = None,
@@ -72,7 +73,8 @@ def livedata(
 ) -> Service:
     """Return a worker of live data.
 
-    instrument: name of a shipped one, or the path of its .json file. services: of monitor_data, detector_data, data_reduction and
+    instrument: name of a shipped one, or the path of its .json file. geometry: path of a NeXus file that says where its pixels are, for
+    views that are projections (default: as the instrument's file says). services: of monitor_data, detector_data, data_reduction and
     timeseries (default: all). commands_topic: ends in _livedata_commands; all its topics begin with what comes before that (default:
     as the instrument says). run_topics: where run starts and stops are (default: those of the file-writers of that prefix).
     answer_unknown: answer commands that no worker owns; of several workers one has to, and none beside a facility's own services.
@@ -93,7 +95,8 @@ def livedata(
         "ready-file": _READY_FILE,
         "http-port": "${port.http}",
     }
-    flags = [*(f"--service={one}" for one in services), *(f"--run-topic={one}" for one in of_runs)]
+    flags = [f"--geometry={Path(geometry).resolve()}"] if geometry else []
+    flags += [*(f"--service={one}" for one in services), *(f"--run-topic={one}" for one in of_runs)]
     flags += ["--answer-unknown"] * answer_unknown + ["--production"] * production
     needed: list[Any] = sorted({*topics.own, *_inputs(instrument, topics, production=production), *of_runs})
     if share:
