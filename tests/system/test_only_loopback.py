@@ -19,7 +19,7 @@ with reference.light_chain().run() as run:
     job = run["filewriter"].start_job(nexus_structure(log("volt", topic=motion.name, source="VOLT-RB")), "volt.nxs")
     job.wait_started(within_s=50)
     mark = motion.mark()
-    run["ioc"].pv("VOLT", "ca").put(12.5, within_s=25)
+    run["ioc"].pv("VOLT", "ca").put(12.5, within_s=60)
     for source in ("VOLT-RB", "VOLT"):
         motion.expect(source=source, value=12.5, since=mark, within_s=50)
     job.stop(within_s=50)

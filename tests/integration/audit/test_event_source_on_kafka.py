@@ -68,7 +68,7 @@ def test_pulses_come_by_the_clock_once_and_in_order(beamline: Beamline) -> None:
     with beamline.run.add(event_source("clocked", detector_topic=detector, monitor_topic=monitor, rate=50, events_per_pulse=10)):
         begin_s = time.monotonic()
         with beamline.broker.topic(detector).tail() as tail:
-            records = tail.take(50, within_s=5)[:50]
+            records = tail.take(50, within_s=60)[:50]
         took_s = time.monotonic() - begin_s
     events: list[Events] = [record.value for record in records]
 
@@ -84,7 +84,7 @@ def test_it_waits_for_its_topics_and_its_pulses_come_soon_after_it_is_ready(beam
 
     with beamline.run.add(event_source("waiting", detector_topic=detector, monitor_topic=monitor)):
         for topic, source in ((detector, "panel"), (monitor, "monitor")):
-            assert beamline.broker.topic(topic).expect(source=source, within_s=5).schema == "ev44"
+            assert beamline.broker.topic(topic).expect(source=source, within_s=60).schema == "ev44"
 
 
 def test_sigterm_ends_it_in_order_with_everything_acknowledged(beamline: Beamline) -> None:
@@ -93,7 +93,7 @@ def test_sigterm_ends_it_in_order_with_everything_acknowledged(beamline: Beamlin
     with beamline.run.add(source) as handle:
         assert isinstance(handle, Handle)
         assert handle.pid is not None
-        beamline.broker.topic(detector).expect(source="panel", within_s=5)
+        beamline.broker.topic(detector).expect(source="panel", within_s=60)
         with handle.expect_exit():
             os.kill(handle.pid, signal.SIGTERM)
             assert handle.wait_exit(10) == 0

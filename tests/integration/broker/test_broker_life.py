@@ -129,7 +129,7 @@ def test_a_second_listener_sends_its_clients_back_to_the_proxy(special_broker: B
     behind = f"127.0.0.1:{special_broker.ports['proxied']}"
     admin = Kafka(bootstrap=behind).admin()
 
-    assert {node.port for node in admin.list_topics(timeout=10).brokers.values()} == {special_broker.ports["proxy"]}
+    assert {node.port for node in admin.list_topics(timeout=60).brokers.values()} == {special_broker.ports["proxy"]}
 
 
 def test_a_property_of_the_user_reaches_kafka(special_broker: BrokerHandle) -> None:

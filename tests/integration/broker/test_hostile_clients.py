@@ -26,7 +26,7 @@ def own_broker() -> Iterator[BrokerHandle]:
 
 def connected(bootstrap: str) -> socket.socket:
     host, _, port = bootstrap.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=30)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 def test_connections_that_announce_the_largest_request_and_stay_block_nobody(own_broker: BrokerHandle) -> None:

@@ -80,7 +80,7 @@ def test_the_whole_chain_works_with_a_cluster_that_asks_for_a_log_in(cluster: Cl
     with light_chain(topics, bootstrap=cluster.at["sasl"], client_options=cluster.options["sasl"]).run() as run:
         run["forwarder"].forward("VOLT-RB")  # type: ignore[attr-defined]
         motion = run["broker"].topic(topics.motion)  # type: ignore[attr-defined]
-        motion.expect(source="VOLT-RB", schema="f144", within_s=25)
+        motion.expect(source="VOLT-RB", schema="f144", within_s=60)
         writer = run.service("filewriter", FileWriterHandle)
         job = writer.start_job(nexus_structure(log("volt", topic=topics.motion, source="VOLT-RB")), "volt.nxs")
         job.wait_started(50)
@@ -110,11 +110,11 @@ def test_a_forwarder_logs_in_by_what_its_addresses_say(cluster: Cluster) -> None
             client.next_status(50)
             client.add(stream := StreamSpec(channel="A", schema="f144", topic=names["data"], protocol=Protocol.FAKE))
             client.wait_for_streams([stream], 20)
-            topics.handle(names["data"]).expect(source="A", schema="f144", within_s=20)
-            topics.handle(names["storage"]).expect(within_s=20)
+            topics.handle(names["data"]).expect(source="A", schema="f144", within_s=60)
+            topics.handle(names["storage"]).expect(within_s=60)
         finally:
             process.terminate()
-            said = process.communicate(timeout=30)[1]
+            said = process.communicate(timeout=60)[1]
 
     assert process.returncode == 0, said
     assert "sesame" not in said
@@ -127,7 +127,7 @@ def test_services_reach_a_cluster_behind_tls_by_the_authority_that_is_named(clus
     source = event_source(detector_topic=topics.detector, monitor_topic=topics.beam_monitor)
 
     with Stack(broker(bootstrap=cluster.at["tls"], client_config=config), writer, source).run() as run:
-        run["broker"].topic(topics.detector).expect(within_s=25)  # type: ignore[attr-defined]
+        run["broker"].topic(topics.detector).expect(within_s=60)  # type: ignore[attr-defined]
         assert run["filewriter"].state.name == "READY"
 
 

@@ -47,7 +47,7 @@ class Commands:
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=90,
+            timeout=240,
             check=False,
         )
 

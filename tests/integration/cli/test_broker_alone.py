@@ -50,7 +50,7 @@ def test_foreign_suites_with_localhost_9092_built_in_run_side_by_side(commands: 
     command = ("private", "--", sys.executable, "-m", "testbeam", "run", str(SUITE / "testbeam.toml"), "--", *pytest_of_theirs)
 
     suites = [commands.spawn(*command) for _ in range(2)]
-    told = [process.communicate(timeout=110) for process in suites]
+    told = [process.communicate(timeout=240) for process in suites]
 
     assert [process.returncode for process in suites] == [0, 0], told
     assert all("1 passed" in out for out, _ in told), told

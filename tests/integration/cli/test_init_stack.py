@@ -9,7 +9,7 @@ def test_a_first_stack_comes_with_a_test_that_passes(commands: Commands) -> None
     assert done.returncode == 0, done.stderr
 
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    tests = subprocess.run(argv, cwd=commands.folder, env=commands.env({}), capture_output=True, text=True, timeout=90, check=False)
+    tests = subprocess.run(argv, cwd=commands.folder, env=commands.env({}), capture_output=True, text=True, timeout=240, check=False)
 
     assert tests.returncode == 0, tests.stdout
     assert "2 passed" in tests.stdout

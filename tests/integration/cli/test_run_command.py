@@ -102,7 +102,7 @@ def test_ctrl_c_is_the_command_s_first_and_the_stack_s_after(commands: Commands)
     with commands.spawn("run", "--", "python3", "-c", PATIENT) as process:
         _wait_for(commands.folder / "begun")
         process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=30)
+        out, error = process.communicate(timeout=60)
 
     assert (process.returncode, out) == (5, "the stack was still up\n"), error
     assert "no stack of yours is up" in commands.run("ps").stdout
@@ -116,7 +116,7 @@ def test_a_command_that_ignores_ctrl_c_is_killed_by_the_third(commands: Commands
         for _ in range(3):
             process.send_signal(signal.SIGINT)
             time.sleep(0.2)  # signals that wait together are one
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
     assert process.returncode == 137
 
@@ -130,7 +130,7 @@ def test_sigterm_ends_command_and_stack(commands: Commands) -> None:
     with commands.spawn("run", "--", "sh", "-c", "touch begun; exec sleep 600") as process:
         _wait_for(commands.folder / "begun")
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
     assert process.returncode == 128 + signal.SIGTERM
     assert subprocess.run(["pgrep", "-f", str(commands.folder)], capture_output=True, check=False).stdout == b""

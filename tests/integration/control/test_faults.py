@@ -54,7 +54,7 @@ with nexusfile_open('faults'), manualscan(SmokeBasicMoveable):
     def end(self) -> int:
         """End the scan; return how many points were done."""
         self.client.ask(Command.EXEC, "go_on = False")
-        self.client.wait_done(self.reqid, timeout=30)
+        self.client.wait_done(self.reqid, timeout=60)
         return int(self.client.eval("done"))
 
 
@@ -150,7 +150,7 @@ def lost_writer_forwarder_and_ioc_are_told_by_name_and_used_again(run: Run, clie
             reqid = client.queue("scan(SmokeBasicMoveable, [9, -9] * 50, t=0.05)")
             wait_for(lambda: client.eval("session.devices['SmokeBasicMoveable'].target") in (9, -9))
             with getattr(run["pva_server"], fault)(), pytest.raises(ScriptFailed, match=r"SmokeBasicMoveable"):
-                client.wait_done(reqid, timeout=30)
+                client.wait_done(reqid, timeout=60)
             wait_for(lambda: "disconnected" not in client.status("SmokeBasicMoveable")[1])
             client.execute("maw(SmokeBasicMoveable, 1)\ncount(0.05)")
 

@@ -39,7 +39,7 @@ def test_checks_that_are_interrupted_leave_nothing(tmp_path: Path, number: signa
     process = start(tmp_path, count)
 
     process.send_signal(number)  # to the one process: it tells the others
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 130, errors
     assert errors.splitlines()[-1] == "interrupted"

@@ -24,20 +24,20 @@ protocols = "."
 """
 CUT = """
 start_all()
-crate.pv("V-RB").expect_no_alarm(within_s=20)
+crate.pv("V-RB").expect_no_alarm(within_s=60)
 with subtest("the device is cut off"):
     psu.block()
-    crate.pv("V-RB").expect_alarm("INVALID", within_s=20)
+    crate.pv("V-RB").expect_alarm("INVALID", within_s=60)
     assert crate.get_unit_state("ioc") == "active"
 with subtest("and comes back"):
     psu.unblock()
     psu.simulator().set(voltage=7.0)
-    crate.pv("V-RB").expect(7, within_s=20)
+    crate.pv("V-RB").expect(7, within_s=60)
 with subtest("the IOC is cut off"):
     crate.block()
     assert "Traceback" not in psu.fail("caget -w 0.5 X 2>&1")
     crate.unblock()
-    psu.wait_until_succeeds("caget -w 1 X", timeout=20)
+    psu.wait_until_succeeds("caget -w 1 X", timeout=60)
 """
 COMPILED = """
 [machines.machine.units.ioc]
@@ -58,14 +58,14 @@ dbLoadRecords("../psu.db", "P=$(PREFIX)")
 iocInit()
 """
 BOTH = """
-machine.wait_until_succeeds("caget C:Y", timeout=20)
+machine.wait_until_succeeds("caget C:Y", timeout=60)
 machine.succeed("caput C:Y 5")
 machine.pv("C:Y", protocol="pva").expect(5)
 assert "C:Y" in machine.iocsh("dbl").split()
 machine.send_console("dbpf C:Y 8")
 machine.pv("C:Y").expect(8)
 machine.systemctl("restart ioc")
-machine.pv("C:Y").expect(1, within_s=20)
+machine.pv("C:Y").expect(1, within_s=60)
 machine.succeed("systemctl stop ioc")
 machine.fail("caget -w 0.3 C:Y")
 """

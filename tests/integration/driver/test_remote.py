@@ -28,10 +28,10 @@ assert "copy_from_host" in crate.succeed("cat made/script")
 crate.copy_from_host("FOLDER/given", "again")
 crate.copy_from_machine("made", "of crate")
 assert (driver.folder / "results" / "of crate" / "made" / "script").is_file()
-crate.wait_for_file("again/already", timeout=10)
+crate.wait_for_file("again/already", timeout=60)
 here.wait_for_open_port(7777)
-crate.wait_for_open_port(7777, here.succeed("echo -n $TESTBEAM_ADDRESS"), timeout=10)
-crate.wait_until_fails("test -e already && rm already", timeout=10)
+crate.wait_for_open_port(7777, here.succeed("echo -n $TESTBEAM_ADDRESS"), timeout=60)
+crate.wait_until_fails("test -e already && rm already", timeout=60)
 for refused in (crate.crash, crate.block, lambda: crate.pv("VOLT"), lambda: crate.iocsh("dbl"), lambda: crate.simulator()):
     try:
         refused()

@@ -51,10 +51,10 @@ def test_a_stdout_that_is_kept_apart_is_shown_and_copied_as_the_log_is(tmp_path:
         tmp_path / "run"
     ) as run:
         apart = run["apart"]
-        wait_for_condition(lambda: "about" in apart.get_stdout(), within_s=5)
+        wait_for_condition(lambda: "about" in apart.get_stdout(), within_s=60)
         begin = run.mark("test begins")
         apart.restart()
-        wait_for_condition(lambda: apart.get_stdout().count("about") == 2, within_s=5)
+        wait_for_condition(lambda: apart.get_stdout().count("about") == 2, within_s=60)
         report = bundle(run, tmp_path / "failures", test="t", error="E  x", begin=begin, end=run.mark("end"))
 
         assert "its stdout during the test" in report.read_text()

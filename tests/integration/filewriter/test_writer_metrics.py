@@ -65,5 +65,5 @@ def test_two_clients_at_once_get_the_counts_of_two_jobs_and_graphite_gets_them_t
 
 
 def _scraped(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return str(answer.read().decode())

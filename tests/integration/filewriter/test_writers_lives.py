@@ -89,7 +89,7 @@ def test_a_start_up_command_needs_nothing_over_kafka(start_writer: StartWriter) 
     command = {"filename": "at-start.nxs", "nexus_structure": {"children": []}, "start_time": now_ms() - 1000, "stop_time": now_ms()}
     own = start_writer(startup_command=command)
 
-    job_of_file = own.status.expect(where=lambda record: record.schema == "wrdn", within_s=10)
+    job_of_file = own.status.expect(where=lambda record: record.schema == "wrdn", within_s=60)
     assert job_of_file.value.file_name == str((own.writer.output / "at-start.nxs").resolve())
     assert not job_of_file.value.error_encountered
 
@@ -118,7 +118,7 @@ def test_a_job_whose_kafka_falls_silent_ends_with_an_error() -> None:
         with pytest.raises(JobFailed, match=r"Kafka did not answer for 1\.0 s"):
             job.wait_written()
         again = writer.start_job(compose.nexus_structure(), "b.nxs", start_time_ms=now_ms() - 10, stop_time_ms=now_ms())
-        again.wait_started(within_s=20)
+        again.wait_started(within_s=60)
         again.wait_written()
 
 
@@ -149,7 +149,7 @@ def test_jobs_that_a_test_leaves_open_are_stopped_at_its_end_and_those_of_a_wide
     writer.end_test()
     following = writer.start_job(compose.nexus_structure(), "after-those-left.nxs", start_time_ms=now_ms())
 
-    following.wait_started(within_s=10)
+    following.wait_started(within_s=60)
     assert [job.state for job in left] == [JobState.WRITTEN, JobState.WRITTEN]
     for job in (following, kept):
         job.stop()

@@ -31,7 +31,7 @@ def chain(forwarding_run: Run) -> Chain:
     """The chain, forwarding nothing yet."""
     chain = Chain(forwarding_run)
     chain.forwarder.client.remove_all()
-    chain.forwarder.client.wait_for_streams([], within_s=20)
+    chain.forwarder.client.wait_for_streams([], within_s=60)
     return chain
 
 

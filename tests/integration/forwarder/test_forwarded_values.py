@@ -38,7 +38,7 @@ def test_every_type_arrives_as_it_is_on_the_ioc(
 ) -> None:
     chain.forwarder.add(stream(f"T:{name}", topic, protocol))
 
-    sent = topic.expect(source=f"T:{name}", where=lambda r: isinstance(r.value, LogValue), within_s=10).value.value
+    sent = topic.expect(source=f"T:{name}", where=lambda r: isinstance(r.value, LogValue), within_s=60).value.value
 
     assert sent.dtype == np.dtype(dtype)
     assert sent.tolist() == value
@@ -47,7 +47,7 @@ def test_every_type_arrives_as_it_is_on_the_ioc(
 @BOTH
 def test_a_message_has_the_pvs_name_as_key_and_the_time_of_the_ioc(chain: Chain, topic: TopicHandle, protocol: Protocol) -> None:
     chain.forwarder.add(stream("T:DOUBLE", topic, protocol))
-    topic.expect(source="T:DOUBLE", within_s=10)
+    topic.expect(source="T:DOUBLE", within_s=60)
     chain.ioc().pv("T:DOUBLE").put(42.0)
 
     sent = topic.expect(source="T:DOUBLE", value=42.0)
@@ -63,7 +63,7 @@ def test_text_is_counted_and_its_alarm_and_connection_are_sent(chain: Chain, top
     before = chain.drops().get("f144 can't carry text", 0)
     chain.forwarder.add(stream("T:TEXT", topic, protocol))
 
-    topic.expect(source="T:TEXT", value=Severity.OK, within_s=10)
+    topic.expect(source="T:TEXT", value=Severity.OK, within_s=60)
     topic.expect(source="T:TEXT", value=ConnectionState.CONNECTED)
 
     assert chain.drops()["f144 can't carry text"] == before + 1
@@ -75,7 +75,7 @@ def test_alarms_are_sent_when_they_change_and_only_then(chain: Chain, topic: Top
     pv = chain.ioc().pv("T:ALARMED")
     pv.put(1.0)
     chain.forwarder.add(stream("T:ALARMED", topic, protocol))
-    topic.expect(source="T:ALARMED", value=1.0, within_s=10)
+    topic.expect(source="T:ALARMED", value=1.0, within_s=60)
     for value in (2.0, 85.0, 86.0, 95.0, 96.0, 3.0, 4.0):
         pv.put(value)
         topic.expect(source="T:ALARMED", value=value)
@@ -91,7 +91,7 @@ def test_alarms_are_sent_when_they_change_and_only_then(chain: Chain, topic: Top
 def test_a_record_that_was_never_processed_is_udf_and_connected_now(chain: Chain, topic: TopicHandle, protocol: Protocol) -> None:
     chain.forwarder.add(stream("T:NEVER", topic, protocol))
 
-    alarm = topic.expect(source="T:NEVER", value=Severity.INVALID, within_s=10).value
+    alarm = topic.expect(source="T:NEVER", value=Severity.INVALID, within_s=60).value
     connection = topic.expect(source="T:NEVER", value=ConnectionState.CONNECTED).value
 
     assert alarm.message == "UDF"
@@ -117,7 +117,7 @@ def test_no_update_of_counting_records_is_missing_or_doubled(chain: Chain, topic
 def test_one_pv_on_two_protocols_is_connected_twice(chain: Chain, topic: TopicHandle, tail: Tail) -> None:
     chain.forwarder.add(stream("T:LONG", topic, PVA), stream("T:LONG", topic, CA))
 
-    sent = tail.take(6, within_s=10)
+    sent = tail.take(6, within_s=60)
 
     assert len([r for r in sent if isinstance(r.value, ConnectionChange)]) == 2
     assert len([r for r in sent if isinstance(r.value, LogValue)]) == 2
@@ -126,7 +126,7 @@ def test_one_pv_on_two_protocols_is_connected_twice(chain: Chain, topic: TopicHa
 def test_fake_pvs_need_no_ioc(chain: Chain, topic: TopicHandle, tail: Tail) -> None:
     chain.forwarder.add(stream("nowhere", topic, Protocol.FAKE))
 
-    values = [float(r.value.value) for r in tail.take(4, within_s=10) if isinstance(r.value, LogValue)]
+    values = [float(r.value.value) for r in tail.take(4, within_s=60) if isinstance(r.value, LogValue)]
 
     assert len(set(values)) == len(values) >= 2
 
@@ -134,7 +134,7 @@ def test_fake_pvs_need_no_ioc(chain: Chain, topic: TopicHandle, tail: Tail) -> N
 def test_a_silent_pv_that_asks_for_it_is_sent_again_with_the_same_payload(chain: Chain, topic: TopicHandle, tail: Tail) -> None:
     chain.forwarder.add(stream("T:LONG", topic, periodic=1), stream("T:ENUM", topic, periodic=0))
 
-    first = tail.take(9, within_s=10)  # 3 messages of each stream, then 3 repeats
+    first = tail.take(9, within_s=60)  # 3 messages of each stream, then 3 repeats
     repeats = [r for r in first if r.source == "T:LONG" and isinstance(r.value, LogValue)]
 
     assert len({r.payload for r in repeats}) == 1

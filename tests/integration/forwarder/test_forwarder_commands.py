@@ -26,7 +26,7 @@ def test_a_hundred_single_adds_at_once_are_all_done(client: ForwarderClient, top
     for spec in wanted:
         client.add(spec)
 
-    client.wait_for_streams(wanted, within_s=20)
+    client.wait_for_streams(wanted, within_s=60)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_remove_takes_away_what_matches(client: ForwarderClient, topic: TopicHan
 
 def test_what_was_removed_is_silent(chain: Chain, client: ForwarderClient, topic: TopicHandle) -> None:
     chain.forwarder.add(stream("T:COUNT-0", topic), stream("T:COUNT-1", topic))
-    topic.expect(source="T:COUNT-0", within_s=10)
+    topic.expect(source="T:COUNT-0", within_s=60)
     client.remove("T:COUNT-0")
     client.wait_for_streams([stream("T:COUNT-1", topic)])
     mark = topic.mark()
@@ -62,7 +62,7 @@ def test_what_was_removed_is_silent(chain: Chain, client: ForwarderClient, topic
 
 def test_replace_leaves_what_stays_undisturbed(chain: Chain, client: ForwarderClient, topic: TopicHandle, tail: Tail) -> None:
     chain.forwarder.add(stream("T:DOUBLE", topic), stream("T:LONG", topic))
-    assert {record.source for record in tail.take(6, within_s=10)} == {"T:DOUBLE", "T:LONG"}
+    assert {record.source for record in tail.take(6, within_s=60)} == {"T:DOUBLE", "T:LONG"}
 
     client.replace(stream("T:DOUBLE", topic), stream("T:ENUM", topic))
     client.wait_for_streams([stream("T:DOUBLE", topic), stream("T:ENUM", topic)])
@@ -95,9 +95,9 @@ def test_junk_on_the_command_topic_is_counted_and_survived(chain: Chain, client:
 def test_a_pv_that_is_nowhere_is_named_in_the_status(client: ForwarderClient, topic: TopicHandle) -> None:
     client.add(stream("T:DOUBLE", topic), stream("T:NOBODY", topic, CA), stream("T:NOBODY", topic, PVA))
     client.wait_for_streams([stream("T:DOUBLE", topic), stream("T:NOBODY", topic, CA), stream("T:NOBODY", topic, PVA)])
-    topic.expect(source="T:DOUBLE", within_s=10)
+    topic.expect(source="T:DOUBLE", within_s=60)
 
-    status = client.next_status(within_s=20)
+    status = client.next_status(within_s=60)
 
     assert (status.details["connected"], status.details["not_connected"]) == (1, ["T:NOBODY", "T:NOBODY"])
 
@@ -108,16 +108,16 @@ def test_a_missing_topic_costs_its_own_stream_only_and_gets_the_newest_once_it_i
     late = f"{topic.name}_late"
     client.add(stream("T:LONG", late), stream("T:DOUBLE", topic))
 
-    topic.expect(source="T:DOUBLE", within_s=10)
+    topic.expect(source="T:DOUBLE", within_s=60)
     statuses = (client.next_status() for _ in range(100))
     told = next(status for status in statuses if status.details["unsent"] == 3)  # value, alarm and connection
     assert late in told.details["last_error"]
     chain.broker.create_topics(late)
 
     records = chain.broker.topic(late)
-    records.expect(source="T:LONG", value=-70000, within_s=20)
-    records.expect(source="T:LONG", value=Severity.OK, within_s=20)
-    records.expect(source="T:LONG", value=ConnectionState.CONNECTED, within_s=20)
+    records.expect(source="T:LONG", value=-70000, within_s=60)
+    records.expect(source="T:LONG", value=Severity.OK, within_s=60)
+    records.expect(source="T:LONG", value=ConnectionState.CONNECTED, within_s=60)
 
 
 def test_the_error_says_what_is_missing_and_what_is_too_much(client: ForwarderClient, topic: TopicHandle) -> None:
@@ -134,6 +134,6 @@ def test_a_pv_that_no_ioc_has_is_named_with_what_is_near_and_never_forwarded(cha
     chain.forwarder.forward("T:DOUBLE.EGU", to=topic, protocol=protocol)
     chain.forwarder.forward("O:VOLT", to=topic, protocol=protocol)
 
-    listed = {entry["channel_name"] for entry in chain.forwarder.client.next_status(within_s=20).details["streams"]}
+    listed = {entry["channel_name"] for entry in chain.forwarder.client.next_status(within_s=60).details["streams"]}
 
     assert listed == {"T:DOUBLE.EGU", "O:VOLT"}

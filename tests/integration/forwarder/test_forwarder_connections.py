@@ -18,15 +18,15 @@ CONNECTED, DISCONNECTED = ConnectionState.CONNECTED, ConnectionState.DISCONNECTE
 @BOTH
 def test_an_ioc_that_restarts_is_disconnected_and_connected_with_later_times(chain: Chain, topic: TopicHandle, protocol: Protocol) -> None:
     chain.forwarder.add(stream("O:VOLT", topic, protocol), stream("O:CYCLES", topic, protocol))
-    topic.expect(source="O:VOLT", value=CONNECTED, within_s=10)
-    topic.expect(source="O:CYCLES", value=CONNECTED, within_s=10)
+    topic.expect(source="O:VOLT", value=CONNECTED, within_s=60)
+    topic.expect(source="O:CYCLES", value=CONNECTED, within_s=60)
     mark = topic.mark()
 
     chain.ioc("other").kill()
-    topic.expect(source="O:VOLT", value=DISCONNECTED, since=mark, within_s=5)
+    topic.expect(source="O:VOLT", value=DISCONNECTED, since=mark, within_s=60)
     chain.ioc("other").start()
-    topic.expect(source="O:VOLT", value=CONNECTED, since=mark, within_s=10)
-    topic.expect(source="O:CYCLES", value=CONNECTED, since=mark, within_s=10)
+    topic.expect(source="O:VOLT", value=CONNECTED, since=mark, within_s=60)
+    topic.expect(source="O:CYCLES", value=CONNECTED, since=mark, within_s=60)
 
     for name in ("O:VOLT", "O:CYCLES"):
         changes = [r.value for r in topic.messages() if isinstance(r.value, ConnectionChange) and r.source == name]
@@ -45,18 +45,18 @@ def test_a_pv_added_before_its_ioc_is_up_is_found_soon_after(chain: Chain, topic
 
     chain.ioc("other").start()
 
-    topic.expect(source="O:CYCLES", where=lambda r: isinstance(r.value, LogValue), within_s=5)
+    topic.expect(source="O:CYCLES", where=lambda r: isinstance(r.value, LogValue), within_s=60)
 
 
 @BOTH
 def test_an_ioc_that_restarted_unseen_is_found_for_the_next_stream(chain: Chain, topic: TopicHandle, protocol: Protocol) -> None:
     chain.forwarder.add(stream("T:LONG", topic, protocol))
-    topic.expect(source="T:LONG", within_s=10)
+    topic.expect(source="T:LONG", within_s=60)
     chain.ioc("other").restart()
 
     chain.forwarder.add(stream("O:CYCLES", topic, protocol))
 
-    topic.expect(source="O:CYCLES", where=lambda r: isinstance(r.value, LogValue), within_s=5)
+    topic.expect(source="O:CYCLES", where=lambda r: isinstance(r.value, LogValue), within_s=60)
 
 
 @pytest.fixture(params=[3.0, pytest.param(45.0, marks=pytest.mark.skipif(not SOAK, reason="45 s each: part of make soak"))])
@@ -79,14 +79,14 @@ def test_an_ioc_that_hangs_is_noticed_and_found_again(
     forwarding, limit_s = attentive
     forwarding.add(stream("O:VOLT", topic, protocol), stream("T:LONG", topic, protocol))
     for name in ("O:VOLT", "T:LONG"):
-        topic.expect(source=name, value=CONNECTED, within_s=20)
+        topic.expect(source=name, value=CONNECTED, within_s=60)
     mark = topic.mark()
 
     with chain.ioc("other").paused():
         topic.expect(source="O:VOLT", value=DISCONNECTED, since=mark, within_s=limit_s if limit_s >= 45 else 5 * limit_s)
     topic.expect(source="O:VOLT", value=CONNECTED, since=mark, within_s=60)
-    chain.ioc("other").pv("O:VOLT").put(8.5, within_s=20)
-    topic.expect(source="O:VOLT", value=8.5, since=mark, within_s=20)
+    chain.ioc("other").pv("O:VOLT").put(8.5, within_s=60)
+    topic.expect(source="O:VOLT", value=8.5, since=mark, within_s=60)
 
     states = [r.value.state for r in topic.messages(mark) if isinstance(r.value, ConnectionChange)]
     assert states == [DISCONNECTED, CONNECTED]  # of that IOC alone

@@ -41,7 +41,7 @@ def test_a_server_that_was_away_comes_back_when_it_speaks_not_when_it_listens(li
 
     greet(listener)
 
-    wait_for_condition(lambda: servers.some_came_back(time.monotonic_ns()), within_s=5)
+    wait_for_condition(lambda: servers.some_came_back(time.monotonic_ns()), within_s=60)
     assert not servers.some_came_back(99 * S)  # told once
 
 
@@ -63,7 +63,7 @@ def test_after_a_lost_connection_the_next_answer_counts(listener: socket.socket,
     assert not servers.some_came_back(1 * S)
     greet(listener)
 
-    wait_for_condition(lambda: servers.some_came_back(2 * S), within_s=5)
+    wait_for_condition(lambda: servers.some_came_back(2 * S), within_s=60)
 
 
 def test_what_is_no_pva_server_does_not_come_back(listener: socket.socket, servers: NameServers) -> None:

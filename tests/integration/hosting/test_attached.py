@@ -30,7 +30,7 @@ class Greeting(Handle):
 
     def greet(self) -> bool:
         host, _, port = self.endpoints["tcp"].rpartition(":")
-        with socket.create_connection((host, int(port)), timeout=5):
+        with socket.create_connection((host, int(port)), timeout=60):
             return True
 
 
@@ -47,7 +47,7 @@ def test_a_joined_stack_shows_what_its_holder_sees(hold: Hold) -> None:
         assert mine.service == theirs.service
         assert mine.fill("${port.main} $$") == theirs.fill("${port.main} $$")
         assert mine.environment() == theirs.environment()
-        wait_for_condition(lambda: "listening" in mine.get_stdout(), within_s=5)
+        wait_for_condition(lambda: "listening" in mine.get_stdout(), within_s=60)
         assert isinstance(mine, Greeting)
         assert mine.greet()
         assert [event.kind for event in run.journal.events] == [event.kind for event in holder.run.journal.events]
@@ -139,10 +139,10 @@ def test_what_a_visitor_wanted_for_itself_ends_with_it(hold: Hold) -> None:
 
     visitor.close()  # as a process does that is killed
 
-    wait_for_condition(lambda: "more" not in holder.run and holder.run["one"].state == "ready", within_s=10)
+    wait_for_condition(lambda: "more" not in holder.run and holder.run["one"].state == "ready", within_s=60)
     holder.run.check()
     os.kill(holder.run["one"].pid or 0, signal.SIGKILL)
-    wait_for_condition(lambda: holder.run["one"].state == "crashed", within_s=5)  # nobody expects that any more
+    wait_for_condition(lambda: holder.run["one"].state == "crashed", within_s=60)  # nobody expects that any more
     with pytest.raises(ServiceDied):
         holder.run.check()
 
@@ -196,7 +196,7 @@ def test_a_crash_is_told_while_a_word_that_starts_a_service_waits_for_it(hold: H
     with suppress(ServiceDied), attach(on_crash=lambda _: told.set()) as run:
         restarting = threading.Thread(target=restart)
         restarting.start()
-        wait_for_condition(lambda: (holder.run["slow"].log_tail(), holder.run["slow"].state) == (["down"], State.STARTING), within_s=10)
+        wait_for_condition(lambda: (holder.run["slow"].log_tail(), holder.run["slow"].state) == (["down"], State.STARTING), within_s=60)
         os.kill(holder.run["one"].pid or 0, signal.SIGKILL)
 
         assert told.wait(5)
@@ -213,7 +213,7 @@ def test_a_crash_is_told_while_a_word_that_starts_a_service_waits_for_it(hold: H
 def test_who_asks_for_it_is_poisoned_by_what_ended_before_it_joined(hold: Hold) -> None:
     holder = hold(sleeper("one"))
     os.kill(holder.run["one"].pid or 0, signal.SIGKILL)
-    wait_for_condition(lambda: holder.run.crashed, within_s=5)
+    wait_for_condition(lambda: holder.run.crashed, within_s=60)
 
     with attach() as indifferent:
         indifferent.check()
@@ -240,7 +240,7 @@ def test_marks_and_records_go_into_the_one_journal_and_events_are_heard(hold: Ho
         end = run.journal.subscribe(heard.append)
         mark = run.mark("here", test="mine")
         run.journal.record("note", "one", why="because")
-        wait_for_condition(lambda: len(heard) == 2, within_s=5)
+        wait_for_condition(lambda: len(heard) == 2, within_s=60)
         end()
 
     assert mark.data["label"] == "here"
@@ -331,13 +331,13 @@ def test_the_socket_is_only_for_its_owner_and_the_end_leaves_nothing(hold: Hold,
     assert path.stat().st_mode & 0o777 == 0o600
     before = threading.enumerate()
     run = attach()
-    wait_for_condition(lambda: [thread for thread in threading.enumerate() if thread not in before], within_s=5)  # the visitor's
+    wait_for_condition(lambda: [thread for thread in threading.enumerate() if thread not in before], within_s=60)  # the visitor's
 
     run.channel.ask("end")
     assert holder.told_to_end.wait(5)
     run.close()
 
-    wait_for_condition(lambda: not [thread for thread in threading.enumerate() if thread not in before], within_s=5)
+    wait_for_condition(lambda: not [thread for thread in threading.enumerate() if thread not in before], within_s=60)
     assert registry.entries() == (holder.entry,)
 
 

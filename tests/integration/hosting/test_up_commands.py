@@ -126,7 +126,7 @@ def test_as_many_lines_are_printed_as_were_asked_for_and_each_is_whole(testbeam:
     ready = '{probe = "file", path = "${log_dir}/talker.log"}'
     (tmp_path / "testbeam.toml").write_text(f"[services.talker]\ncommand = {words}\nready = {ready}\n")
     testbeam("up", "-d")
-    wait_for_condition(lambda: "without an end" in testbeam("logs", "-n", "1").stdout, within_s=20)
+    wait_for_condition(lambda: "without an end" in testbeam("logs", "-n", "1").stdout, within_s=60)
 
     lines = testbeam("logs", "talker", "-n", str(count)).stdout.splitlines()
 
@@ -184,7 +184,7 @@ def test_nothing_is_left_of_a_stack_whose_command_is_killed(testbeam: Command, t
     with subprocess.Popen([sys.executable, "-m", "testbeam", "up"], cwd=tmp_path, env={**os.environ, "TMPDIR": str(folder)}) as up:
         wait_for_condition(lambda: [*folder.glob("testbeam-*/log/*.log")], within_s=30)
         up.kill()
-    wait_for_condition(lambda: not [*folder.iterdir()], within_s=10)
+    wait_for_condition(lambda: not [*folder.iterdir()], within_s=60)
     assert registry.entries(starting=True) == ()
 
 
@@ -209,7 +209,7 @@ def test_a_service_that_ends_is_told_of_and_can_be_started_again(testbeam: Comma
         wait_for_condition(registry.entries, within_s=30)
         pid = child_of(guard_of(up.pid))
         os.kill(pid, signal.SIGKILL)
-        wait_for_condition(lambda: "crashed" in states(testbeam)[0].values(), within_s=10)
+        wait_for_condition(lambda: "crashed" in states(testbeam)[0].values(), within_s=60)
         (broken,) = [name for name, state in states(testbeam)[0].items() if state == "crashed"]
         assert testbeam("restart", broken).returncode == 0
         assert set(states(testbeam)[0].values()) == {"ready"}
@@ -274,7 +274,7 @@ def test_a_service_is_held_for_a_debugger_and_the_stack_goes_on_after(tmp_path: 
         try:
             assert process.stdout is not None
             pid = next(int(found[1]) for line in process.stdout if (found := re.search(r"other \(pid (\d+)\) is stopped", line)))
-            wait_for_condition(lambda: kernel_state(pid) == "T", within_s=10)
+            wait_for_condition(lambda: kernel_state(pid) == "T", within_s=60)
             assert registry.entries() == ()  # not up yet
             os.kill(pid, signal.SIGCONT)
             wait_for_condition(lambda: states(testbeam) == [{"talker": "ready", "other": "ready"}], within_s=30)

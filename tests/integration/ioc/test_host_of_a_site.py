@@ -28,7 +28,7 @@ with Stack(broker(), ioc(name="first"), ioc(name="ioc", peers=("first",)), forwa
     own = run["ioc"].endpoints
     assert not own["ca"].endswith(":5064") and not own["pva"].endswith(":5075"), own
     for protocol, value in (("ca", 3.5), ("pva", 4.5)):
-        run["ioc"].pv("VOLT", protocol).put(value, within_s=25)
+        run["ioc"].pv("VOLT", protocol).put(value, within_s=60)
         assert run["ioc"].pv("VOLT", protocol).get(25) == value
     motion = run["broker"].topic("tb_motion")
     for protocol in ("ca", "pva"):

@@ -43,7 +43,7 @@ def by_libca(demo: IocHandle) -> dict[str, dict[str, Any]]:
     demo.pv("T:COMMENT", "ca").put("cold")
     environment = scrubbed(os.environ) | epics_environment([demo.address])
     argv = [sys.executable, "-c", READ_ALL, *(f"T:{pv}" for pv in PVS)]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=True)
     answers = json.loads(done.stdout)
     assert isinstance(answers, dict)
     return answers

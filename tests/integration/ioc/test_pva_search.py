@@ -21,7 +21,7 @@ import sys
 from p4p.client.thread import Context
 with Context("pva") as client:
     for name in sys.argv[1:]:
-        value = client.get(name, timeout=20)
+        value = client.get(name, timeout=60)
         print(name, float(value), value.raw.alarm.message)
 """
 

@@ -42,7 +42,7 @@ def test_every_line_and_every_test_of_the_how_to_works(
         assert command(*words) == 0, line
         shown = capsys.readouterr()
         assert shown.out or shown.err, line
-    assert len(list(kafka.admin().list_topics(timeout=10).topics["home_loki_motion"].partitions)) == 2
+    assert len(list(kafka.admin().list_topics(timeout=60).topics["home_loki_motion"].partitions)) == 2
 
     tests = [_only_test(source) for source in blocks("python")]
     for test in tests:

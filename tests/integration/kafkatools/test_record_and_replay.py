@@ -182,7 +182,7 @@ def test_ctrl_c_ends_a_recording_in_order(kafka: Kafka, new_topic: NewTopic, tmp
         send(kafka, topic.name, [message(number) for number in range(5)])
         _until_recorded(tmp_path / "bug", 5)
         recorder.send_signal(2)
-        out, err = recorder.communicate(timeout=20)
+        out, err = recorder.communicate(timeout=60)
 
     assert (recorder.returncode, err) == (0, "")
     assert "5 messages" in out

@@ -242,7 +242,7 @@ def test_following_shows_what_comes_until_ctrl_c(kafka: Kafka, new_topic: NewTop
         send(kafka, topic.name, [message(number, partition=number % 2) for number in range(1, 9)])
         shown += [json.loads(following.stdout.readline()) for _ in range(8)]
         following.send_signal(signal.SIGINT)
-        out, err = following.communicate(timeout=20)
+        out, err = following.communicate(timeout=60)
 
     assert sorted(one["key"] for one in shown) == [f"key {number}" for number in range(9)]
     assert (following.returncode, out, err) == (0, "", "")
@@ -274,5 +274,5 @@ def test_a_reader_that_goes_away_ends_tail_without_a_word(kafka: Kafka, new_topi
     with tailing:
         assert tailing.stdout.readline()
         tailing.stdout.close()
-        assert tailing.wait(timeout=30) == 0
+        assert tailing.wait(timeout=60) == 0
         assert tailing.stderr.read() == ""

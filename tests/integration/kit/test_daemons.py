@@ -40,7 +40,7 @@ def test_a_daemon_that_slipped_away_is_gone_after_the_stop(leaves: tuple[str, ..
     with Stack(daemon(*leaves, then=then)).run() as run:
         one = run["one"]
         with one.expect_exit():
-            wait_for_condition(lambda: (one.folder / "pid").read_text().endswith("\n"), within_s=10)
+            wait_for_condition(lambda: (one.folder / "pid").read_text().endswith("\n"), within_s=60)
             pid = int((one.folder / "pid").read_text())
             assert is_alive(pid)
             (one.folder / "go").touch()
@@ -52,7 +52,7 @@ def test_a_daemon_that_slipped_away_is_gone_after_the_stop(leaves: tuple[str, ..
 
 def test_a_daemon_without_any_tie_dies_with_the_run_whatever_else_there_is() -> None:
     with Stack(sleeper("other"), daemon("chdir", "null")).run() as run:
-        wait_for_condition(lambda: (run["one"].folder / "pid").read_text().endswith("\n"), within_s=10)
+        wait_for_condition(lambda: (run["one"].folder / "pid").read_text().endswith("\n"), within_s=60)
         pid = int((run["one"].folder / "pid").read_text())
         run["one"].stop()
         assert run["other"].is_running()

@@ -55,7 +55,7 @@ def held_pid(words: str) -> int:
 
 def test_a_native_service_is_stopped_with_its_own_pid_until_told_to_go_on(tmp_path: Path) -> None:
     with Starting(held(Stack(NATIVE, AFTER), ["native"]), tmp_path) as starting:
-        words = starting.said.get(timeout=10)
+        words = starting.said.get(timeout=60)
         pid = held_pid(words)
         assert f"gdb -p {pid}" in words
         starting.thread.join(2.0)  # four times its deadline
@@ -72,7 +72,7 @@ def test_a_native_service_is_stopped_with_its_own_pid_until_told_to_go_on(tmp_pa
 @pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not installed here")
 def test_gdb_attaches_and_lets_it_go_on(tmp_path: Path) -> None:
     with Starting(held(Stack(NATIVE), [""]), tmp_path) as starting:
-        pid = held_pid(starting.said.get(timeout=10))
+        pid = held_pid(starting.said.get(timeout=60))
 
         done = subprocess.run(
             ["gdb", "--batch", "-nx", "-p", str(pid), "-ex", "info inferiors", "-ex", "signal SIGCONT &", "-ex", "detach"],
@@ -90,7 +90,7 @@ def test_gdb_attaches_and_lets_it_go_on(tmp_path: Path) -> None:
 
 def test_a_python_service_waits_in_debugpy_for_its_client(tmp_path: Path) -> None:
     with Starting(held(Stack(MODULE), ["module"]), tmp_path) as starting:
-        words = starting.said.get(timeout=10)
+        words = starting.said.get(timeout=60)
         connect = json.loads(re.search(r'"connect": (\{.*?\})', words)[1])  # type: ignore[index]
         starting.thread.join(1.5)
         assert starting.thread.is_alive()

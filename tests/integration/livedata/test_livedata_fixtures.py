@@ -13,7 +13,7 @@ from testbeam.model.live import DataKey, WorkflowId
 from testbeam.pytest_plugin.livedata import IntegrationEnv
 
 MONITOR = WorkflowId(instrument="dummy", name="monitor_histogram")
-LONG_S = 25.0
+LONG_S = 60.0
 
 
 def key(workflow: WorkflowId, source: str, output: str) -> DataKey:

@@ -18,7 +18,7 @@ from tests.unit.livedata.bench import events
 
 MONITOR = WorkflowId(instrument="dummy", name="monitor_histogram")
 S = 1_000_000_000
-LONG_S = 25.0
+LONG_S = 60.0
 
 
 @pytest.fixture

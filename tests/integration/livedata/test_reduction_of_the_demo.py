@@ -30,7 +30,7 @@ def test_the_rings_are_where_they_belong(shared_broker: Any) -> None:
         key = DataKey(workflow_id=I_OF_Q, source_name="panel", output_name="i_of_q")
         edges = {"start": 0.06, "stop": 0.28, "num_bins": 44, "unit": "1/angstrom"}
         backend.workflow_controller.start_workflow(I_OF_Q, ["panel"], {"q_edges": edges})
-        wait_for_backend_condition(backend, lambda: key in backend.data_service and backend.data_service[key].sum() > 3, timeout=30)
+        wait_for_backend_condition(backend, lambda: key in backend.data_service and backend.data_service[key].sum() > 3, timeout=60)
         result = backend.data_service[key]
 
     middles = (result.coords["Q"][1:] + result.coords["Q"][:-1]) / 2

@@ -24,7 +24,7 @@ from tests.unit.livedata.bench import events
 MONITOR = WorkflowId(instrument="dummy", name="monitor_histogram")
 SOURCES = ("monitor1", "monitor2")
 S = 1_000_000_000
-LONG_S = 40.0
+LONG_S = 60.0
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_a_session_that_is_ended_leaves_no_folder(project: pytest.Pytester, tmp_
         session.send_signal(number)
         session.wait(20)
 
-    wait_for_condition(lambda: not [*runs.glob("testbeam-*")], within_s=10)
+    wait_for_condition(lambda: not [*runs.glob("testbeam-*")], within_s=60)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -139,7 +139,7 @@ def test_a_checkout_of_the_forwarder_forwards_a_compiled_ioc(shared: Service, to
     with apply(Stack(shared, ioc(), theirs), words).run() as run:
         cast("ForwarderHandle", run["forwarder"]).add(StreamSpec(channel="M1:VOLT-RB", topic=topics.motion, schema="f144"))
         cast("IocHandle", run["ioc"]).pv("M1:VOLT").put(42)
-        cast("BrokerHandle", run["broker"]).topic(topics.motion).expect(source="M1:VOLT-RB", value=42, within_s=25)
+        cast("BrokerHandle", run["broker"]).topic(topics.motion).expect(source="M1:VOLT-RB", value=42, within_s=60)
 
 
 def compiled_ioc(top: Path, last: str = "") -> Path:

@@ -24,7 +24,7 @@ from testbeam.transport.monitors.opening import open_monitors
 from testbeam.transport.monitors.protocols import Monitors
 
 TYPES = Path(__file__).parents[1] / "forwarder" / "types.db"
-WITHIN_S = 15.0
+WITHIN_S = 60.0
 
 REAL = ("ca-ring", "ca-callbacks", "pva")
 

@@ -15,7 +15,7 @@ from testbeam.kit.stack import Stack
 from testbeam.stacks.roles.ioc.declaration import IocHandle, ioc
 
 TYPES = Path(__file__).parents[1] / "forwarder" / "types.db"
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ def test_an_ioc_that_restarts_is_found_again_and_its_connection_is_told_last(cha
     other.pv(f"{OTHER_PREFIX}LONG").put(5, within_s=WITHIN_S)
 
     wait_for(lambda: int(values(topic)[-1].value.value) == 5, "a value of after the restart", within_s=40.0)
-    wait_for(lambda: connections(topic)[-1] is ConnectionState.CONNECTED, "the connection of after the restart", within_s=10.0)
+    wait_for(lambda: connections(topic)[-1] is ConnectionState.CONNECTED, "the connection of after the restart", within_s=20)
     assert ConnectionState.DISCONNECTED in connections(topic)
 
 

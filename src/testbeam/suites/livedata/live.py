@@ -19,8 +19,8 @@ from testbeam.wire.livedata_messages import decode_result_key
 
 S, MS = NS_PER_S, NS_PER_MS
 PULSE_NS = 71_428_571
-ANSWER_S = 10.0
-RESULT_S = 15.0
+ANSWER_S = 20.0
+RESULT_S = 30.0
 SILENCE_S = 1.0  # in which nothing more is expected
 
 

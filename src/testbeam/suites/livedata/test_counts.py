@@ -203,7 +203,7 @@ def test_the_counts_of_a_device_for_control(live: Any) -> None:
     close(live, at_ns)
     live.wait_sum(number, 6)
 
-    found = [one.value for one in tail.take(1, within_s=10) if one.value.source_name == "monitor1_counts_total"]
+    found = [one.value for one in tail.take(1, within_s=20) if one.value.source_name == "monitor1_counts_total"]
     tail.close()
     assert {variable.name for variable in found[-1].variables} >= {"signal", "start_time", "time", "end_time"}
 
