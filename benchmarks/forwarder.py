@@ -28,7 +28,7 @@ NAIVE_PVS = 1_000  # more than some 20,000 updates/s is more than a naive progra
 SECONDS = 3.0
 WARM_UP_S = 2.0
 ROUNDS = 2
-RIVAL_S = 40.0
+RIVAL_S = 40.0  # beyond its seconds
 TOPICS = ("tb_forwarder_commands", "tb_forwarder_status", "tb_forwarder_storage", "updates", "rivals")
 NAMES = {protocol: tuple(f"B:COUNT-{number}" for number in range(count)) for protocol, count in PVS.items()}
 
@@ -71,8 +71,8 @@ def _ours_us(running: Run, protocol: Protocol, gaps: Gaps) -> float:
     mark = topic.mark()
     handle.add(*(StreamSpec(channel=pv, schema="f144", topic=topic.name, protocol=protocol) for pv in NAMES[protocol]), within_s=30)
     _statuses(handle, WARM_UP_S)
-    cpu_s, (first, *_, last) = _cpu_s(handle.pid), _statuses(handle, SECONDS)
-    spent_s = _cpu_s(handle.pid) - cpu_s
+    before_s, (first, *_, last) = cpu_s(handle.pid), _statuses(handle, SECONDS)
+    spent_s = cpu_s(handle.pid) - before_s
     handle.client.remove_all()
     handle.client.wait_for_streams([])
     gaps.read(handle.client.kafka, topic.name, mark.offsets, SECONDS)
@@ -87,20 +87,27 @@ def _statuses(handle: Any, seconds: float) -> list[dict[str, Any]]:
     return statuses
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """Return the CPU time that a process has had."""
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 
 
 def _rival_us(running: Run, name: str, pvs: tuple[str, ...]) -> float | None:
-    """Return the CPU time of a rival per update, in µs; None, said, from one that hangs or fails."""
+    """Return the CPU time of a rival per update, in µs; None from one that gave no figure."""
+    measured = rival(running, name, pvs, SECONDS)
+    return None if measured is None else float(1e6 * measured["cpu_s"] / measured["updates"])
+
+
+def rival(running: Run, name: str, pvs: tuple[str, ...], seconds: float) -> dict[str, float] | None:
+    """Return what a rival measured (`forwarder_rivals.main`); None, said, from one that hangs or fails."""
     bootstrap = running["broker"].endpoints["kafka"]
-    argv = [sys.executable, "-m", "benchmarks.forwarder_rivals", name, bootstrap, "rivals", f"{SECONDS}", "B:COUNT-", f"{len(pvs)}"]
+    argv = [sys.executable, "-m", "benchmarks.forwarder_rivals", name, bootstrap, "rivals", f"{seconds}", "B:COUNT-", f"{len(pvs)}"]
     environment = running["forwarder"].environment()
     try:
-        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True, timeout=RIVAL_S)
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True, timeout=RIVAL_S + seconds)
     except subprocess.SubprocessError as error:
         print(f"{name} gave no figure: {error}", file=sys.stderr)
         return None
-    measured = json.loads(done.stdout.splitlines()[-1])
-    return float(1e6 * measured["cpu_s"] / measured["updates"])
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return measured

@@ -22,12 +22,29 @@ WARM_UP_S = 2.0
 TICK_S = 0.01
 
 kept: list[Any] = []  # subscriptions, which would end with their last reference
+missing = [0]  # updates, seen by a rival that looks for gaps
 
 Step = Callable[[], int]  # one round of work; returns the number of updates
 
 
 def bare_pva(_producer: Producer, _topic: str, pvs: Sequence[str]) -> Step:
     """Receive with p4p and one queue of our own: the least that can be done with p4p."""
+    return _receive_pva(pvs, lambda _number, update: update["value"])
+
+
+def counted_pva(_producer: Producer, _topic: str, pvs: Sequence[str]) -> Step:
+    """Receive as `bare_pva` does, and look for gaps: what IOC and p4p leave to any program that shares the machine with them."""
+    last: list[float | None] = [None] * len(pvs)
+
+    def look(number: int, update: Any) -> None:
+        value, before = update["value"], last[number]
+        missing[0] += before is not None and value != before + 1
+        last[number] = value
+
+    return _receive_pva(pvs, look)
+
+
+def _receive_pva(pvs: Sequence[str], look: Callable[[int, Any], object]) -> Step:
     from p4p.client.raw import Context
 
     context, ready, pops = Context("pva", nt=False, useenv=True), deque[int](), []
@@ -38,10 +55,10 @@ def bare_pva(_producer: Producer, _topic: str, pvs: Sequence[str]) -> Step:
     def step() -> int:
         count = 0
         for _ in range(len(ready)):
-            pop = pops[ready.popleft()]
-            while (update := pop()) is not None:
+            number = ready.popleft()
+            while (update := pops[number]()) is not None:
                 if not isinstance(update, Exception):
-                    update["value"]
+                    look(number, update)
                     count += 1
         return count
 
@@ -118,20 +135,20 @@ def _take(producer: Producer, counter: list[int], lock: threading.Lock) -> int:
     return count
 
 
-RIVALS = {"bare-pva": bare_pva, "naive-pva": naive_pva, "bare-ca": bare_ca, "naive-ca": naive_ca}
+RIVALS = {"bare-pva": bare_pva, "counted-pva": counted_pva, "naive-pva": naive_pva, "bare-ca": bare_ca, "naive-ca": naive_ca}
 
 
 def main(name: str, bootstrap: str, topic: str, seconds: str, prefix: str, count: str) -> None:
-    """Work for some seconds after a warm-up; print the number of updates and the CPU time of the whole process."""
+    """Work for some seconds after a warm-up; print the number of updates, that of those missing, and the CPU time of the whole process."""
     logging.disable()
     pvs = [f"{prefix}{number}" for number in range(int(count))]
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
     step = RIVALS[name](producer, topic, pvs)
     _work(step, WARM_UP_S)
-    started_s = time.process_time()
+    missing[0], started_s = 0, time.process_time()
     updates = _work(step, float(seconds))
     cpu_s = time.process_time() - started_s
-    sys.stdout.write(json.dumps({"updates": updates, "cpu_s": cpu_s}) + "\n")
+    sys.stdout.write(json.dumps({"updates": updates, "missing": missing[0], "cpu_s": cpu_s}) + "\n")
     sys.stdout.flush()
     os._exit(0)  # at once: one that is behind with its updates would first work them all off
 

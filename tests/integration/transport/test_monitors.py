@@ -1,6 +1,7 @@
 """One contract for all clients that watch PVs: the native ring and ctypes call-backs of Channel Access, PVA, and FAKE."""
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -157,6 +158,32 @@ def test_changes_come_in_their_order_with_their_alarms(watch: Watch, server: Ioc
     assert watch.of(4)[-3:] == [85.0, 95.0, 10.0]
     assert [severity for *_, severity, _ in watch.alarms][-3:] == [1, 2, 0]
     assert watch.dropped == 0
+
+
+@real
+def test_who_waits_at_a_pipe_is_woken_by_each_update_that_comes_after_a_look(watch: Watch, server: IocHandle) -> None:
+    woken, file = os.pipe()
+    poll = select.poll()
+    poll.register(woken, select.POLLIN)
+    watch.monitors.subscribe(8, "M:ALARMED")
+    watch.until(lambda: bool(watch.values), "the first value")
+
+    def look_when_woken() -> list[Any]:
+        watch.monitors.wake(file)
+        watch.monitors.wake(file)  # asked again before anything came, as a loop does
+        assert poll.poll(WITHIN_S * 1000)
+        os.read(woken, 64)
+        watch.look()
+        return watch.of(8)[-1:]
+
+    try:
+        for value in (21.0, 22.0, 23.0):
+            server.pv("M:ALARMED").put(value)
+            wait_for_condition(lambda value=value: look_when_woken() == [value], within_s=WITHIN_S, what=f"{value}")  # type: ignore[misc]
+    finally:
+        watch.monitors.close()  # before the pipe, to which it may still write
+        os.close(file)
+        os.close(woken)
 
 
 @real

@@ -89,8 +89,8 @@ class Pvs:
     def drain(self) -> UpdateBatch:
         return self.batches.pop(0) if self.batches else UpdateBatch()
 
-    def wake(self, _file: int) -> bool:
-        return True
+    def wake(self, _file: int) -> None:
+        pass
 
     def close(self) -> None:
         self.closed = True

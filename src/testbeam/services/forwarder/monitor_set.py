@@ -43,10 +43,10 @@ class MonitorSet:
         """Yield what each client has gathered."""
         return (client.drain() for client in self._clients.values())
 
-    def wake(self, file: int) -> bool:
-        """Have the pipe `file` written to when the next update comes; False where one of the clients can't."""
-        asked = [client.wake(file) for client in self._clients.values()]  # each one, whatever the first says
-        return all(asked)
+    def wake(self, file: int) -> None:
+        """Have the pipe `file` written to when the next update comes."""
+        for client in self._clients.values():
+            client.wake(file)
 
     @property
     def channel_access(self) -> str:

@@ -222,8 +222,8 @@ class Forwarder:
         if self._rows:
             stop.wait(self._pace.wait_s())
             return
-        can_wake = self._monitors.wake(self._wake_file)
-        if self._poll.poll((_TICK_S if can_wake else self._pace.wait_s()) * 1000):
+        self._monitors.wake(self._wake_file)
+        if self._poll.poll(_TICK_S * 1000):
             os.read(self._woken, _READ_MOST)
             if self._pace.is_busy:  # the first of many: Python's lock goes back and forth while the others come
                 stop.wait(self._pace.wait_s())

@@ -111,10 +111,9 @@ class CaMonitors:
             self._ca.ca_flush_io()
         return self._builder.take(columns)
 
-    def wake(self, file: int) -> bool:
+    def wake(self, file: int) -> None:
         """Have a file written to when an update comes; see `Monitors`."""
         self.receiver.wake(file)
-        return True
 
     def close(self) -> None:
         """Clear all channels and end libca's threads."""

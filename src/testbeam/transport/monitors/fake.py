@@ -49,9 +49,8 @@ class FakeMonitors:
                 self._due_ns[stream] = due_ns + period_ns * (1 + (now_ns - due_ns) // period_ns)
         return self._builder.take()
 
-    def wake(self, file: int) -> bool:  # noqa: ARG002 — see below
-        """Return True: values are made when they are asked for, and none is urgent."""
-        return True
+    def wake(self, file: int) -> None:
+        """Do nothing: values are made when they are asked for, and none is urgent."""
 
     def close(self) -> None:
         """Forget all streams."""

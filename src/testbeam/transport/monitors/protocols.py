@@ -23,8 +23,8 @@ class Monitors(Protocol):
     def drain(self) -> UpdateBatch:
         """Return what came since the last call, without waiting; also the client's turn to look after lost connections."""
 
-    def wake(self, file: int) -> bool:
-        """Have the pipe `file` written to, once, when the next update comes, or now if one waits; False from a client that can't."""
+    def wake(self, file: int) -> None:
+        """Have the pipe `file` written to, once, when the next update comes, or now if one waits."""
 
     def close(self) -> None:
         """Leave the network and end every thread; may be called twice."""

@@ -1,17 +1,20 @@
 """PVs watched over PVA, with p4p, one queue of our own, and fields read straight from the structure.
 
 p4p's own work queue costs twice as much an update, and p4p 4.3 may lose the first wake-up of a PV, which then never updates again: the
-event can come before `monitor()` has returned the subscription it is for. Here an event only notes the stream's number, and every new
-subscription is looked at once whether or not it woke.
+event can come before `monitor()` has returned the subscription it is for. Here an event only notes the stream's number, without any
+Python, which would cost 10 µs an event in the fight with the drain for Python's lock; and every new subscription is looked at once
+whether or not it woke.
 Source: docs/reference/contracts/performance.md, "EPICS clients".
 """
 
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 from p4p.client.raw import Cancelled, Context, Disconnected, Finished, RemoteError, Subscription
@@ -35,6 +38,7 @@ _REQUEST = Context.makeRequest(f"field()record[queueSize={_QUEUE}]")
 _FIRST_HURRY_NS = 300_000_000
 _HURRY_NS = 30_000_000_000  # pvxs ignores more frequent ones
 _DOUBT_NS = NS_PER_S
+_NO_STREAM = 0
 _STATES = {
     Disconnected: ConnectionState.DISCONNECTED,
     Cancelled: ConnectionState.CANCELLED,
@@ -56,6 +60,42 @@ class _Context(Context):  # type: ignore[misc]  # p4p has no annotations
         return Subscription(self._ctxt, channel, None, handler=handler, pvRequest=_REQUEST)
 
 
+class _Ready:
+    """Numbers of streams with updates that wait, and a thread that waits for the next one and says so."""
+
+    def __init__(self) -> None:
+        self._streams: SimpleQueue[int] = SimpleQueue()
+        self.add, self.take, self.count = self._streams.put, self._streams.get_nowait, self._streams.qsize
+        self._files: SimpleQueue[int | None] = SimpleQueue()  # to write to at the next event; None ends the thread
+        self._is_asked = False
+        self._thread: Thread | None = None
+
+    def wake(self, file: int) -> None:
+        """Have the pipe `file` written to, once, when the next stream is added, or now if one waits."""
+        if self._thread is None:
+            self._thread = Thread(target=self._wait, name="testbeam-pva-wake", daemon=True)
+            self._thread.start()
+        if not self._is_asked:
+            self._is_asked = True
+            self._files.put(file)
+
+    def close(self) -> None:
+        """End the thread; may be called twice."""
+        if self._thread is not None:
+            self._files.put(None)
+            self.add(_NO_STREAM)
+            self._thread.join()
+            self._thread = None
+
+    def _wait(self) -> None:
+        while (file := self._files.get()) is not None:
+            stream = self._streams.get()
+            self._is_asked = False  # before the stream is back: who finds none then asks again
+            self.add(stream)
+            with suppress(OSError):  # it is full: the reader wakes all the same
+                os.write(file, b"!")
+
+
 class _Watched:
     """One subscription: `layout` is None while it is not connected."""
 
@@ -68,11 +108,11 @@ class _Watched:
         self.layout: Layout | None = None
         self.seen_ns = -1
 
-    def start(self, context: _Context, ready: "deque[int]") -> None:
+    def start(self, context: _Context, ready: _Ready) -> None:
         self.context = context
-        self.subscription = context.watch(self.channel, partial(ready.append, self.stream))
+        self.subscription = context.watch(self.channel, partial(ready.add, self.stream))
         self.pop = partial(_POP, self.subscription)
-        ready.append(self.stream)
+        ready.add(self.stream)
 
 
 class PvaMonitors:
@@ -80,7 +120,7 @@ class PvaMonitors:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._ready: deque[int] = deque()
+        self._ready = _Ready()
         self._watched: dict[int, _Watched] = {}
         self._missing: set[int] = set()
         self._builder = BatchBuilder()
@@ -108,24 +148,15 @@ class PvaMonitors:
 
     def drain(self) -> UpdateBatch:
         """Take the updates that wait in p4p, up to a number that holds nobody up for long; see `Monitors`."""
-        ready, taken = self._ready, 0
-        for _ in range(len(ready)):
-            watched = self._watched.get(ready.popleft())
-            if watched is not None:
-                try:
-                    taken += self._take(watched)
-                except UnicodeDecodeError as error:  # in an array of texts, a table, or an image's attributes
-                    self._builder.problems.append((watched.stream, f"an update is left out: {error.object[:40]!r} is no UTF-8"))
-                    ready.append(watched.stream)  # for what waits behind it
-                if taken >= _MOST_AT_ONCE:
-                    break  # the others are still in `ready`
+        with suppress(Empty):  # the thread that waits may have one in hand: it brings it back, and says so
+            self._take_all()
         if self._missing:
             self._look_for_missing()
         return self._builder.take()
 
-    def wake(self, file: int) -> bool:  # noqa: ARG002 — see below
-        """Return False: a handler in Python, which could, costs 10 µs an update, as it fights with the drain for Python's lock."""
-        return False
+    def wake(self, file: int) -> None:
+        """Have a pipe written to when the next update comes; see `Monitors`."""
+        self._ready.wake(file)
 
     def close(self) -> None:
         """Close all subscriptions and contexts."""
@@ -137,6 +168,20 @@ class PvaMonitors:
         for context in (self._context, *self._retired):
             context.close()
         self._retired.clear()
+        self._ready.close()
+
+    def _take_all(self) -> None:
+        ready, taken = self._ready, 0
+        for _ in range(ready.count()):
+            watched = self._watched.get(ready.take())
+            if watched is not None:
+                try:
+                    taken += self._take(watched)
+                except UnicodeDecodeError as error:  # in an array of texts, a table, or an image's attributes
+                    self._builder.problems.append((watched.stream, f"an update is left out: {error.object[:40]!r} is no UTF-8"))
+                    ready.add(watched.stream)  # for what waits behind it
+                if taken >= _MOST_AT_ONCE:
+                    break  # the others are still in `ready`
 
     def _take(self, watched: _Watched) -> int:
         """Take what waits of one PV, and return how many updates that were."""
