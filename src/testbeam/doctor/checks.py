@@ -14,6 +14,7 @@ CHECKS = (
     Check(group=_INSTALLED, name="packages of the kit", look=partial(installed.look_at_packages, "kit")),
     Check(group=_INSTALLED, name="packages of EPICS", look=partial(installed.look_at_packages, "ioc")),
     Check(group=_INSTALLED, name="Channel Access", look=installed.look_at_channel_access),
+    Check(group=_INSTALLED, name="messages to Kafka", look=installed.look_at_batch_producer),
     Check(group=_INSTALLED, name="Java", look=installed.look_at_java, timeout_s=12.0),
     Check(group=_INSTALLED, name="Kafka", look=installed.look_at_jars),
     Check(group=_INSTALLED, name="Kafka's start-up cache", look=installed.look_at_start_up_cache),

@@ -1,4 +1,4 @@
-"""Installed parts: Python, wheels, packages of each extra, Java, Kafka and its start-up cache, the receiver of Channel Access."""
+"""Installed parts: Python, wheels, packages of each extra, Java, Kafka and its start-up cache, the libraries in C."""
 
 import os
 import platform
@@ -198,3 +198,18 @@ def judge_channel_access(available: bool, expected: bool, without: bool, outdate
     if expected:
         return lacking(f"{ring.LIBRARY} is missing", "install testbeam anew: the ring is built with it (hatch_build.py)")
     return limited("ctypes call-backs: there is no native ring for this platform", "beyond some 20,000 updates/s some are lost")
+
+
+def look_at_batch_producer() -> Finding:
+    """Look for the library that the package brings, and the librdkafka it goes with."""
+    from testbeam.transport.kafka import batch_producer  # late: 70 ms
+
+    return judge_batch_producer(batch_producer.why_not({}), ring.expected_here())
+
+
+def judge_batch_producer(why_not: str, expected: bool) -> Finding:
+    """Say by what the forwarder sends to Kafka here."""
+    if not why_not:
+        return good("by the block, _batch_producer.so")
+    cost = f"one by one, at twice the cost a message: {why_not}"
+    return limited(cost, "install testbeam anew, which builds it (hatch_build.py)" if expected else "none on this platform")

@@ -1,6 +1,7 @@
 """One contract for both producers by the block: ours on librdkafka, and confluent_kafka's in its place."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -141,12 +142,23 @@ def test_a_wrong_option_is_named() -> None:
 
 
 @native
-def test_the_cluster_chooses_by_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cluster_chooses_by_what_is_there_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
     made = NOWHERE.batch_producer(lambda _error, _message: None)
     assert isinstance(made, BatchProducer)
     made.close()
-    monkeypatch.setattr(batch_producer, "_libraries", lambda: None)
+    assert caplog.messages == []
+
+    monkeypatch.setattr(batch_producer, "LIBRARY", tmp_path / "none.so")
+    monkeypatch.setattr(batch_producer, "_libraries", batch_producer._libraries.__wrapped__)  # looks again
     assert isinstance(NOWHERE.batch_producer(lambda _error, _message: None), OneByOne)
     monkeypatch.undo()
     special = Kafka(bootstrap=NOWHERE.bootstrap, options={"error_cb": lambda _error: None})
     assert isinstance(special.batch_producer(lambda _error, _message: None), OneByOne)
+
+    one_by_one = "messages go to Kafka one by one, at twice the cost each"
+    assert caplog.messages == [
+        f"{one_by_one}: {tmp_path}/none.so is missing",
+        f"{one_by_one}: error_cb is an option that only Python can hold",
+    ]

@@ -38,6 +38,13 @@ def trial(**seen: Any) -> Trial:
             L,
             "beyond some 20,000/s: old build",
         ),
+        (installed.judge_batch_producer("", expected=True), G, "by the block, _batch_producer.so"),
+        (
+            installed.judge_batch_producer("it is missing", expected=True),
+            L,
+            "twice the cost a message: it is missing install testbeam anew",
+        ),
+        (installed.judge_batch_producer("it is missing", expected=False), L, "none on this platform"),
         (installed.judge_packages("kit", {"jgo": ("3.2", "3.2.0")}), G, "jgo 3.2.0"),
         (installed.judge_packages("kit", {"jgo": ("3.2", ""), "psutil": ("6.1", "6.1")}), X, "missing jgo"),
         (installed.judge_packages("kit", {"jgo": ("3.10", "3.9.1")}), X, "too old jgo 3.9.1 (< 3.10)"),

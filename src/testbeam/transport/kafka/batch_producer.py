@@ -78,28 +78,39 @@ class _Libraries(NamedTuple):
 
 
 @cache
-def _libraries() -> _Libraries | None:
-    """Return librdkafka as it is loaded, and our own; None where one of them is not there, or is another than this module was made for."""
-    if not LIBRARY.exists() or not _MAPS.exists():
-        return None
-    loaded = {line.split(maxsplit=5)[-1].strip() for line in _MAPS.read_text().splitlines() if _NAME in line}
+def _libraries() -> _Libraries | str:
+    """Return librdkafka as it is loaded, and our own; or why not, where one is not there or is another than this module was made for."""
+    if not LIBRARY.exists():
+        return f"{LIBRARY} is missing"
     try:
-        (path,) = loaded
-        kafka, batch = ctypes.CDLL(path), ctypes.CDLL(str(LIBRARY))
-        if batch.batch_version() != VERSION:
-            return None
+        batch = ctypes.CDLL(str(LIBRARY))
+        if (version := batch.batch_version()) != VERSION:
+            return f"{LIBRARY} was built from another batch_producer.c (version {version}, not {VERSION})"
+        kafka = ctypes.CDLL(_loaded_librdkafka())
         for library, functions in ((kafka, _KAFKA), (batch, _BATCH)):
             for name, (result, arguments) in functions.items():
                 function = getattr(library, name)
                 function.restype, function.argtypes = result, arguments
         return _Libraries(kafka, batch, ctypes.cast(kafka.rd_kafka_producev, _POINTER).value or 0)
-    except (ValueError, OSError, AttributeError):
-        return None
+    except (OSError, AttributeError) as error:
+        return str(error)
 
 
-def is_available(config: Mapping[str, Any]) -> bool:
-    """Tell whether there can be a batch producer of this configuration, which must be of plain values."""
-    return all(isinstance(value, str | int | float) for value in config.values()) and _libraries() is not None
+def _loaded_librdkafka() -> str:
+    """Return the path by which confluent_kafka has it; raise OSError where there is not just one."""
+    loaded = {line.split(maxsplit=5)[-1].strip() for line in _MAPS.read_text().splitlines() if _NAME in line}
+    if len(loaded) != 1:
+        raise OSError(f"confluent_kafka has {' and '.join(sorted(loaded)) or 'no library of the name'} in place of one {_NAME}")
+    return loaded.pop()
+
+
+def why_not(config: Mapping[str, Any]) -> str:
+    """Return why there can be no batch producer of this configuration; empty where there can."""
+    for name, value in config.items():
+        if not isinstance(value, str | int | float):
+            return f"{name} is an option that only Python can hold"
+    found = _libraries()
+    return found if isinstance(found, str) else ""
 
 
 class Failed(NamedTuple):
@@ -133,8 +144,8 @@ class BatchProducer:
 
     def __init__(self, config: Mapping[str, Any], on_failure: Callable[[KafkaError, Failed], None]) -> None:
         found = _libraries()
-        if found is None:
-            raise TransportError(f"{LIBRARY} or librdkafka is missing: ask is_available first")
+        if isinstance(found, str):
+            raise TransportError(f"no batch producer: {found}")
         self._kafka, self._batch, self._produce = found
         self._on_failure = on_failure
         self._report = _Report(self._reported)  # must outlive the handle

@@ -4,6 +4,7 @@ Figures behind the defaults: docs/reference/contracts/performance.md, "Kafka cli
 """
 
 import difflib
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from testbeam.transport.kafka.batch_producer import BatchProducer, OneByOne
 
 CONFIG_VARIABLE = "TESTBEAM_KAFKA_CONFIG"  # a file of options for every client of a program: log-in, certificates
+_log = logging.getLogger(__name__)
 _COMMON = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500, "log.connection.close": False}
 _COMMON |= {"log_level": 2}  # else each try to connect to a broker that is not up yet is a line on stderr; callers get errors all the same
 # For one that sends little, and sends it first to topics that are just being made: it asks every 50 ms rather than from 100 ms up to 1 s.
@@ -90,8 +92,10 @@ class Kafka:
         from testbeam.transport.kafka import batch_producer  # late: ctypes and numpy, for programs that produce by the block
 
         config = self.producer_config(**more)
-        make = batch_producer.BatchProducer if batch_producer.is_available(config) else batch_producer.OneByOne
-        return make(config, on_failure)
+        if reason := batch_producer.why_not(config):
+            _log.warning("messages go to Kafka one by one, at twice the cost each: %s", reason)
+            return batch_producer.OneByOne(config, on_failure)
+        return batch_producer.BatchProducer(config, on_failure)
 
     def admin(self) -> "AdminClient":
         """Return an admin client."""
