@@ -1,4 +1,4 @@
-"""Load that the forwarder takes without a gap: `testbeam bench forwarder_load`; about 4 minutes.
+"""Load that the forwarder takes without a gap: `testbeam bench forwarder_load`; about 5 minutes.
 
 Counting records of a real IOC, 10 Hz each: as many as the targets ask for in one go, and a minute of those of a large beamline. IOC, broker
 and forwarder share the machine; what is sent is read when the load is over. In the same run, over PVA: what a program that only receives
@@ -32,6 +32,7 @@ LOADS = (  # PVs, seconds
     (Protocol.PVA, 2_000, 60.0),
 )
 CONNECT_S = 60.0
+ALONE_S = 10.0  # that a program only receives
 SINK_S = 3.0
 SINK_ROWS = 1_000
 ROW_BYTES = 88
@@ -70,17 +71,17 @@ def _measure(running: Run, protocol: Protocol, names: tuple[str, ...], seconds: 
         ),
         gaps.result(f"{what}: updates missing"),
         *(_seen(f"{what}: {name}", share, "cores") for name, share in shares.items()),
-        *(_limits(running, what, names, seconds) if protocol is Protocol.PVA else ()),
+        *(_limits(running, what, names) if protocol is Protocol.PVA else ()),
     ]
 
 
-def _limits(running: Run, what: str, names: tuple[str, ...], seconds: float) -> list[Result]:
+def _limits(running: Run, what: str, names: tuple[str, ...]) -> list[Result]:
     """Return what IOC and broker leave to any forwarder: the one received from alone, the other sent to alone."""
-    received = rival(running, "counted-pva", names, seconds)
+    received = rival(running, "counted-pva", names, ALONE_S)
     if received is None:
         return []
     return [
-        _seen(f"{what}: IOC, received alone", received["updates"] / seconds, "/s"),
+        _seen(f"{what}: IOC, received alone", received["updates"] / ALONE_S, "/s"),
         _seen(f"{what}: IOC, missing alone", received["missing"], ""),
         _seen(f"{what}: broker, sent alone", _sink_per_s(running), "/s"),
     ]
