@@ -1,16 +1,18 @@
 """Growing datasets: what is appended in parts of any size is in the file, whichever way it went there."""
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from h5py import h5g
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from testbeam.services.filewriter import hdf5
-from testbeam.services.filewriter.columns import Column, ColumnSpec
+from testbeam.services.filewriter import columns
+from testbeam.services.filewriter.columns import Column, ColumnSpec, WrittenGroup
 
 CHUNK = 16_384
 
@@ -47,7 +49,7 @@ def test_parts_of_any_size_come_out_in_order(tmp_path_factory: pytest.TempPathFa
 def test_what_hdf5_must_convert_is_never_written_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: str, dtype: str, sent: str
 ) -> None:
-    monkeypatch.setattr(hdf5, "write_chunk", lambda *_: pytest.fail("written past the conversion"))
+    monkeypatch.setattr(columns, "write_chunk", lambda *_: pytest.fail("written past the conversion"))
 
     values, found = _written(tmp_path / "a.nxs", [3 * CHUNK + 1], compression, dtype, sent)
 
@@ -55,13 +57,13 @@ def test_what_hdf5_must_convert_is_never_written_as_it_is(
 
 
 def test_whole_chunks_go_past_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    starts, write = list[int](), hdf5.write_chunk
+    starts, write = list[int](), columns.write_chunk
 
     def note(dataset: Any, start: int, data: Any) -> None:
         starts.append(start)
         write(dataset, start, data)
 
-    monkeypatch.setattr(hdf5, "write_chunk", note)
+    monkeypatch.setattr(columns, "write_chunk", note)
 
     values, found = _written(tmp_path / "a.nxs", [101, 3 * CHUNK + 1])
 
@@ -78,3 +80,25 @@ def test_a_reader_follows_chunks_as_they_come(tmp_path: Path) -> None:
         file.flush()
         with h5py.File(tmp_path / "a.nxs", swmr=True) as reader:
             assert np.array_equal(reader["x"][:], np.arange(2 * CHUNK + 5))
+
+
+def test_a_dataset_like_one_before_it_is_equal_to_it_and_holds_rows_of_its_own(tmp_path: Path) -> None:
+    specs = [ColumnSpec(name="x", dtype="i4", chunk=64, row=row, attributes=(("units", units),)) for row in ((), (2,)) for units in "Vm"]
+    kinds = [(spec, compression) for spec in specs for compression in ("none", "gzip")]
+    models: dict[Hashable, Any] = {}
+    with h5py.File(tmp_path / "a.nxs", "w", libver=("v110", "v110")) as file:
+        made = [
+            Column(WrittenGroup(h5g.create(file.id, name.encode()), f"/{name}", file.id, models), *kind)
+            for name, kind in ((f"{number}{copy}", kind) for copy in "abc" for number, kind in enumerate(kinds))
+        ]
+        models.clear()
+        file.swmr_mode = True
+        for number, column in enumerate(made):
+            column.append(np.full((number, *column.spec.row), number, np.int32))
+            column.flush()
+    with h5py.File(tmp_path / "a.nxs") as file:
+        found = [file[f"{number}{copy}/x"] for copy in "abc" for number in range(len(kinds))]
+        for number, (dataset, (spec, compression)) in enumerate(zip(found, kinds * 3, strict=True)):
+            assert np.array_equal(dataset[:], np.full((number, *spec.row), number))
+            assert (dataset.chunks, dataset.maxshape) == ((64, *spec.row), (None, *spec.row))
+            assert (dict(dataset.attrs), dataset.compression) == (dict(spec.attributes), None if compression == "none" else compression)

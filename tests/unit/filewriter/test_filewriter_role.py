@@ -44,11 +44,22 @@ def test_an_unknown_word_of_configuration_is_refused() -> None:
         filewriter().configured(nonsense=1)
 
 
+def test_writers_of_ours_are_a_group_of_their_pool_unless_their_configuration_names_another() -> None:
+    for service, group in (
+        (filewriter(pool_topic="pool"), "pool_writers"),
+        (filewriter(pool_topic="pool", name="second"), "pool_writers"),
+        (filewriter(ini={"job-pool-topic": "other"}), "other_writers"),
+        (filewriter(ini={"job-pool-group": "kafka-to-nexus-worker-pool"}), "kafka-to-nexus-worker-pool"),
+        (filewriter().configured(ini={"job-pool-group": "theirs"}).configured(name="second"), "theirs"),
+    ):
+        assert service.command[service.command.index("--job-pool-group") + 1] == group
+
+
 def test_a_facilitys_own_writer_is_asked_for_no_ready_file() -> None:
     theirs = filewriter(command=("/opt/kafka-to-nexus",))
 
     assert theirs.command[0] == "/opt/kafka-to-nexus"
-    assert "--ready-file" not in theirs.command
+    assert {"--ready-file", "--job-pool-group"}.isdisjoint(theirs.command)
 
 
 @pytest.mark.parametrize("more", [{}, {"command": ("kafka-to-nexus",)}, {"startup_command": {}}])

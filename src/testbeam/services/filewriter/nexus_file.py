@@ -7,7 +7,7 @@ import os
 import posixpath
 import shutil
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from testbeam._version import __version__
 from testbeam.errors import NexusError
 from testbeam.nexus.structure import Attribute, Dataset, Group, Link, Stream
-from testbeam.services.filewriter import hdf5
+from testbeam.services.filewriter.columns import WrittenGroup, set_text
 from testbeam.services.filewriter.modules import mdat
 from testbeam.services.filewriter.modules.config import Config
 from testbeam.services.filewriter.plan import Planned
@@ -32,19 +32,6 @@ _TEXT = h5py.string_dtype()
 _LIBRARY = ("v110", "v110")  # SWMR needs 1.10; newer formats would shut out readers with older libraries
 _READ_ONLY = 0o444
 _never_let_go: list[h5py.File] = []
-
-
-class _WrittenGroup(h5py.Group):  # type: ignore[misc]  # h5py has no types
-    """A group that knows its path: HDF5 takes 10 µs to find it, and a dozen datasets a stream ask."""
-
-    def __init__(self, group_id: Any, path: str, file_id: Any) -> None:
-        super().__init__(group_id)
-        self._path, self.file_id = path, file_id
-
-    @property
-    def name(self) -> str:
-        """Return its path."""
-        return self._path
 
 
 def template_of(prefix: Path, instrument_name: str) -> Path | None:
@@ -124,7 +111,8 @@ class NexusFile:
         self.warnings: list[str] = []
         self.metadata: list[mdat.Metadata] = []
         self._start_ms = start_ms
-        self._groups: dict[str, _WrittenGroup] = {}
+        self._groups: dict[str, WrittenGroup] = {}
+        self._models: dict[Hashable, Any] = {}
         try:
             path.unlink(missing_ok=True)
             self._file = _new(path, template)
@@ -225,11 +213,11 @@ class NexusFile:
                     if child.module == "mdat":
                         self.metadata.append(mdat.Metadata(made, Config(child.config, child.place), self._start_ms))
 
-    def _group(self, path: str, *, is_new: bool = False) -> "_WrittenGroup":
+    def _group(self, path: str, *, is_new: bool = False) -> WrittenGroup:
         """Return a group, which is made where it is new; parents come first."""
         if path not in self._groups:
             make = h5g.create if is_new and path != "/" else h5g.open
-            self._groups[path] = _WrittenGroup(make(self._file.id, path.encode()), path, self._file.id)
+            self._groups[path] = WrittenGroup(make(self._file.id, path.encode()), path, self._file.id, self._models)
         return self._groups[path]
 
     def _route(self, item: Planned) -> Route:
@@ -237,7 +225,7 @@ class NexusFile:
         if item.explicit:
             words = {"topic": item.topic, "source": item.source, "writer_module": item.name, "NX_class": item.kind.nx_class}
             for name, word in words.items():
-                hdf5.set_text(group.id, name, word)
+                set_text(group.id, name, word)
         return Route(topic=item.topic, source=item.source, module=item.kind(group, item.config))
 
     def _link(self, root: Group) -> None:
@@ -257,6 +245,7 @@ class NexusFile:
 
     def _let_readers_follow(self) -> None:
         self._groups.clear()  # HDF5 refreshes each object that is open
+        self._models.clear()
         try:
             self._file.swmr_mode = True
         except RuntimeError as error:
@@ -315,7 +304,7 @@ def _make_dataset(group: h5py.Group, dataset: Dataset) -> None:
 def _set_attributes(item: h5py.HLObject, attributes: Sequence[Attribute]) -> None:
     for attribute in attributes:
         if attribute.value.dtype == object and not attribute.value.ndim:
-            hdf5.set_text(item.id, attribute.name, attribute.value.item())
+            set_text(item.id, attribute.name, attribute.value.item())
             continue
         if attribute.name in item.attrs:
             continue

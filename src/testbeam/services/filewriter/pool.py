@@ -14,7 +14,7 @@ _GROUP = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",  # a job sent before the first writer joined is done, too
     "session.timeout.ms": 6000,  # a killed idle writer holds its share of the pool no longer
-    "heartbeat.interval.ms": 500,
+    "heartbeat.interval.ms": 100,
     "topic.metadata.refresh.interval.ms": 1000,  # the topic may be made after us
     "fetch.wait.max.ms": 100,
     "check.crcs": True,

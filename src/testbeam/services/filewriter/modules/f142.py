@@ -14,8 +14,7 @@ from testbeam.services.filewriter.batches import ObjectRows, TimesNs
 from testbeam.services.filewriter.columns import ColumnSpec
 from testbeam.services.filewriter.modules.base import TIME, WriterModule
 from testbeam.services.filewriter.modules.config import Config
-from testbeam.services.filewriter.modules.statistics import NAMES as STATISTICS
-from testbeam.services.filewriter.modules.statistics import Statistics
+from testbeam.services.filewriter.modules.f144 import STATISTICS, Statistics
 
 _TEXT_BYTES = 32  # of the name of an alarm
 

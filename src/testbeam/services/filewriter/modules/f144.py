@@ -5,16 +5,53 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5d, h5s
 from numpy.typing import NDArray
 
 from testbeam.errors import NexusError
 from testbeam.nexus.values import STRING, dtype_of
 from testbeam.services.filewriter.batches import LogRows, ObjectRows, TimesNs
-from testbeam.services.filewriter.columns import ColumnSpec
+from testbeam.services.filewriter.columns import ColumnSpec, file_of, make_scalar
 from testbeam.services.filewriter.modules.base import TIME, R, WriterModule
 from testbeam.services.filewriter.modules.config import Config
-from testbeam.services.filewriter.modules.statistics import NAMES as STATISTICS
-from testbeam.services.filewriter.modules.statistics import Statistics
+
+STATISTICS = ("minimum_value", "maximum_value", "average_value")
+_BLOCK = 1_000_000
+
+
+class Statistics:
+    """Minimum, maximum and mean, written at the end as scalars beside the values; NaN values are left out, and without any they are NaN."""
+
+    def __init__(self, group: h5py.Group, units: str) -> None:
+        self._file, self._path = file_of(group), group.name
+        for name in STATISTICS:
+            make_scalar(group, name, units)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._minimum, self._maximum, self._sum, self._count = np.nan, np.nan, 0.0, 0
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Count these values in."""
+        if values.dtype.kind == "f" and np.isnan(values).any():
+            values = values[~np.isnan(values)]
+        if values.size:
+            self._minimum = np.fmin(self._minimum, float(values.min()))
+            self._maximum = np.fmax(self._maximum, float(values.max()))
+            self._sum += float(values.sum(dtype=np.float64))
+            self._count += values.size
+
+    def recount(self, dataset: h5py.Dataset) -> None:
+        """Begin anew from what is in the file."""
+        self._reset()
+        for start in range(0, len(dataset), _BLOCK):
+            self.add(dataset[start : start + _BLOCK])
+
+    def write(self) -> None:
+        """Put the scalars into the file."""
+        if self._count:
+            for name, value in zip(STATISTICS, (self._minimum, self._maximum, self._sum / self._count), strict=True):
+                h5d.open(self._file, f"{self._path}/{name}".encode()).write(h5s.ALL, h5s.ALL, np.array(value))
 
 
 class Log(WriterModule[R]):

@@ -22,6 +22,7 @@ _PROGRAM = ("${python}", "-m", "testbeam.services.filewriter")
 _INI = "config-files/${name}.ini"
 _COMMAND = "config-files/${name}-command.json"
 _READY_FILE = "${dir}/ready"
+_GROUP = "--job-pool-group"
 
 
 class FileWriterHandle(Handle):
@@ -88,7 +89,9 @@ def filewriter(
     broker_endpoint: "proxied" to reach a faultable broker by a link that can be broken; its own client goes there directly.
     control_topic: where its client's jobs are answered. time_after_stop_s: how long after a stop late data are waited for.
     ini: further options by their long names. startup_command: jobs to do at its start, as JSON. command: the
-    facility's own build, up to its options; it gets the same ini file.
+    facility's own build, up to its options; it gets the same ini file. Writers of ours are a consumer group of their pool: in the one
+    group that all pools of the field share, one that hangs or is killed holds up the writers of every pool for six seconds. Beside a build
+    of the facility's in one pool give `ini` that group: kafka-to-nexus-worker-pool.
     """
     options = {
         "pool_topic": pool_topic,
@@ -107,10 +110,11 @@ def filewriter(
         "status-master-interval": f"{round(status_interval_s * 1000)}ms",
         "data-flush-interval": f"{round(flush_interval_s * 1000)}ms",
     }
+    own = () if command else ("--ready-file", _READY_FILE, _GROUP, "")
     service = Service(
         name,
         role="filewriter",
-        command=(*(command or _PROGRAM), "-c", f"${{run_dir}}/{_INI}", *(() if command else ("--ready-file", _READY_FILE))),
+        command=(*(command or _PROGRAM), "-c", f"${{run_dir}}/{_INI}", *own),
         needs=(broker,),
         env=kafka_clients.environment(broker) | ({} if command else {CLOCK_FILE: "${dir}/clock"}),
         ready=IdleStatus("" if command else _READY_FILE),
@@ -136,4 +140,8 @@ def _configured(service: Service, changes: Mapping[str, Any]) -> Service:
         settings["start-command"] = f"${{run_dir}}/{_COMMAND}"
     # No section: kafka-to-nexus would take one for the name of a subcommand, and read none of its keys.
     files[_INI] = "".join(f"{key}={value}\n" for key, value in settings.items())
-    return replace(service, files=files, options={**service.options, "settings": settings})
+    words = service.command
+    if _GROUP in words:
+        at = words.index(_GROUP) + 1
+        words = (*words[:at], settings.get("job-pool-group", f"{settings['job-pool-topic']}_writers"), *words[at + 1 :])
+    return replace(service, command=words, files=files, options={**service.options, "settings": settings})
