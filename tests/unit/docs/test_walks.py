@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-WALKS = {"pv-to-dataset.md": ("src/testbeam", 25), "declaration-to-ready.md": ("src/testbeam/kit", 15)}
+WALKS = {"pv-to-dataset.md": ("src/testbeam", 24), "declaration-to-ready.md": ("src/testbeam/kit", 15)}
 
 
 @pytest.mark.parametrize("page", WALKS)

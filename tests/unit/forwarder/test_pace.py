@@ -1,4 +1,4 @@
-from testbeam.services.forwarder.monitor_set import Pace
+from testbeam.services.forwarder.service import Pace
 
 
 def test_the_more_updates_come_the_longer_they_gather() -> None:

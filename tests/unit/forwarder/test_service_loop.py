@@ -16,7 +16,8 @@ from testbeam.model.updates import UpdateBatch
 from testbeam.runtime.status_publisher import StatusPublisher
 from testbeam.services.forwarder.config_topics import from_store
 from testbeam.services.forwarder.kafka_sender import KafkaSender
-from testbeam.services.forwarder.service import NOT_A_COMMAND, NOT_DELIVERED, REFUSED, Forwarder, Outside
+from testbeam.services.forwarder.outside import Outside
+from testbeam.services.forwarder.service import NOT_A_COMMAND, NOT_DELIVERED, REFUSED, Forwarder
 from testbeam.services.forwarder.settings import ForwarderSettings
 from testbeam.wire.flatbuffers.registry import decode
 from testbeam.wire.flatbuffers.schemas.forwarder_command_fc00 import encode_fc00

@@ -7,39 +7,35 @@ this program was loaded, is lost.
 import logging
 import os
 import select
-import socket
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
 
-from testbeam.errors import SettingsError, WireError
-from testbeam.model.forwarding import ConfigChange, ForwarderCommand, StreamSpec
-from testbeam.model.forwarding import Protocol as PvProtocol
-from testbeam.model.time import NS_PER_DAY, NS_PER_MS
+from testbeam.errors import TestbeamError, WireError
+from testbeam.model.forwarding import ConfigChange, ForwarderCommand, Protocol, StreamSpec
+from testbeam.model.updates import UpdateBatch
 from testbeam.runtime import clock
 from testbeam.runtime.counters import Drops
 from testbeam.runtime.heartbeat import Heartbeat
-from testbeam.runtime.metrics import GraphiteSender, Metric, PrometheusServer, node
+from testbeam.runtime.metrics import Metric, PrometheusServer
 from testbeam.runtime.ready_file import write_ready_file
 from testbeam.runtime.status_publisher import StatusPublisher
-from testbeam.services.forwarder.addresses import Address, KafkaAddresses, kafka_addresses
+from testbeam.services.forwarder.addresses import Address, kafka_addresses
 from testbeam.services.forwarder.config_topics import CommandTopic, Storage
-from testbeam.services.forwarder.core import Core, TimestampFilter
+from testbeam.services.forwarder.core import Core
 from testbeam.services.forwarder.kafka_sender import KafkaSender, open_producer
-from testbeam.services.forwarder.monitor_set import MonitorSet, Pace
+from testbeam.services.forwarder.outside import Commands, Outside, graphite, initial_streams, stored_beside, timestamp_filter
 from testbeam.services.forwarder.repeats import Repeats
+from testbeam.services.forwarder.serialisers import WITH_UNITS
 from testbeam.services.forwarder.settings import PROG, ForwarderSettings
 from testbeam.services.forwarder.status import Problems, Rate, metrics, status_json
 from testbeam.services.forwarder.stream_table import StreamTable
 from testbeam.transport import graylog
-from testbeam.transport.graphite import DEFAULT_PORT as CARBON_PORT
 from testbeam.transport.listening import wait_for_broker
 from testbeam.transport.monitors.opening import open_monitors
 from testbeam.transport.monitors.protocols import Monitors
-from testbeam.wire.forwarder_json import Exit, decode_command, decode_streams
+from testbeam.wire.forwarder_json import Exit, decode_command
 
 SOFTWARE = "Forwarder"
 NOT_A_COMMAND = "not a command"
@@ -52,41 +48,11 @@ _READ_MOST = 64
 _GOODBYE_S = 1.0
 _LAST_S = 0.5  # at the end, where updates never cease
 _QUIET_LOOKS = 10
+_OVER_S = 0.25  # time in which updates are counted
+_BUSY_PER_S = 2_000
+_WAITS = ((5_000, 0.02), (_BUSY_PER_S, 0.01))  # from so many updates/s on, so many seconds
+_SHORTEST_S = 0.002  # after a round that had an update
 _LONGEST_NAME = 80  # characters of a foreign text that is told
-
-
-class Commands(Protocol):
-    """Where commands come from; see `CommandTopic`."""
-
-    @property
-    def ready(self) -> bool:
-        """Tell whether no command can be missed any more."""
-
-    @property
-    def beside_is_empty(self) -> bool:
-        """Tell whether the storage topic had no message at the start."""
-
-    def look(self, wait_s: float, now_s: float) -> list[bytes]:
-        """Return the commands that came."""
-
-    def close(self) -> None:
-        """Leave the broker."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
-    """All that a forwarder has of the world: clocks, and what opens its connections. Tests bring their own."""
-
-    monotonic_s: Callable[[], float] = time.monotonic
-    wall_ns: Callable[[], int] = clock.wall_ns
-    publisher: Callable[[Address, str, Drops], StatusPublisher] = lambda address, key, drops: StatusPublisher.on(address.kafka, key, drops)
-    sender: Callable[..., KafkaSender] | None = None
-    monitors: Callable[[PvProtocol], Monitors] | None = None
-    commands: Commands | None = None
-
-    def wall_ms(self) -> int:
-        """Return the time in ms since 1970."""
-        return self.wall_ns() // NS_PER_MS
 
 
 def forward(settings: ForwarderSettings, stop: threading.Event) -> None:
@@ -116,18 +82,18 @@ class Forwarder:
         self._problems = Problems(self._log)
         self._drops = Drops(self._log)
         self._streams = StreamTable(Repeats(settings.pv_update_period) if settings.pv_update_period else None)
-        self._core = Core(settings.service_id, self._streams, self._drops, self._problems, _timestamp_filter(settings))
+        self._core = Core(settings.service_id, self._streams, self._drops, self._problems, timestamp_filter(settings))
         self._monitors = MonitorSet(self._outside.monitors or self._open_client, self._problems, settings.units)
         self._commands: Commands = self._outside.commands or CommandTopic(
-            self._addresses.commands, self._problems, _LOADED_MS, beside=_stored_beside(self._addresses)
+            self._addresses.commands, self._problems, _LOADED_MS, beside=stored_beside(self._addresses)
         )
         self._heartbeat = Heartbeat(SOFTWARE, settings.service_id, settings.status_interval / 1000)
         self._publishers: dict[object, StatusPublisher] = {}
         self._rate = Rate()
         storage = self._addresses.storage
         self._storage = storage and Storage(address=storage, problems=self._problems, send=self._publish)
-        self._initial = _initial_streams(settings)
-        self._graphite = _graphite(settings, self._metrics)
+        self._initial = initial_streams(settings)
+        self._graphite = graphite(settings, self._metrics)
         self._prometheus = PrometheusServer(PROG, settings.metrics_port, self._metrics) if settings.metrics_port else None
         self._payloads: list[bytes] = []  # commands that came and are not done yet
         self._woken, self._wake_file = os.pipe()
@@ -309,36 +275,81 @@ class Forwarder:
         self._log.info("ready: reading commands from topic %r", self._addresses.commands.topic)
         write_ready_file(self._settings.ready_file)
 
-    def _open_client(self, protocol: PvProtocol) -> Monitors:
+    def _open_client(self, protocol: Protocol) -> Monitors:
         period_ms, seed = self._settings.fake_pv_period, self._settings.fake_pv_seed
         return open_monitors(protocol, fake_period_ms=period_ms, fake_seed=seed, clock=self._outside.wall_ns)
 
 
-def _stored_beside(addresses: KafkaAddresses) -> str:
-    """Return the storage topic where the reader of the commands can tell that there is nothing in it, as in a new stack."""
-    storage = addresses.storage
-    return "" if storage is None or storage.cluster != addresses.commands.cluster else storage.topic
+@dataclass(slots=True)
+class MonitorSet:
+    """The clients of all protocols as one; `open_client` makes one. With `units` every stream asks for them."""
+
+    open_client: Callable[[Protocol], Monitors]
+    problems: Problems
+    units: bool = False
+    _clients: dict[Protocol, Monitors] = field(default_factory=dict)
+
+    def subscribe(self, number: int, spec: StreamSpec) -> None:
+        """Watch a stream's PV; a protocol that can't be had here leaves the stream unconnected, and is a problem."""
+        try:
+            if spec.protocol not in self._clients:
+                self._clients[spec.protocol] = self.open_client(spec.protocol)
+            self._clients[spec.protocol].subscribe(number, spec.channel, units=self.units or spec.schema in WITH_UNITS)
+        except (TestbeamError, OSError) as error:
+            self.problems.note(f"{spec.channel} can't be watched over {spec.protocol.name}: {error}")
+
+    def unsubscribe(self, number: int, spec: StreamSpec) -> None:
+        """Stop watching."""
+        if spec.protocol in self._clients:
+            self._clients[spec.protocol].unsubscribe(number)
+
+    def drain(self) -> Iterator[UpdateBatch]:
+        """Yield what each client has gathered."""
+        return (client.drain() for client in self._clients.values())
+
+    def wake(self, file: int) -> None:
+        """Have the pipe `file` written to when the next update comes."""
+        for client in self._clients.values():
+            client.wake(file)
+
+    @property
+    def channel_access(self) -> str:
+        """Return by what updates of Channel Access are received; "" while no stream uses it."""
+        client = self._clients.get(Protocol.CA)
+        return str(getattr(getattr(client, "receiver", None), "name", ""))
+
+    def close(self) -> None:
+        """Close all clients."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
 
 
-def _timestamp_filter(settings: ForwarderSettings) -> TimestampFilter:
-    days = settings.first_value_max_age
-    return TimestampFilter(first_ns=None if days is None else days * NS_PER_DAY)
+@dataclass(slots=True)
+class Pace:
+    """How long updates are let gather before a round, which costs some 0.2 ms however many there are.
 
+    `per_s` is their rate over the last quarter of a second; monotonic seconds come from the caller.
+    """
 
-def _initial_streams(settings: ForwarderSettings) -> tuple[StreamSpec, ...]:
-    if settings.streams_json is None:
-        return ()
-    try:
-        return decode_streams(settings.streams_json.read_bytes())
-    except (OSError, WireError) as error:
-        raise SettingsError("streams-json", str(settings.streams_json), f'a JSON file with {{"streams": […]}} ({error})') from error
+    per_s: float = 0.0
+    _count: int = 0
+    _since_s: float | None = None
 
+    def add(self, count: int, now_s: float) -> None:
+        """Take in how many updates the last round had."""
+        if self._since_s is None:
+            self._since_s = now_s
+        self._count += count
+        passed_s = now_s - self._since_s
+        if passed_s >= _OVER_S:
+            self.per_s, self._count, self._since_s = self._count / passed_s, 0, now_s
 
-def _graphite(settings: ForwarderSettings, collect: Callable[[], tuple[Metric, ...]]) -> GraphiteSender | None:
-    if settings.grafana_carbon_address is None:
-        return None
-    host, _, port = settings.grafana_carbon_address.partition(":")
-    if not host or (port and not port.isdigit()):
-        raise SettingsError("grafana-carbon-address", settings.grafana_carbon_address, "host:port")
-    prefix = f"{PROG}.{node(socket.gethostname())}.{node(settings.service_id)}"
-    return GraphiteSender(host, int(port or CARBON_PORT), prefix, settings.statistics_update_interval, collect)
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether more come than are worth a round each."""
+        return self.per_s >= _BUSY_PER_S
+
+    def wait_s(self) -> float:
+        """Return how long to wait after a round that had updates."""
+        return next((wait_s for per_s, wait_s in _WAITS if self.per_s >= per_s), _SHORTEST_S)
