@@ -49,11 +49,6 @@ class Destination:
     form: RowForm | None = None
 
     @property
-    def is_events(self) -> bool:
-        """Tell whether this takes neutron events."""
-        return self.module in ("ev42", "ev44")
-
-    @property
     def time_name(self) -> str:
         """Return the dataset of the rows' times."""
         return self.form.time_name if self.form else _TIME_NAMES[self.module]

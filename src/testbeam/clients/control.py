@@ -5,7 +5,6 @@ through the queue. Each failure is raised with what the daemon said of it.
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from testbeam.errors import ControlError, ScriptFailed, TransportError, WaitTimeout
+from testbeam.model.deadline import Deadline
 from testbeam.transport.nicos.daemon import DaemonConnection
 from testbeam.wire.nicos.daemon_words import BreakLevel, Command, Event, MessageLevel, ScriptStatus
 from testbeam.wire.nicos.serialisers import SentError
@@ -127,7 +127,7 @@ class Client:
         try:
             reqid = self.ask(Command.START, _NAME, code)
         except ControlError as error:
-            if "running" not in str(error):
+            if "running" not in str(error):  # the protocol has no code for it
                 raise ScriptFailed(f"{_short(code)}: {error}") from None
             reqid = self.ask(Command.QUEUE, _NAME, code)
         self.wait_done(str(reqid), code, timeout)
@@ -142,14 +142,13 @@ class Client:
 
     def wait_done(self, reqid: str, code: str = "", timeout: float = 60.0) -> None:
         """Wait for a script's end; raises as `execute`."""
-        end_s = time.monotonic() + timeout
+        deadline = Deadline(timeout)
         with self._condition:
             while reqid not in self._done:
                 self._check_connection()
-                left_s = end_s - time.monotonic()
-                if left_s <= 0:
+                if deadline.passed:
                     break
-                self._condition.wait(min(left_s, _LOOK_S))
+                self._condition.wait(min(deadline.left_s, _LOOK_S))
             success = self._done.get(reqid)
         if success is None:
             raise WaitTimeout(f"{_short(code or reqid)} has not ended within {timeout:g} s; the daemon is at {self._where()}")
@@ -163,12 +162,13 @@ class Client:
 
     def wait_idle(self, timeout: float = 60.0) -> None:
         """Wait until nothing runs and nothing waits; raise WaitTimeout where something still does."""
-        end_s = time.monotonic() + timeout
+        deadline = Deadline(timeout)
         while True:
+            late = deadline.passed
             status = self.getstatus()
             if status["status"][0] < ScriptStatus.RUNNING and not status["requests"]:
                 return
-            if time.monotonic() > end_s:
+            if late:
                 raise WaitTimeout(f"the daemon is not idle within {timeout:g} s but at {self._where()}")
             with self._condition:
                 self._condition.wait(0.05)

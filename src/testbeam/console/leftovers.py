@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from testbeam.model.deadline import Deadline
+
 _PR_SET_CHILD_SUBREAPER = 36
 _TERM_S = 1.0  # then they are killed
 _PAUSE_S = 0.01
@@ -33,10 +35,10 @@ def ended_leftovers() -> Iterator[None]:
 
 def _end(before: set[int]) -> None:
     """Ask what is left to end, then kill it; its own children come to us as it goes."""
-    kill_s = time.monotonic() + _TERM_S
+    patience = Deadline(_TERM_S)
     asked: set[int] = set()
     while left := _children() - before:
-        number = signal.SIGTERM if time.monotonic() < kill_s else signal.SIGKILL
+        number = signal.SIGKILL if patience.passed else signal.SIGTERM
         for pid in left - asked if number == signal.SIGTERM else left:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)

@@ -30,6 +30,7 @@ from testbeam.driver.waiting import DEFAULT_TIMEOUT_S, Condition, RequestedAsser
 from testbeam.driver.watch import PvWatch, named_in
 from testbeam.errors import StackError, TestbeamError
 from testbeam.kit.run_folder import RunFolder
+from testbeam.model.deadline import Deadline
 from testbeam.transport.epics_environment import PVA_PORT
 
 _RECORDS_S = 10.0
@@ -136,9 +137,9 @@ class Driver:
         threading.Thread(target=self._watch, args=(machine,), daemon=True).start()
 
     def _watch(self, machine: Machine) -> None:
-        end = time.monotonic() + _RECORDS_S
+        deadline = Deadline(_RECORDS_S)
         script = self.check.script.read_text(errors="replace")
-        while time.monotonic() < end and machine.run is not None:
+        while not deadline.passed and machine.run is not None:
             records = tuple(name for ioc in machine.iocs().values() for name in ioc.records)
             if records:
                 names = named_in(script, records)

@@ -39,7 +39,7 @@ from testbeam.driver.units import (
     service_name,
     unit_state,
 )
-from testbeam.driver.waiting import DEFAULT_TIMEOUT_S, RequestedAssertionFailed, Waits
+from testbeam.driver.waiting import DEFAULT_TIMEOUT_S, POLL_S, RequestedAssertionFailed, Waits
 from testbeam.errors import StackError
 from testbeam.kit import ports
 from testbeam.kit.environment import scrubbed
@@ -47,6 +47,7 @@ from testbeam.kit.handle import Handle
 from testbeam.kit.logs import tail
 from testbeam.kit.run import Run
 from testbeam.kit.stack import Stack
+from testbeam.model.deadline import Deadline
 from testbeam.stacks.roles.ioc.declaration import IocHandle
 from testbeam.transport.epics_environment import PVA_BROADCAST_PORT, client_environment
 
@@ -75,7 +76,6 @@ class Machine:
         self._console_before = ""  # what was logged before the last boot
         self._sessions: list[int] = []
         self._added = ExitStack()
-        self._start_error: StackError | None = None
 
     def __repr__(self) -> str:
         return f"<machine {self.name} at {self.address}: {'up' if self.is_up() else 'down'}>"
@@ -91,11 +91,9 @@ class Machine:
             made = UnitService(self._driver.check, self.spec, self.address, self._driver.hosts())
             services = [made.make(unit) for unit in self.spec.units if unit.wanted]
             self.run = Stack(*services).run(folder=self.folder / f"boot-{self.boots}", keep=True)
-            self._start_error = None
             try:
                 self.run.start()
             except StackError as error:
-                self._start_error = error
                 self.log(str(error))
             self._driver.started(self)
 
@@ -344,10 +342,10 @@ class Machine:
 
     def _repeat(self, command: str, timeout: float, *, success: bool) -> str:
         last: list[Outcome] = []
-        end = time.monotonic() + timeout
+        deadline = Deadline(timeout)
 
         def look(_last: bool) -> bool:
-            last[:] = [self._run(command, max(end - time.monotonic(), 0.5))]
+            last[:] = [self._run(command, max(deadline.left_s, 0.5))]
             return (last[0].code == 0) == success
 
         what = f"`{command}` {'succeeds' if success else 'fails'} on machine {self.name}"
@@ -554,11 +552,11 @@ class Machine:
 
     def sleep(self, secs: float) -> None:
         """Let time pass."""
-        end = time.monotonic() + secs
+        deadline = Deadline(secs)
         self.log(f"sleeping {secs:g} s")
-        while (left := end - time.monotonic()) > 0:
+        while not deadline.passed:
             self._waits.look_after_conditions()
-            time.sleep(min(left, 0.05))
+            time.sleep(min(deadline.left_s, POLL_S))
 
     def __getattr__(self, name: str) -> Any:
         if name in _NO_SCREEN.split():

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from testbeam.clients.pvs import PvHandle, PvProtocol, open_client
 from testbeam.driver.waiting import RequestedAssertionFailed
-from testbeam.errors import StackError, TransportError, WaitTimeout
+from testbeam.errors import StackError, WaitTimeout
 from testbeam.stacks.roles.ioc.declaration import IocHandle
 from testbeam.wire.pv_reading import PvValue, Reading, Scalar
 
@@ -83,13 +83,7 @@ class Pv:
 
     def put(self, value: PvValue | Sequence[Scalar], wait: bool = True, within_s: float = 10.0) -> None:
         """Write, by default until the record and all that it sets off have processed; tried again while the IOC is not up."""
-        end = time.monotonic() + within_s
-        while True:
-            try:
-                return self._pv().put(value, wait, max(end - time.monotonic(), 0.1))
-            except TransportError as error:
-                if "no CA server answers" not in str(error) or time.monotonic() > end:
-                    raise
+        self._pv().put(value, wait, within_s)
 
     def expect(
         self,

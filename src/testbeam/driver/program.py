@@ -25,7 +25,7 @@ from testbeam.errors import StackError, TestbeamError
 from testbeam.kit import interrupts, private_net
 from testbeam.runtime import exit_codes
 
-PASSED, FAILED, WRONG = 0, 1, 2
+PASSED, FAILED = 0, 1
 _NO_NETWORK = (
     "it needs a network of its own, and this kernel, distribution or container forbids unprivileged user namespaces: allow them "
     "(sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0; "

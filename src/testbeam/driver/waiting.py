@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from testbeam.model.deadline import Deadline
+
 POLL_S = 0.05
 DEFAULT_TIMEOUT_S = 900.0
 
@@ -86,12 +88,12 @@ class Waits:
         Raises:
             RequestedAssertionFailed: it never was.
         """
-        end = time.monotonic() + timeout_s
+        deadline = Deadline(timeout_s)
         with self.named(what):
-            while time.monotonic() < end:
+            while not deadline.passed:
                 self.look_after_conditions()
                 if look(False):
                     return
-                time.sleep(max(min(POLL_S, end - time.monotonic()), 0))
+                time.sleep(min(POLL_S, deadline.left_s))
             if not look(True):
                 raise RequestedAssertionFailed(f"{what}: not within {timeout_s:g} s")

@@ -38,15 +38,14 @@ class _Producer(Protocol):
 class StatusPublisher:
     """One producer for all own messages of a service on one cluster, which reach a topic in the order in which they were sent.
 
-    `heard` are the topics on which Kafka has acknowledged one; `last_problem` is why the last one was lost. Monotonic seconds come from
-    the caller, and are needed only where `silent_s` is asked.
+    `heard` are the topics on which Kafka has acknowledged one. Monotonic seconds come from the caller, and are needed only where `silent_s`
+    is asked.
     """
 
     producer: _Producer
     key: bytes
     drops: Drops
     heard: set[str] = field(default_factory=set)
-    last_problem: str = ""
     _waiting_since_s: float | None = None
 
     @classmethod
@@ -93,5 +92,4 @@ class StatusPublisher:
             self._lost(message.topic(), error.str())
 
     def _lost(self, topic: str, reason: str) -> None:
-        self.last_problem = f"topic {topic!r}: {reason}"
         self.drops.add(f"{NOT_DELIVERED}: {reason}", f"to {topic}")

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 
 from testbeam.model.live import (
     Answer,
-    DataKey,
     JobAction,
     JobCommand,
     JobId,
@@ -191,8 +190,3 @@ class LiveJobs:
         for place, number in list(self._current.items()):
             if place[1] == job_id.source_name and number == job_id.job_number:
                 del self._current[place]
-
-
-def keys_of(keys: Iterable[DataKey], workflow_id: WorkflowId, source: str) -> list[DataKey]:
-    """Return the keys of a workflow's outputs for a source."""
-    return [key for key in keys if key.workflow_id == workflow_id and key.source_name == source]

@@ -346,7 +346,9 @@ def test_a_running_script_is_taken_by_the_debugger_and_let_go_again(run: Run) ->
         with pytest.raises(ControlError, match="no script"):
             client.debug_input("n")
 
+        told.clear()
         reqid = client.debug("while True: pass")
+        wait_for(lambda: (Event.DEBUGGING, True) in told)
         client.debug_input("c")
         client.emergency()
         with pytest.raises(ScriptFailed):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from testbeam.errors import PvMissing, TestbeamError
+from testbeam.model.deadline import Deadline
 from testbeam.model.time import NS_PER_S
 from testbeam.transport.ca.channel import CaChannel
 from testbeam.transport.ca.client import CaClient
@@ -55,7 +56,7 @@ class Channels:
     """Finds PVs on the addresses of the environment."""
 
     def __init__(self, wait_s: float) -> None:
-        self._end = time.monotonic() + wait_s
+        self._deadline = Deadline(wait_s)
         self._clients = [CaClient(address, port) for address, port in addresses()]
 
     def find(self, name: str) -> CaChannel | None:
@@ -64,17 +65,14 @@ class Channels:
             missing = 0
             for client in self._clients:
                 try:
-                    return client.channel(name, _SEARCH_S if len(self._clients) > 1 else max(min(self._left(), 0.2), _SEARCH_S))
+                    return client.channel(name, _SEARCH_S if len(self._clients) > 1 else max(min(self._deadline.left_s, 0.2), _SEARCH_S))
                 except PvMissing:
                     missing += 1
                 except TestbeamError:
                     continue
-            if missing == len(self._clients) or self._left() <= 0:
+            if missing == len(self._clients) or self._deadline.passed:
                 return None
             time.sleep(0.01)
-
-    def _left(self) -> float:
-        return self._end - time.monotonic()
 
     def close(self) -> None:
         """End all connections."""

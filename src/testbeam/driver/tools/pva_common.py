@@ -47,9 +47,8 @@ def ask(start: Callable[[Callable[[Any], None]], Any], within_s: float) -> Any:
 
 
 def get(client: Any, name: str, within_s: float) -> Any:
-    """Return a PV's structure; a connection that is only just refused is tried again."""
-    end = time.monotonic() + within_s
-    return ask(partial(client.get, name), end - time.monotonic())
+    """Return a PV's structure; raises as `ask`."""
+    return ask(partial(client.get, name), within_s)
 
 
 def line(name: str, value: Any) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from testbeam.errors import DeviceError, SetupError
+from testbeam.model.deadline import Deadline
 from testbeam.services.control.devices import registry
 from testbeam.services.control.devices.base import Device
 from testbeam.services.control.devices.host import DeviceCache, Log
@@ -88,10 +89,10 @@ class Session:
 
     def sleep(self, seconds: float) -> None:
         """Wait, open for breaks and stops."""
-        end_s = time.monotonic() + seconds
-        while (left_s := end_s - time.monotonic()) > 0:
+        deadline = Deadline(seconds)
+        while not deadline.passed:
             self.breakpoint(5)
-            time.sleep(min(left_s, _PARALLEL_S))
+            time.sleep(min(deadline.left_s, _PARALLEL_S))  # the time itself is what a user waits for
 
     def breakpoint(self, level: int) -> None:
         """Wait for a break's end, or end by a stop."""

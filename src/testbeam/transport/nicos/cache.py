@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbeam.errors import TransportError, WireError
+from testbeam.model.deadline import Deadline
 from testbeam.wire.nicos.cache_lines import (
     ASK,
     END_MARKER,
@@ -141,8 +142,8 @@ class CacheClient:
 
     def flush(self, within_s: float = 1.0) -> bool:
         """Wait until what was set is sent; return whether it is."""
-        end_s = time.monotonic() + within_s
-        while self._outgoing and time.monotonic() < end_s and not self._stop.is_set():
+        deadline = Deadline(within_s)
+        while self._outgoing and not deadline.passed and not self._stop.is_set():
             self._wake()
             self._stop.wait(0.002)
         return not self._outgoing
@@ -246,12 +247,12 @@ class CacheClient:
 
     def _ask(self, text: str, within_s: float) -> list[CacheLine]:
         """Return the lines up to the end marker, from a connection made for this."""
-        end_s, buffer = time.monotonic() + within_s, b""
+        deadline, buffer = Deadline(within_s), b""
         try:
             with socket.create_connection(self._place, within_s) as connection:
                 connection.sendall(text.encode())
                 while f"{END_MARKER}{TELL_EXPIRED}".encode() not in buffer[-20:]:
-                    connection.settimeout(max(end_s - time.monotonic(), 0.001))
+                    connection.settimeout(max(deadline.left_s, 0.001))
                     data = connection.recv(_READ_BYTES)
                     if not data:
                         raise TransportError(f"the cache at {self.address} closed the connection on {text[:60]!r}")

@@ -6,12 +6,12 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
 from testbeam.errors import ControlError, TransportError, WireError
+from testbeam.model.deadline import Deadline
 from testbeam.wire.nicos.daemon_frames import CLIENT_ID_BYTES, EventFrame, encode_command, take_event, take_reply
 from testbeam.wire.nicos.daemon_words import Command, Event
 from testbeam.wire.nicos.serialisers import FOR_CLIENTS, Serialiser
@@ -126,12 +126,12 @@ class DaemonConnection:
         self.level = int(answer["user_level"]) if isinstance(answer, dict) and "user_level" in answer else 0
 
     def _reply(self, within_s: float) -> Any:
-        end_s = time.monotonic() + within_s
+        deadline = Deadline(within_s)
         while True:
             frame = take_reply(self._buffer)
             if frame is not None:
                 return frame
-            self._socket.settimeout(max(end_s - time.monotonic(), 0.001))
+            self._socket.settimeout(max(deadline.left_s, 0.001))
             data = self._socket.recv(_READ_BYTES)
             if not data:
                 raise OSError("the daemon closed it")

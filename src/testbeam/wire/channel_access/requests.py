@@ -76,11 +76,6 @@ def create_channel(name: str, channel_id: int) -> bytes:
     return encode(Message(command=Command.CREATE_CHAN, parameter_1=channel_id, parameter_2=MINOR_VERSION, payload=_name(name)))
 
 
-def clear_channel(server_id: int, channel_id: int) -> bytes:
-    """Return the request to forget a channel and its subscriptions."""
-    return encode(Message(command=Command.CLEAR_CHANNEL, parameter_1=server_id, parameter_2=channel_id))
-
-
 def read(server_id: int, request_id: int, dbr_type: int, count: int = 0) -> bytes:
     """Return the request for a value; count 0 asks for as many elements as there are."""
     return encode(Message(command=Command.READ_NOTIFY, data_type=dbr_type, data_count=count, parameter_1=server_id, parameter_2=request_id))

@@ -22,7 +22,6 @@ _NUMBERS = {
     "readtimeout": "read_timeout_ms",
     "maxinput": "max_input",
 }
-SETTINGS = (*_NUMBERS, "pollperiod", "terminator", "interminator", "outterminator", "separator", "extrainput")
 
 assert converters.__all__  # importing them registers the formats
 

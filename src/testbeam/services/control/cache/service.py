@@ -59,7 +59,6 @@ class CacheService:
         self.core = Core(settings.history, None if store is None else store.keep, settings.limit_mb * BYTES_PER_MB)
         self._store = store
         self._numbers = itertools.count(1)
-        self._talking: dict[Peer, None] = {}
         self._flush_at_s = 0.0
         self._next_expiry_s: float | None = None
         self._undecodable = 0

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import Any
 
 from testbeam.errors import SettingsError
+from testbeam.model.deadline import Deadline
 from testbeam.runtime.ready_file import write_ready_file
 from testbeam.services.control.collector.core import Core, Message
 from testbeam.services.control.collector.settings import PROG, CollectorSettings
@@ -71,13 +72,13 @@ class Collector:
         self._producer = self._kafka.producer(linger_ms=5, retries=2_147_483_647)
         _log.info("ready: sending from the cache at %s to topic %r", self._cache.address, self._topic)
         write_ready_file(self._settings.ready_file)
-        again_s = time.monotonic() + self._settings.resend_interval
+        until_again = Deadline(self._settings.resend_interval)
         while not stop.is_set():
             self._woken.wait(_LOOK_S)
             self._woken.clear()
             self._send_waiting()
-            if self._settings.resend_interval and time.monotonic() >= again_s:
-                again_s = time.monotonic() + self._settings.resend_interval
+            if self._settings.resend_interval and until_again.passed:
+                until_again = Deadline(self._settings.resend_interval)
                 for message in list(self._core.again()):
                     self._send(message)
             self._producer.poll(0)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from testbeam.errors import ControlError, DeviceError, LimitError
+from testbeam.model.deadline import Deadline
 from testbeam.services.control.commands.counting import detectors_of
 from testbeam.services.control.commands.setup_commands import Named, SetupCommands
 from testbeam.services.control.devices.alias import resolved
@@ -118,9 +119,8 @@ class DeviceCommands(SetupCommands):
                 device.stop()
             except DeviceError as error:
                 problems.append(str(error))
-        end_s = time.monotonic() + _STOP_S
-        moving = wanted
-        while (moving := [one for one in moving if _is_moving(one)]) and time.monotonic() < end_s:
+        deadline, moving = Deadline(_STOP_S), wanted
+        while (moving := [one for one in moving if _is_moving(one)]) and not deadline.passed:
             self.session.woken.wait(0.05)
         problems += [f"{one.name} still moves {_STOP_S:g} s after its stop" for one in moving]
         if problems:

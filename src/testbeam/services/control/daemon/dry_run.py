@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from testbeam.errors import ControlError, DeviceError, TestbeamError
+from testbeam.model.deadline import Deadline
 from testbeam.services.control.commands.user import UserCommands
 from testbeam.services.control.daemon.facade import ScriptSession
 from testbeam.services.control.daemon.messages import Message
@@ -83,7 +84,7 @@ class DryRun:
         self._uuid = uuid
         self._tell = tell
         self._steps = 0
-        self._end_s = time.monotonic() + most_s
+        self._deadline = Deadline(most_s)
         self._ranges: dict[str, list[Any]] = {}
         self.session = DryRunSession(real, _FrozenCache(values), self)
         self.session.load(list(real.explicit_setups))
@@ -112,7 +113,7 @@ class DryRun:
 
     def _look(self, _line: int) -> None:
         self._steps += 1
-        if self._steps > _MOST_STEPS or time.monotonic() > self._end_s:
+        if self._steps > _MOST_STEPS or self._deadline.passed:
             raise ControlError(f"the dry run was ended after {self._steps} steps and {self.session.passed_s:.0f} s of its time")
         if self._steps % 10 == 1:
             self._note_ranges()

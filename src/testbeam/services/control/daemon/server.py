@@ -89,11 +89,6 @@ class Server:
         """Return how many clients are logged in."""
         return sum(client.user is not None for client in list(self._clients.values()))
 
-    @property
-    def alive(self) -> bool:
-        """Tell whether clients are served."""
-        return not self._stop.is_set()
-
     def start(self) -> None:
         """Begin to accept."""
         self._thread.start()

@@ -69,6 +69,8 @@ class Daemon:
         store: Any = MemoryCache(self._told) if self._cache is None else _TellingCache(self._cache, self._told)
         self._namespace: dict[str, Any] = {"__builtins__": __builtins__, "__name__": "__main__"}
         self._server: Server | None = None
+        self._ending = threading.Event()
+        self._master = threading.Thread(target=self._stay_master, name="master", daemon=True)
         self._controller = Controller(self._namespace, self._messages, self._emit)
         self._session = Session(setups, store, self._messages, breakpoint_=self._breakpoint)
         self._session.on_array = self._tell_array
@@ -107,7 +109,7 @@ class Daemon:
         server = Server(self._settings.host, self._settings.port, SERIALISERS[self._settings.serializer], self._answers)
         self._server = server
         server.start()
-        threading.Thread(target=self._stay_master, name="master", daemon=True).start()
+        self._master.start()
         _log.info(
             "ready: daemon at %s:%d, %d setups, %d users", self._settings.host, server.port, len(self._session.setups), len(self._users)
         )
@@ -120,6 +122,9 @@ class Daemon:
     def close(self) -> None:
         """End everything, the clients last."""
         self._session.close()
+        self._ending.set()
+        if self._master.ident is not None:
+            self._master.join()
         if self._cache is not None:
             self._cache.put("session/master", "")
             self._cache.flush(0.5)
@@ -183,10 +188,10 @@ class Daemon:
 
     def _stay_master(self) -> None:
         """Tell by the cache that this daemon owns the instrument."""
-        cache = self._cache
-        while cache is not None and self._server is not None and self._server.alive:
-            cache.put("session/master", f"testbeam-daemon-{os.getpid()}", ttl_s=_MASTER_TTL_S, no_store=True)
-            time.sleep(_MASTER_S)
+        while self._cache is not None:
+            self._cache.put("session/master", f"testbeam-daemon-{os.getpid()}", ttl_s=_MASTER_TTL_S, no_store=True)
+            if self._ending.wait(_MASTER_S):
+                return
 
 
 class _TellingCache:

@@ -15,7 +15,6 @@ from testbeam.services.control.setups.declared import Setup
 from testbeam.wire.nicos.daemon_words import UserLevel
 
 _LIST = "nicos.services.daemon.auth.list.Authenticator"
-_DAEMON = "nicos.services.daemon.NicosDaemon"
 _log = logging.getLogger(__name__)
 
 
@@ -84,13 +83,6 @@ def users_of_setups(setups: Mapping[str, Setup]) -> Users:
         elif config is not None and ".auth." in config.class_name:
             _log.warning("authenticator %s of class %s is not known to testbeam; its users can't log in", name, config.class_name)
     return Users(accounts)
-
-
-def server_of_setups(setups: Mapping[str, Setup]) -> str:
-    """Return HOST:PORT as the setup `daemon` says, "" where it does not."""
-    daemon = setups.get("daemon")
-    found = (config for config in (daemon.devices if daemon is not None else {}).values() if config is not None)
-    return next((str(config.parameters.get("server", "")) for config in found if config.class_name == _DAEMON), "")
 
 
 class LoginKey:

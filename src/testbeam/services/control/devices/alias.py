@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 from testbeam.errors import DeviceError
 from testbeam.services.control.devices.base import Device
-from testbeam.services.control.devices.moveable import Moveable
 from testbeam.services.control.devices.params import Param
 
 _OWN = frozenset({"alias", "devclass", "description", "visibility", "name", "key", "host", "log", "attached_devices", "unused", "real"})
@@ -74,8 +73,3 @@ _FORWARDED = frozenset(
 def resolved(device: Device) -> Device:
     """Return the device itself, or that which an alias stands for."""
     return device.real if isinstance(device, DeviceAlias) else device
-
-
-def is_moveable(device: Device) -> bool:
-    """Tell whether a device, or what it stands for, goes to targets."""
-    return isinstance(resolved(device), Moveable)

@@ -145,11 +145,6 @@ class EpicsMotor(LimitedMoveable, EpicsDevice):
             self.put("speedpv", float(value), wait=True)
         return super().parameter_changes(word, value)
 
-    def read_speed(self) -> float:
-        """Return the record's speed."""
-        reading = self.get("speedpv").reading
-        return float(reading.value) if reading is not None and isinstance(reading.value, int | float) else 0.0
-
     def reference(self) -> None:
         """Drive to the home switch."""
         self.started_s = 0.0

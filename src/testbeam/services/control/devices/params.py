@@ -25,7 +25,7 @@ class Param:
         return value if self.type is None else self.type(value)
 
     def serialize(self) -> dict[str, Any]:
-        """Return what clients are told of it."""
+        """Return what clients are told of it: they ask by `eval`, for each parameter of a device."""
         return {
             "type": getattr(self.type, "__name__", "any"),
             "description": self.description,

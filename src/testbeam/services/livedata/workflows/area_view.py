@@ -17,14 +17,10 @@ _AXES = ("dim_0", "dim_1", "dim_2", "dim_3")
 
 
 class AreaView:
-    """Sums of images in 64 bits, integers or floating point as the camera sends them.
-
-    `restarts` counts how often the sum began anew because the images changed.
-    """
+    """Sums of images in 64 bits, integers or floating point as the camera sends them; they begin anew where shape or type change."""
 
     def __init__(self) -> None:
         self.lost: Mapping[str, int] = {}
-        self.restarts = 0
         self._kind: tuple[Any, ...] = ()
         self._sum: NDArray[Any] | None = None
         self._window: NDArray[Any] | None = None
@@ -39,7 +35,6 @@ class AreaView:
             raise WorkflowError(f"{source}: an area detector's data are images of 1 to {len(_AXES)} dimensions")
         kind = (data.data.shape, data.data.dtype)
         if kind != self._kind:
-            self.restarts += bool(self._kind)
             self._begin(kind)
         assert self._window is not None
         self._window += data.data

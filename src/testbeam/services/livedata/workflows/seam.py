@@ -1,6 +1,5 @@
 """Protocol of every workflow: takes data of its sources, gives outputs at the end of each window, begins anew on a reset."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -103,8 +102,3 @@ def scalar(name: str, value: Any, temporality: Temporality, label: str, unit: st
     """Return an output of a single number."""
     signal = Variable(name="signal", data=np.asarray(value), unit=unit, label=label)
     return Output(name=name, temporality=temporality, variables=(signal,))
-
-
-def no_losses() -> Counter[str]:
-    """Return an empty account of lost events."""
-    return Counter()
