@@ -80,6 +80,17 @@ def test_a_remove_that_names_nothing_is_refused() -> None:
     assert "REMOVEALL" in result.refused[0][1]
 
 
+def test_many_names_are_removed_at_once_and_patterns_beyond_reason_are_refused_by_themselves() -> None:
+    names = [spec(f"TB:{n}") for n in range(20_000)]
+
+    assert changed(names, REMOVE, *(pattern(one.channel) for one in names)).removed == tuple(names)
+
+    wild = [pattern(f"NONE:{n}*") for n in range(1_000)]
+    result = changed(CURRENT, REMOVE, *wild, pattern("TB:V*"), pattern("*" * 1_001), pattern("TB:VOLT"))
+    assert result.removed == (CURRENT[0], CURRENT[2])  # by its name
+    assert ["more than 1000 patterns" in why or "longer than any name" in why for _, why in result.refused] == [True, True]
+
+
 def test_remove_all_takes_away_all() -> None:
     assert changed(CURRENT, REMOVEALL).removed == tuple(CURRENT)
 

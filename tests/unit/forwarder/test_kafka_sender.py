@@ -41,6 +41,7 @@ class Broker:
 
     room: int = 1000
     missing: set[str] = field(default_factory=set)
+    refusal: int = NO_TOPIC  # of messages to a missing topic
     queue: list[Queued] = field(default_factory=list)
     arrived: list[Queued] = field(default_factory=list)
     on_failure: Callable[[Any, Any], None] = lambda _error, _message: None
@@ -54,7 +55,7 @@ class Broker:
     def produce(self, topic: str, value: bytes, key: bytes, partition: int, _a: None, _b: None, timestamp: int, /) -> None:
         assert (partition, timestamp) == (-1, NOW // 1_000_000)
         if topic in self.missing:
-            raise KafkaException(KafkaError(NO_TOPIC))
+            raise KafkaException(KafkaError(self.refusal))
         if len(self.queue) >= self.room:
             raise BufferError
         self.queue.append(Queued(topic, value, key))
@@ -161,6 +162,34 @@ def test_a_newer_value_that_is_queued_stands_in_for_one_that_waits(chain: Chain)
     assert chain.drops() == {QUEUE_FULL: 2}
 
 
+def test_one_that_waits_when_a_newer_one_comes_is_counted_and_the_newer_one_is_sent_once(chain: Chain) -> None:
+    chain.broker.room = 0
+    chain.send(values(chain.a, (1.0, NOW)), alarms(chain.a, (Severity.MINOR, "HIGH", NOW)))
+    chain.broker.room = 1000
+    chain.now_s += 1.0  # time to send again
+    chain.send(values(chain.a, (2.0, NOW)), alarms(chain.a, (Severity.MAJOR, "HIHI", NOW)))
+    chain.broker.deliver()
+
+    assert len(chain.arrived()) == 2
+    assert (chain.values(), chain.drops(), chain.sender.waiting) == ([2.0], {QUEUE_FULL: 2}, 0)
+
+
+@pytest.mark.parametrize(("error", "sent", "reason"), [(NO_TOPIC, [2.0], ""), (TOO_LARGE, [], "not delivered: ")])
+def test_one_that_waits_when_a_newer_one_is_refused_is_counted_too(chain: Chain, error: int, sent: list[float], reason: str) -> None:
+    chain.broker.room = 0
+    chain.send(values(chain.a, (1.0, NOW)))
+    chain.broker.room, chain.broker.missing, chain.broker.refusal = 1000, {"data"}, error
+    chain.now_s += 1.0
+    chain.send(values(chain.a, (2.0, NOW)))
+    chain.broker.missing = set()
+    chain.now_s += 1.0
+    chain.send()
+    chain.broker.deliver()
+
+    told = {QUEUE_FULL: 1} | ({f"{reason}{KafkaError(error).str()}": 1} if reason else {})
+    assert (chain.values(), chain.drops(), chain.sender.waiting) == (sent, told, 0)
+
+
 def block(number: int, first: int, count: int) -> UpdateBatch:
     """Return values that go to the producer by the block, once their stream is known."""
     numbers = np.arange(first, first + count)
@@ -184,7 +213,7 @@ def test_of_a_block_that_finds_no_room_the_newest_is_sent_later_and_the_others_a
 
     found = chain.values()
     assert found[: min(room, 100) + 1] == [float(n) for n in range(min(room, 100) + 1)]
-    assert found[-1] == 101.0
+    assert (found[-1], len(set(found))) == (101.0, len(found))
     assert len(found) + sum(chain.drops().values()) == 102
     assert chain.sender.waiting == 0
 

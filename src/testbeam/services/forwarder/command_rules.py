@@ -6,12 +6,16 @@ Source: docs/reference/contracts/forwarder.md, "Commands".
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from itertools import product
 
 from testbeam.model.forwarding import ConfigChange, ForwarderCommand, StreamSpec
 
 _LONGEST_NAME = 500  # bytes; one that does not fit into a datagram would keep pvxs from searching for all others
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_LONGEST_PATTERN = 2 * _LONGEST_NAME
+_MOST_WILD = 1_000  # of one command: each is tried on every stream, 0.3 µs
+_MAGIC = re.compile(r"[*?[]")
 _SHOWN = 80  # characters of a foreign text that is told
 
 
@@ -42,22 +46,56 @@ def change(current: Collection[StreamSpec], command: ForwarderCommand, schemas: 
 
 
 def _remove(current: Iterable[StreamSpec], patterns: Iterable[StreamSpec]) -> Change:
-    wanted = tuple(patterns)
-    refused = tuple((p, "a REMOVE needs a name, topic or schema; REMOVEALL removes all") for p in wanted if _is_empty(p))
-    removed = tuple(spec for spec in current if any(_matches(spec, p) for p in wanted if not _is_empty(p)))
-    return Change(removed=removed, refused=refused)
+    """Remove what matches. Names as they are cost a look-up, however many there are; only wildcards are tried one after the other."""
+    exact: set[tuple[str, str, str]] = set()
+    wild: list[_Wild] = []
+    refused = []
+    for pattern in patterns:
+        if reason := _fault_of_pattern(pattern, len(wild)):
+            refused.append((pattern, reason))
+        elif _is_wild(pattern):
+            wild.append(_Wild(_regex(pattern.channel), _regex(pattern.topic), pattern.schema))
+        else:
+            exact.add((pattern.channel, pattern.topic, pattern.schema))
+    removed = tuple(spec for spec in current if _is_named(spec, exact) or any(one.matches(spec) for one in wild))
+    return Change(removed=removed, refused=tuple(refused))
 
 
-def _is_empty(pattern: StreamSpec) -> bool:
-    return not (pattern.channel or pattern.topic or pattern.schema)
+@dataclass(frozen=True, slots=True)
+class _Wild:
+    """A pattern with wildcards, translated once: fnmatch keeps few translations, and each takes a hundred times as long as a match."""
+
+    channel: re.Pattern[str]
+    topic: re.Pattern[str]
+    schema: str
+
+    def matches(self, spec: StreamSpec) -> bool:
+        if self.schema and spec.schema != self.schema:
+            return False
+        return bool(self.channel.match(spec.channel) and self.topic.match(spec.topic))
 
 
-def _matches(spec: StreamSpec, pattern: StreamSpec) -> bool:
-    return (
-        (not pattern.channel or fnmatchcase(spec.channel, pattern.channel))
-        and (not pattern.topic or fnmatchcase(spec.topic, pattern.topic))
-        and (not pattern.schema or spec.schema == pattern.schema)
-    )
+def _regex(pattern: str) -> re.Pattern[str]:
+    return re.compile(translate(pattern or "*"))
+
+
+def _is_wild(pattern: StreamSpec) -> bool:
+    return bool(_MAGIC.search(pattern.channel) or _MAGIC.search(pattern.topic))
+
+
+def _is_named(spec: StreamSpec, exact: Collection[tuple[str, str, str]]) -> bool:
+    """Tell whether one of the names stands for a stream; an empty field stands for any."""
+    return bool(exact) and any(one in exact for one in product((spec.channel, ""), (spec.topic, ""), (spec.schema, "")))
+
+
+def _fault_of_pattern(pattern: StreamSpec, wild: int) -> str | None:
+    if not (pattern.channel or pattern.topic or pattern.schema):
+        return "a REMOVE needs a name, topic or schema; REMOVEALL removes all"
+    if max(len(pattern.channel), len(pattern.topic)) > _LONGEST_PATTERN:
+        return "it is longer than any name"
+    if wild >= _MOST_WILD and _is_wild(pattern):
+        return f"more than {_MOST_WILD} patterns with wildcards in one command"
+    return None
 
 
 def _fault(spec: StreamSpec, schemas: Collection[str]) -> str | None:

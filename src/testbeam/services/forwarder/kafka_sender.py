@@ -173,12 +173,14 @@ class KafkaSender:
     def _send_again(self, now_s: float) -> None:
         """Send the newest message of each stream that Kafka has not got, as far as there is room."""
         self._again_s = now_s + _TRY_AGAIN_S
-        for number, kind in tuple(self.table.unsent):
+        for (number, kind), unsent in tuple(self.table.unsent.items()):
             message, stream = self.table.newest_of(number, kind), self.table.by_number.get(number)
             if message is None or stream is None:
                 self.table.unsent.pop((number, kind), None)
                 continue
             key, payload, timestamp_ms = message
+            if payload != unsent:
+                continue  # the newer one is among those of this round, and stands in for it there
             try:
                 self._producer.produce(stream.spec.topic, payload, key, _ANY_PARTITION, None, None, timestamp_ms)
             except BufferError:
@@ -208,6 +210,8 @@ class KafkaSender:
             self._failed_for_good = True
         reason = str(error.str())
         self.problems.note(f"topic {topic!r}: {reason}")
+        if self.table.is_newest(topic, key, payload):
+            self._replaced(topic, key, payload)
         if error.code() in _FOR_GOOD or not self.table.mark_unsent(topic, key, payload):
             self._drop(reason, topic, key)
         else:

@@ -119,7 +119,7 @@ class StreamTable:
     """All streams of a forwarder. Their numbers are never used twice: a late update of one that is gone finds nobody.
 
     By number: `last_ns`, the EPICS time of the last value sent, and `newest`, the last value's message, unless `newest_of_columns` has it.
-    `unsent` are (number, kind) of newest messages that Kafka has not got and that must be sent again.
+    `unsent` has, by (number, kind), the payload of a newest message that Kafka has not got and that must be sent again.
     """
 
     repeats: Repeats | None = None
@@ -127,7 +127,7 @@ class StreamTable:
     last_ns: array[int] = field(default_factory=lambda: array("q", [NEVER_NS]) * _FIRST_ROOM)
     newest: dict[int, Message] = field(default_factory=dict)
     newest_of_columns: Callable[[int], Message | None] = lambda _number: None
-    unsent: dict[tuple[int, str], None] = field(default_factory=dict)
+    unsent: dict[tuple[int, str], bytes] = field(default_factory=dict)
     _numbers: dict[StreamSpec, int] = field(default_factory=dict)
     _topics: dict[str, Topic] = field(default_factory=dict)
     _by_place: dict[tuple[str, bytes], list[Stream]] = field(default_factory=dict)
@@ -191,7 +191,7 @@ class StreamTable:
         """Take down that Kafka has not got a message; return False if a newer one stands in for it, so that it is lost for good."""
         found = self._streams_with_newest(topic, key, payload)
         for number, kind in found:
-            self.unsent[number, kind] = None
+            self.unsent[number, kind] = payload
         return bool(found)
 
     def _streams_with_newest(self, topic: str, key: bytes, payload: bytes) -> list[tuple[int, str]]:
