@@ -1,6 +1,7 @@
 """Logs of programs: one line an event on standard error, ISO time in UTC, level, program, message.
 
-A message may hold foreign text: what is not printable in it is escaped, so that no text can forge a line or steer a terminal.
+A message may hold foreign text: what is not printable in it is escaped, so that no text can forge a line or steer a terminal. Lines of a
+message that are indented by four spaces, such as a mark under a line of source, follow as they are: no event begins so.
 """
 
 import logging
@@ -12,6 +13,7 @@ from testbeam.wire.readable.texts import printable
 
 TRACE = 5
 LONGEST = 4000  # characters of a message
+_INDENTED = "\n    "
 _LEVELS = {
     "trace": TRACE,
     "debug": logging.DEBUG,
@@ -31,8 +33,8 @@ class Formatter(logging.Formatter):
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 — logging's own name
-        """Return the line."""
-        record.message = printable(record.message, LONGEST)
+        """Return the line, and what is indented below it."""
+        record.message = _INDENTED.join(printable(part, LONGEST) for part in record.message.split(_INDENTED, 3))
         return super().formatMessage(record)
 
 

@@ -4,13 +4,16 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
+from testbeam.clients import wait_for_condition
 from testbeam.clients.pvs import PvHandle
 from testbeam.kit.environment import scrubbed
 from testbeam.kit.ports import lease
@@ -207,6 +210,32 @@ def test_a_flood_without_terminator_ends_as_a_read_timeout(address: str, device:
         assert device.hear(b"?\n") == b"?\n"
         device.send(b"2\n")
         ioc.pv("GET").expect(2.0, severity=0)
+
+
+def test_a_device_that_never_falls_silent_is_an_alarm_and_fills_neither_memory_nor_disk(
+    address: str, device: FakeDevice, tmp_path: Path
+) -> None:
+    over = threading.Event()
+
+    def flood() -> None:
+        with suppress(OSError):
+            while not over.is_set():
+                device.send(b"x" * (1 << 16))
+
+    with ioc_with(device, address, tmp_path) as ioc:
+        ioc.process_record("GET")
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        try:
+            ioc.pv("GET").expect(severity=3, where=lambda reading: reading.status == "UDF", within_s=60)
+            wait_for_condition(lambda: "Input has no end after" in ioc.log(), within_s=60)
+            ioc.process_record("TEXT")  # what is written behind it: another record's, and its port is not held up
+            wait_for_condition(lambda: ioc.log().count("Input has no end after") > 1, within_s=60)
+            assert psutil.Process(ioc.process.pid).memory_info().rss < 1_000_000_000
+            assert (tmp_path / "wire").stat().st_size < 100_000_000
+        finally:
+            over.set()
+            flooding.join(20)
 
 
 def test_a_port_that_is_down_is_comm_and_recovers(address: str, tmp_path: Path) -> None:

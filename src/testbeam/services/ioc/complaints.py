@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbeam.model.plain_text import uncoloured
+from testbeam.services.ioc import database_grammar, database_text
+from testbeam.services.ioc.databases import Database
 
 _PLACE = re.compile(r'at or before .*?\bfile "(?P<file>[^"]*)" line (?P<line>\d+)')
 _UNDEFINED = re.compile(r"macLib: macro (?P<macro>\S+) is undefined")
 _WARNED_LINE = re.compile(r"'(?P<file>[^']*)' line (?P<line>\d+) has undefined macros")
 _HINT = re.compile(r'^\s+(?P<hint>Did you mean ".*)$', re.MULTILINE)
+_QUOTED = re.compile(r"'([^'.]+)'")
 _PROBLEM = re.compile(r"^ERROR:? +(?P<problem>(?!at or before|Failed to load).*\S)", re.MULTILINE)
 
 
@@ -36,6 +39,19 @@ def find(output: str, loaded: Path) -> Complaint | None:
     An undefined macro is a warning to base, which goes on with a record called `$(P,undefined)VOLT`; here it is a complaint.
     """
     return next(_complaints(uncoloured(output), loaded), None)
+
+
+def mark(complaint: Complaint, database: Database) -> str:
+    """Return the line that a complaint is about with a mark under the place, on lines of their own; "" where it is in another file."""
+    if complaint.line is None or complaint.file != str(database.path):
+        return ""
+    lines = database_text.expand(database.path.read_text(errors="replace"), dict(database.macros)).text.split("\n")
+    broken = database_grammar.fault("\n".join(lines))
+    if broken is not None and broken.line == complaint.line:
+        return f"; {broken}"
+    line = lines[complaint.line - 1] if complaint.line <= len(lines) else ""
+    named = next((line.find(word) for word in _QUOTED.findall(complaint.problem) if word in line), len(line) - len(line.lstrip()))
+    return f"\n{database_grammar.marked(line, named)}"
 
 
 def _complaints(text: str, loaded: Path) -> Iterator[Complaint]:

@@ -12,12 +12,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from testbeam.errors import ConversionError, ProtocolError, StackError
-from testbeam.services.ioc import database_text
+from testbeam.services.ioc import database_grammar, database_text
 from testbeam.services.ioc.database_text import TextRecord
 from testbeam.services.ioc.known_commands import ACCEPTED, CREATES_PORT, DONE, REGISTER_SUFFIX, UNSUPPORTED, why_not
 from testbeam.services.ioc.project import Project
 from testbeam.services.ioc.record_modules import needed
 from testbeam.services.ioc.startup import parse_macros
+from testbeam.services.ioc.stream.connections import Neighbourhood, internet
 from testbeam.services.ioc.substitutions import parse_substitutions
 from testbeam.wire.streamdevice import Link, Program, ProtocolFile, compile_protocol, parse_file, parse_link
 from testbeam.wire.streamdevice.coding import show
@@ -27,6 +28,10 @@ from testbeam.wire.streamdevice.formats import Element, Format, Type
 from testbeam.wire.streamdevice.program import Command, In, Out
 
 ERROR, WARNING = "error", "warning"
+_LEAST = {  # arguments
+    **dict.fromkeys(("drvAsynIPPortConfigure", "drvAsynSerialPortConfigure", "epicsEnvSet", "dbpf", "create_monitor_set"), 2),
+    **dict.fromkeys(("dbLoadRecords", "dbLoadTemplate", "iocshLoad", "asSetFilename"), 1),
+}
 
 _LINE = re.compile(r"\s*(?P<name>[^\s(,\"'<>#]+)[\s(,]*(?P<rest>.*?)\)?\s*$")
 _INCLUDE = re.compile(r"\s*<\s*[\"']?(?P<file>[^\"'\s]+)")
@@ -165,20 +170,34 @@ class Lint:
         if match is None:
             return
         name = match["name"]
+        if (quote := _open_quote(text)) is not None:
+            self._find(path, number, ERROR, f"a quote is not closed; iocsh does not run this line\n{database_grammar.marked(text, quote)}")
+            return
         words = [next((part for part in word if part), "") for word in _WORD.findall(match["rest"])]
         first, second = (*words, "", "")[:2]
+        if len(words) < (least := _LEAST.get(name, 0)):
+            self._find(path, number, ERROR, f"{name} needs {least} argument{'s' * (least > 1)}, and has {len(words)}")
+            return
         if name in ("dbLoadRecords", "dbLoadTemplate"):
             self._load(path, number, first, dict(parse_macros(second)))
         elif name == "epicsEnvSet":
             self._variables[first] = second
         elif name == "iocshLoad":
             self._include(path, number, first, {**macros, **dict(parse_macros(second))}, depth)
-        elif name in ("drvAsynIPPortConfigure", "drvAsynSerialPortConfigure"):
-            self._ports.add(first)
+        elif name in CREATES_PORT:
+            self._port(path, number, name, first, second)
         elif name in ("cd", "chdir"):
             self._folder = (self._folder / first).resolve()
         else:
             self._other(path, number, name)
+
+    def _port(self, path: Path, number: int, command: str, name: str, target: str) -> None:
+        self._ports.add(name)
+        try:
+            if command == "drvAsynIPPortConfigure":
+                internet(target, Neighbourhood(local_host="", replaced={}))
+        except ConversionError as error:
+            self._find(path, number, ERROR, f"{command}: {error}")
 
     def _other(self, path: Path, number: int, name: str) -> None:
         if name in UNSUPPORTED:
@@ -227,6 +246,9 @@ class Lint:
         expanded = database_text.expand(file.read_text(errors="replace"), {**self._variables, **macros})
         for name, line in expanded.unset.items():
             self._find(file, line, ERROR, f"macro {name} has no value")
+        broken = database_grammar.fault(expanded.text)
+        if broken is not None:
+            self._find(file, broken.line, ERROR, str(broken))
         for record in database_text.records(file, expanded.text):
             known = self._records.get(record.name)
             if known is not None and known.type == record.type:
@@ -357,6 +379,20 @@ class Lint:
 
 def _first_word(text: str) -> str:
     return next((part for word in _WORD.findall(text) for part in word if part), "")
+
+
+def _open_quote(line: str) -> int | None:
+    """Return where a quote stands that is not closed."""
+    opened, at = None, 0
+    while at < len(line):
+        if line[at] == "\\":
+            at += 1
+        elif opened is None and line[at] in "\"'":
+            opened = at
+        elif opened is not None and line[at] == line[opened]:
+            opened = None
+        at += 1
+    return opened
 
 
 def _array_types(record: TextRecord) -> tuple[Type, ...]:

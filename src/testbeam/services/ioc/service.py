@@ -217,14 +217,14 @@ def load_records(base: Base, database: Database) -> None:
     """Load one database.
 
     Raises:
-        StackError: base found something wrong with it; one line naming file, line and problem.
+        StackError: base found something wrong with it; it names file, line and problem, with a mark under the place.
     """
     log.info("loading %s with macros %s", database.path, database.substitutions or "none")
     with captured_stderr() as output:
         accepted = base.load_records(database)
     complaint = complaints.find(output.text, database.path)
     if complaint is not None:
-        raise StackError(f"{complaint} (found by EPICS base)")
+        raise StackError(f"{complaint} (found by EPICS base){complaints.mark(complaint, database)}")
     if not accepted:
         raise StackError(f"{database.path}: EPICS base did not load it; what it said is above in this log")
 

@@ -5,7 +5,7 @@ Source: docs/reference/contracts/ioc.md, "Protocols".
 
 from collections.abc import Callable, Sequence
 
-from testbeam.errors import ConversionError
+from testbeam.errors import ConversionError, ProtocolError
 from testbeam.wire.streamdevice import converters
 from testbeam.wire.streamdevice.coding import BLANKS, Scope, Units, code, number, plain_bytes
 from testbeam.wire.streamdevice.formats import Element, elements
@@ -35,7 +35,7 @@ def compile_protocol(file: ProtocolFile, name: str, arguments: Sequence[str] = (
     definition = file.protocols.get(name.lower())
     if definition is None:
         known = ", ".join(sorted(file.protocols)) or "none"
-        raise file.source.error(0, f"there is no protocol {name!r} in this file; there are: {known}")
+        raise ProtocolError(file.source.file, 1, f"there is no protocol {name!r} in this file; there are: {known}")
     return _Compiler(definition, (definition.name, *arguments), field).program()
 
 

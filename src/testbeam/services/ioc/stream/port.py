@@ -32,6 +32,7 @@ _PRIORITIES = 3
 _LONGEST = 64 << 20  # bytes of one message
 _KEPT = 1 << 20  # bytes of input that nobody has read yet
 _MOMENT_S = 5.0
+_FLUSH_S = 0.5  # a device that never falls silent is written to all the same
 
 
 class Owner(Protocol):
@@ -212,15 +213,20 @@ class Port:
     def _feed(self, task: Task, data: bytes) -> None:
         """Give input to a task that waits for I/O Intr."""
         assert isinstance(task.request, Read)
+        searched = len(task.buffer)
         task.buffer += data
         task.silent_at = time.monotonic() + task.request.read_ms / 1000
-        self._hand_out(task)
+        self._hand_out(task, searched)
+        if len(task.buffer) > _LONGEST:
+            task.owner.report(f"{_LONGEST >> 20} MiB without the end of a message are thrown away")
+            task.buffer.clear()
 
-    def _hand_out(self, task: Task) -> None:
+    def _hand_out(self, task: Task, searched: int) -> None:
         """Give a waiting task its messages one by one; what is left after its end belongs to the next run of the same protocol."""
         waiting: Task | None = task
         while waiting is not None and isinstance(waiting.request, Read):
-            message = self._cut(waiting.buffer, waiting.request)
+            message = self._cut(waiting.buffer, waiting.request, searched)
+            searched = 0
             if message is None:
                 break
             self._resume(waiting, Answer(data=message))
@@ -389,7 +395,8 @@ class Port:
 
     def _discard(self, owner: Owner) -> None:
         """Throw away what has arrived and nobody has read."""
-        while self._fd is not None and self._take():
+        until = time.monotonic() + _FLUSH_S
+        while self._fd is not None and self._take() and time.monotonic() < until:
             pass
         unread = bytes(self._pending)
         self._pending.clear()
@@ -413,14 +420,18 @@ class Port:
     def _read(self, task: Task, request: Read) -> Answer:
         """Read one message: up to its terminator, its length, or a silence."""
         now = time.monotonic()
-        until, searched = now + (request.read_ms if self._pending else request.reply_ms) / 1000, 0
+        until, searched, tell_at = now + (request.read_ms if self._pending else request.reply_ms) / 1000, 0, now + _MOMENT_S
         while True:
             message = self._cut(self._pending, request, searched)
             if message is not None:
                 return Answer(data=message)
             searched = len(self._pending)
-            if searched > _LONGEST - 1:
-                return Answer(result=Result.FAULT, data=bytes(self._pending[:100]))
+            if searched > _LONGEST - _KEPT:
+                task.owner.report(f"Input has no end after {searched >> 20} MiB, and is given up")
+                return Answer(result=Result.FAULT)
+            if time.monotonic() > tell_at:
+                task.owner.report(f"Input has no end yet after {_MOMENT_S:g} s and {searched} bytes; still reading")
+                tell_at = math.inf
             if self._fd is None:
                 return self._broken(request)
             if self._poll(min(until, self._next_deadline())):
