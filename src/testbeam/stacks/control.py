@@ -1,6 +1,6 @@
 """The stack of instrument control: its four programs, PVs to move, forwarder and file-writer behind them, on topics of one prefix."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,14 @@ def control_stack(
     load: Iterable[str] = (),
     passwords: Path | str = "",
     pv_delay_s: float = 0.35,
+    filewriter_ini: Mapping[str, Any] | None = None,
     more: Iterable[Any] = (),
 ) -> Stack:
     """Return broker, PVA server, forwarder, file-writer, cache, poller, collector and daemon.
 
     The file-writer's files go below `data_root`, which is the daemon's, too. bootstrap: a broker that already runs. setups: folders of
     setup files (default: the demo instrument's). load: what the daemon begins with. passwords: file of users, where the setups name
-    none. more: further services.
+    none. filewriter_ini: further settings of the file-writer. more: further services.
     """
     topics = topics or Topics(prefix=PREFIX)
     return Stack(
@@ -50,7 +51,7 @@ def control_stack(
             control_topic=topics.control,
             output=data_root,
             time_after_stop_s=1.0,
-            ini={"make-folders": "true"},
+            ini={"make-folders": "true"} | dict(filewriter_ini or {}),
         ),
         *control_parts(
             iocs=("pva_server",),

@@ -131,6 +131,20 @@ def cache_address(run: Run) -> tuple[str, int]:
     return host, int(port)
 
 
+def test_a_value_from_the_far_future_keeps_no_later_one_away(run: Run) -> None:
+    place = run["cache"].endpoints["cache"].partition(":")
+    teller, other, listener = (CacheClient(place[0], int(place[2])) for _ in range(3))
+    try:
+        assert all(one.wait_connected(30) for one in (teller, other, listener))
+        teller.put("future/value", 1, time_s=time.time() + 1e9)
+        wait_for(lambda: listener.get("future/value") is not None)
+        other.put("future/value", 2)
+        wait_for(lambda: getattr(listener.get("future/value"), "value", None) == 2)
+    finally:
+        for one in (teller, other, listener):
+            one.close()
+
+
 def test_a_huge_message_is_cut_and_said_so(client: Client) -> None:
     client.execute("print('x' * 30_000_000)", timeout=60)
 
@@ -226,6 +240,30 @@ def test_an_emergency_stop_leaves_what_must_go_on(client: Client) -> None:
 
     client.execute("stop(cryo)\nmaw(m, 0)")
     assert client.status("cryo")[0] != 220
+
+
+STUBBORN = "while True:\n    try:\n        time.sleep(0.5)\n    except:\n        pass"
+
+
+def test_a_script_that_catches_every_stop_is_ended_by_the_next_emergency_stop(client: Client) -> None:
+    client.queue(f"import time\n{STUBBORN}")
+    wait_for(lambda: client.ask(Command.GETSTATUS)["status"] == [0, 4])
+    wait_for(lambda: is_idle_after_another_emergency_stop(client))
+    client.execute("pass")
+
+
+def is_idle_after_another_emergency_stop(client: Client) -> bool:
+    client.ask(Command.EMERGENCY)
+    time.sleep(0.5)
+    return int(client.ask(Command.GETSTATUS)["status"][0]) < 0
+
+
+def test_commands_that_a_script_has_deleted_or_overwritten_are_put_back_for_the_next(client: Client) -> None:
+    client.execute("maw = 5\ndel NewSetup\nsession = None")
+    client.execute("maw(m, m.read(0))")
+    told = "".join(str(message[3]) for message in client.ask(Command.GETMESSAGES, 20))
+    assert "commands that a script had deleted or given values are put back: NewSetup, maw" in told
+    assert client.eval("session.mode") == "master"
 
 
 def test_a_pause_in_the_last_point_holds_the_queue_after_it(client: Client) -> None:

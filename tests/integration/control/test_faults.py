@@ -29,6 +29,12 @@ def job(client: Client) -> Any:
     return client.eval("FileWriterControl.list_jobs()")[-1]
 
 
+def is_told(client: Client, text: str) -> list[str]:
+    """Return what the messages of now say after a text and a word, up to a semicolon."""
+    told = [str(message[3]).strip() for message in client.ask(Command.GETMESSAGES, "*")]
+    return [message.removeprefix(text).split(maxsplit=1)[1].partition(";")[0] for message in told if message.startswith(text)]
+
+
 class EndlessScan:
     """A scan of as many points as a test takes, within a file."""
 
@@ -67,6 +73,8 @@ def a_scan_goes_on_whatever_happens_to_what_it_does_not_need(run: Run, client: C
     for part in ("cache", "poller", "collector", "forwarder"):
         with subtest(f"{part} killed"), run[part].killed():
             scan.goes_on()
+    with subtest("the user is told of the cache"):
+        wait_for(lambda: is_told(client, "the cache at") == ["is lost", "is back"])
     for part in ("pva_server", "daemon"):
         with subtest(f"{part} frozen for a moment"):
             with run[part].paused():

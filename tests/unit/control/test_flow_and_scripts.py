@@ -86,6 +86,28 @@ def test_a_stop_takes_hold_at_its_level_and_all_below(asked: BreakLevel, level: 
         flow.breakpoint(level)
 
 
+def test_a_more_urgent_stop_is_raised_once_more_and_a_relentless_one_at_every_line() -> None:
+    flow = Flow(lambda _status, _line: None)
+    flow.begin()
+    flow.request_stop(BreakLevel.AFTER_STEP, "me")
+    with pytest.raises(ScriptStopped):
+        flow.line(1)
+    flow.line(2)
+    assert not flow.outlives_a_stop
+    flow.request_stop(BreakLevel.IMMEDIATE, "me")
+    with pytest.raises(ScriptStopped):
+        flow.line(3)
+    flow.line(4)
+    assert flow.outlives_a_stop
+    flow.relentless = True
+    for number in (5, 6):
+        with pytest.raises(ScriptStopped):
+            flow.line(number)
+
+    flow.reset()
+    flow.line(7)  # the next script's
+
+
 def test_a_paused_script_goes_on_where_it_was() -> None:
     states: list[ScriptStatus] = []
     flow = Flow(lambda status, _line: states.append(status))

@@ -67,6 +67,7 @@ class CacheClient:
         self._place = host, port
         self._prefix = prefix
         self.on_update = on_update
+        self.on_connection: Callable[[bool], None] = lambda _connected: None  # called by the client's thread
         self._values: dict[str, CacheValue] = {}
         self._own: dict[str, CacheLine] = {}
         self._outgoing: deque[str] = deque()
@@ -174,7 +175,9 @@ class CacheClient:
                 if not said and not self._stop.is_set():
                     _log.warning("no cache at %s (%s); trying again every %g s", self.address, error.strerror or error, _RETRY_S)
                 said = True
-            self._synchronised.clear()
+            if self._synchronised.is_set():
+                self._synchronised.clear()
+                self.on_connection(False)
             self._stop.wait(_RETRY_S)
 
     def _talk(self, connection: socket.socket) -> None:
@@ -221,6 +224,7 @@ class CacheClient:
                 line = parse_line(text)
                 if line.key == END_MARKER:
                     self._synchronised.set()
+                    self.on_connection(True)
                 elif line.operator in (TELL, TELL_EXPIRED) and line.key.startswith(self._prefix):
                     self._take(line)
             except WireError as error:
@@ -229,14 +233,13 @@ class CacheClient:
     def _take(self, line: CacheLine) -> None:
         key, new = line.key.removeprefix(self._prefix), _read(line)
         with self._lock:
-            old = self._values.get(key)
-            if old is not None and old.time_s > new.time_s and line.operator == TELL:
+            own = self._own.get(key)
+            if own is not None and (own.time_s or 0.0) > new.time_s and line.operator == TELL:
                 return  # ours is newer and on its way
             if line.value:
                 self._values[key] = new
             else:
                 self._values.pop(key, None)
-            own = self._own.get(key)
             if own is not None and own.value != line.value:
                 self._own.pop(key, None)  # somebody else's word counts now
         if self.on_update is not None:

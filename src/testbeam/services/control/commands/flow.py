@@ -1,7 +1,8 @@
 """The flow of a script: where it is, and how others break, continue and stop it.
 
 `line` and `breakpoint` are called by the thread of the script, all else by any thread. Levels: 1 after a line, 2 after a point of a scan,
-3 in the midst of counting, 5 wherever something is waited for.
+3 in the midst of counting, 5 wherever something is waited for. A stop is raised once, and once more where a more urgent one follows: what
+has to be put right behind it may take its time. Where a stop is `relentless` it is raised at every line and wait from then on.
 Source: docs/reference/contracts/control.md, "Break and stop".
 """
 
@@ -33,12 +34,15 @@ class Flow:
         self.since_s = 0.0
         self.told: str = ""
         self.finish_early = threading.Event()
+        self.relentless = False
+        self.stopping_since_s = 0.0  # of `time.monotonic`: when the newest stop was raised
         self.on_line: Callable[[], None] | None = None  # called before the next line is run
         self._on_status = on_status
         self._condition = threading.Condition()
         self._break_level: int | None = None
         self._break_by = ""
         self._stop: ScriptStopped | None = None
+        self._raised_level = 0
 
     @property
     def is_running(self) -> bool:
@@ -60,11 +64,8 @@ class Flow:
         """Forget breaks and stops that were meant for the script before."""
         with self._condition:
             self._break_level, self._stop = None, None
+            self._raised_level, self.relentless = 0, False
             self.finish_early.clear()
-
-    def note_stopping(self) -> None:
-        """Note that a stop is raised in the script."""
-        self._set(ScriptStatus.STOPPING)
 
     def begin(self) -> None:
         """Note that a script is about to run."""
@@ -93,10 +94,10 @@ class Flow:
         Raises:
             ScriptStopped: a stop is asked for.
         """
-        self._check_stop(level)
+        self.check_stop(level)
         if self._break_level is not None and level <= self._break_level:
             self._pause()
-            self._check_stop(level)
+            self.check_stop(level)
 
     def breaks_at(self, level: int) -> bool:
         """Tell whether a break of this level would take hold."""
@@ -131,16 +132,19 @@ class Flow:
                 self._stop = ScriptStopped(who, level)
             self._condition.notify_all()
 
-    @property
-    def stop_requested(self) -> ScriptStopped | None:
-        """Return the stop that is asked for."""
-        return self._stop
-
-    def _check_stop(self, level: int) -> None:
+    def check_stop(self, level: int) -> None:
+        """Let a stop of this level, or one more urgent, take hold, unless it has been raised already; raise ScriptStopped."""
         stop = self._stop
-        if stop is not None and level <= stop.level and self.status is not ScriptStatus.STOPPING:
-            self._set(ScriptStatus.STOPPING)
+        if stop is not None and level <= stop.level and (self.relentless or stop.level > self._raised_level):
+            self._raised_level, self.stopping_since_s = stop.level, time.monotonic()
+            if self.status is not ScriptStatus.STOPPING:
+                self._set(ScriptStatus.STOPPING)
             raise ScriptStopped(stop.who, stop.level)
+
+    @property
+    def outlives_a_stop(self) -> bool:
+        """Tell whether a stop as urgent as can be has been raised in the script, which goes on."""
+        return self.status is ScriptStatus.STOPPING and self._raised_level >= BreakLevel.IMMEDIATE
 
     def _pause(self) -> None:
         self.told = f"paused by {self._break_by}"

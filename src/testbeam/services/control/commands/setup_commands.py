@@ -104,10 +104,12 @@ class SetupCommands:
         Raises:
             SetupError: a module's file fails; it names file and line.
         """
+        own = self.commands()
         for word in self._of_modules:
             self.namespace.pop(word, None)
+            self.namespace |= {word: own[word]} if word in own else {}
         self._of_modules = {}
-        modules = CommandModules({"session": self.namespace.get("session"), **self.commands()})
+        modules = CommandModules({"session": self.namespace.get("session"), **own})
         wanted = {name: setup.file for setup in self._loaded() for name in setup.modules if not is_built_in(name)}
         for name, file in wanted.items():
             try:

@@ -5,12 +5,16 @@ A request turns the status to running before it leaves the queue: at no moment i
 Source: docs/reference/contracts/control.md, "Scripts".
 """
 
+import logging
+import random
 import signal
 import threading
+import time
 import traceback
 from bdb import BdbQuit
 from collections import deque
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any, Protocol
 
 from testbeam.errors import ControlError, TestbeamError
@@ -22,6 +26,8 @@ from testbeam.services.control.daemon.users import User
 from testbeam.wire.nicos.daemon_words import BreakLevel, Event, MessageLevel, ScriptStatus
 
 _LOOK_S = 0.2
+_PUTTING_RIGHT_S = 2.0  # what a script may take behind an emergency stop before the next one is raised wherever it is
+_LONGEST_PAUSE_S = 0.002
 _INTERRUPT = signal.SIGUSR1
 
 
@@ -48,6 +54,7 @@ class Controller:
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._interruptible = False
+        self._ended = threading.Event()
         self._thread = threading.main_thread().ident or 0
         self.on_emergency: Callable[[], None] | None = None
         self.on_begin: Callable[[Request], None] = lambda _request: None
@@ -122,19 +129,39 @@ class Controller:
             level = BreakLevel.IMMEDIATE
         self.block()
         self._messages.add("", MessageLevel.INFO, f"stop requested by {user.name}")
-        self.flow.request_stop(level, user.name)
         if level >= BreakLevel.IMMEDIATE:
-            self._interrupt()
+            self._stop_now(user)
+        else:
+            self.flow.request_stop(level, user.name)
 
     def emergency(self, user: User) -> None:
         """Stop the script and everything that moves, now."""
         self.block()
         self._messages.add("", MessageLevel.WARNING, f"immediate stop requested by {user.name}")
         if self.flow.is_running:
-            self.flow.request_stop(BreakLevel.IMMEDIATE, user.name)
-            self._interrupt()
+            self._stop_now(user)
         elif self.on_emergency is not None:
             threading.Thread(target=self.on_emergency, name="emergency-stop", daemon=True).start()
+
+    def _stop_now(self, user: User) -> None:
+        """Raise a stop wherever the script is; one that outlives it, as it catches everything, is not let go of the next time."""
+        if self.flow.outlives_a_stop and time.monotonic() - self.flow.stopping_since_s > _PUTTING_RIGHT_S:
+            self._messages.add("", MessageLevel.WARNING, "the script has outlived an emergency stop; it is ended whatever it catches")
+            self._end_relentlessly()
+            return
+        self.flow.request_stop(BreakLevel.IMMEDIATE, user.name)
+        self._interrupt()
+
+    def _end_relentlessly(self) -> None:
+        """Raise the stop again and again, until the script of now has ended."""
+        if not self.flow.relentless:
+            self.flow.relentless = True
+            threading.Thread(target=self._pursue, args=(self.current,), name="stop-pursuer", daemon=True).start()
+
+    def _pursue(self, request: Request | None) -> None:
+        while request is not None and self.current is request:
+            self._interrupt()
+            time.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # at random, so that one falls between two waits of a loop
 
     def debug(self, request: Request | None) -> str | None:
         """Run a script in the debugger, or stop the one under way in it; return the id of a new one.
@@ -171,6 +198,7 @@ class Controller:
                 self._wake.clear()
             else:
                 self._run(request)
+        self._ended.set()
 
     def location(self) -> str:
         """Return where the script is, as a stack of lines."""
@@ -265,12 +293,14 @@ class Controller:
         finally:
             self._interruptible = False
 
-    def _interrupted(self, _number: int, _frame: object) -> None:
+    def _interrupted(self, _number: int, frame: FrameType | None) -> None:
         """Raise the stop where the script is, be it in the midst of a wait; called in the script's own thread."""
-        stop = self.flow.stop_requested
-        if self._interruptible and stop is not None and self.flow.status is not ScriptStatus.STOPPING:
-            self.flow.note_stopping()
-            raise ScriptStopped(stop.who, stop.level)
+        where = frame.f_code if frame is not None else None
+        if not self._interruptible or where is Controller._interruptibly.__code__:
+            return  # between two statements, before each of which the flow is looked at
+        if self.flow.relentless and where is not None and where.co_filename == logging.__file__:
+            return  # a lock of the log's would never be given back; the next one comes at once
+        self.flow.check_stop(BreakLevel.IMMEDIATE)
 
     def _interrupt(self) -> None:
         signal.pthread_kill(self._thread, _INTERRUPT)
@@ -281,6 +311,8 @@ class Controller:
         if self.flow.is_running:
             self.flow.request_stop(BreakLevel.IMMEDIATE, "the daemon's end")
             self._interrupt()
+            if not self._ended.wait(_PUTTING_RIGHT_S):
+                self._end_relentlessly()
 
     def _note_stop(self, stopped: ScriptStopped) -> None:
         self._messages.add("", MessageLevel.WARNING, f"Script {stopped}")

@@ -17,6 +17,7 @@ from testbeam.services.control.daemon.estimate import Estimator
 from testbeam.services.control.daemon.facade import ScriptSession
 from testbeam.services.control.daemon.messages import Messages
 from testbeam.services.control.daemon.prompts import Prompts
+from testbeam.services.control.daemon.script import Request
 from testbeam.services.control.daemon.server import Server
 from testbeam.services.control.daemon.settings import PROG, DaemonSettings
 from testbeam.services.control.daemon.users import users_of_file, users_of_setups
@@ -66,6 +67,7 @@ class Daemon:
         place = settings.cache or cache_of_setups(setups)
         self._messages = Messages(lambda message: self._emit(Event.MESSAGE, message))
         self._cache = None if not place else CacheClient(*host_and_port("cache", place))
+        self._cache_lost = False
         store: Any = MemoryCache(self._told) if self._cache is None else _TellingCache(self._cache, self._told)
         self._namespace: dict[str, Any] = {"__builtins__": __builtins__, "__name__": "__main__"}
         self._server: Server | None = None
@@ -80,6 +82,7 @@ class Daemon:
         self._controller.on_emergency = self._stop_everything
         self._commands.asks = self._prompts = Prompts(self._controller.flow, self._emit)
         estimator = Estimator(lambda eta: self._emit(Event.ETA, eta))
+        self._script_session = ScriptSession(self._session, self._namespace, self._prompts)
         self._answers = DaemonAnswers(
             self._session,
             self._controller,
@@ -92,12 +95,13 @@ class Daemon:
             serialiser=settings.serializer,
             cache=self._cache,
         )
-        self._controller.on_begin, self._controller.on_end = self._answers.estimate, estimator.end
+        self._controller.on_begin, self._controller.on_end = self._begin, estimator.end
 
     def open(self) -> None:
         """Load the first setups and begin to accept clients."""
         if self._cache is not None:
             self._cache.on_update = self._cache_changed  # from here on, as all that it concerns is there
+            self._cache.on_connection = self._tell_connection
         if self._cache is not None and not self._cache.wait_connected(_CACHE_S):
             _log.warning("no cache answers at %s; values are kept in memory until one does", self._cache.address)
         self._fill_namespace()
@@ -156,9 +160,20 @@ class Daemon:
         if threading.current_thread() is threading.main_thread():
             self._controller.flow.breakpoint(level)
 
+    def _begin(self, request: Request) -> None:
+        """Prepare for a script that is about to run: commands have their names, whatever those before it did to them."""
+        commands = self._commands.commands()
+        lost = [name for name in commands if not callable(self._namespace.get(name))]
+        if lost:
+            self._namespace |= {name: commands[name] for name in lost}
+            told = f"{', '.join(lost[:5])}{' …' if len(lost) > 5 else ''}"
+            self._messages.add("", MessageLevel.WARNING, f"commands that a script had deleted or given values are put back: {told}")
+        if not isinstance(self._namespace.get("session"), ScriptSession):
+            self._namespace["session"] = self._script_session
+        self._answers.estimate(request)
+
     def _fill_namespace(self) -> None:
-        self._namespace |= self._commands.exposed()
-        self._namespace["session"] = ScriptSession(self._session, self._namespace, self._prompts)
+        self._namespace |= self._commands.commands() | {"session": self._script_session}
 
     def _setup_changed(self) -> None:
         """Give scripts the devices of now by their names, and tell clients and poller."""
@@ -174,6 +189,14 @@ class Daemon:
     def _cache_changed(self, key: str, value: CacheValue) -> None:
         self._session.woken.set()
         self._told(key, value)
+
+    def _tell_connection(self, connected: bool) -> None:
+        """Tell users of a cache that is lost, and of one that is back."""
+        if self._cache is not None and connected == self._cache_lost:
+            self._cache_lost = not connected
+            level = MessageLevel.INFO if connected else MessageLevel.WARNING
+            text = "is back" if connected else "is lost; values are kept here until it is back, and what is polled is not seen"
+            self._messages.add("", level, f"the cache at {self._cache.address} {text}")
 
     def _told(self, key: str, value: CacheValue) -> None:
         self._emit(Event.CACHE, (value.time_s, key, "!" if value.expired else "=", dump(value.value)))
