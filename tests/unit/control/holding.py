@@ -88,7 +88,7 @@ class FakeSession(Session):
         self.on_tick(self.time_s)
         return self.time_s
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, level: int = 5) -> None:  # noqa: ARG002
         self.time_s += seconds
 
     def pvs(self, protocol: str) -> Any:  # noqa: ARG002

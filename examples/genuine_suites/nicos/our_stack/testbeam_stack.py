@@ -10,9 +10,17 @@ import pytest
 from testbeam import control_stack
 
 
-@pytest.fixture(scope="module")
-def smoke_client() -> Iterator[object]:
-    """Give a client of our daemon."""
-    stack = control_stack(filewriter_ini={"service-id": "nicos-smoke-filewriter-double"})
-    with stack.run() as run, run["daemon"].client("admin", "admin") as client:
-        yield client
+class OurStack:
+    """Takes the place of the fixture of the same name that comes with testbeam."""
+
+    @pytest.fixture(scope="module")
+    def smoke_client(self) -> Iterator[object]:
+        """Give a client of our daemon."""
+        stack = control_stack(filewriter_ini={"service-id": "nicos-smoke-filewriter-double"})
+        with stack.run() as run, run["daemon"].client("admin", "admin") as client:
+            yield client
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the fixture behind those of all installed plug-ins."""
+    config.pluginmanager.register(OurStack())

@@ -18,7 +18,7 @@ from testbeam.services.control.setups.declared import DeviceConfig, Setup
 from testbeam.transport.kafka.client import Kafka
 from testbeam.transport.kafka.listener import KafkaListener
 from testbeam.transport.pv_watch import PvWatch
-from testbeam.wire.nicos.daemon_words import MessageLevel
+from testbeam.wire.nicos.daemon_words import BreakLevel, MessageLevel
 
 Breakpoint = Callable[[int], None]
 OnArray = Callable[[str, float, Any], None]  # device, time (s since 1970), array
@@ -87,11 +87,11 @@ class Session:
         """Return the time."""
         return time.time()
 
-    def sleep(self, seconds: float) -> None:
-        """Wait, open for breaks and stops."""
+    def sleep(self, seconds: float, level: int = BreakLevel.IMMEDIATE) -> None:
+        """Wait, open for breaks and stops of this level and more urgent ones."""
         deadline = Deadline(seconds)
         while not deadline.passed:
-            self.breakpoint(5)
+            self.breakpoint(level)
             time.sleep(min(deadline.left_s, _PARALLEL_S))  # the time itself is what a user waits for
 
     def breakpoint(self, level: int) -> None:

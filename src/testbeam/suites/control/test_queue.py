@@ -67,6 +67,18 @@ def test_an_endless_script_is_paused_continued_and_stopped(client: Client) -> No
         client.wait_done(reqid, timeout=10)
 
 
+def test_a_sleep_is_paused_continued_and_stopped_like_a_step_of_a_scan(client: Client) -> None:
+    reqid = start_endless(client, "sleep(600)")
+    for _ in range(2):  # the first may be before it
+        client.break_(BreakLevel.AFTER_STEP)
+        wait_for(client, ScriptStatus.IN_BREAK)
+        client.continue_()
+        wait_for(client, ScriptStatus.RUNNING)
+    client.stop_script(BreakLevel.AFTER_STEP)
+    with pytest.raises(ScriptFailed):
+        client.wait_done(reqid, timeout=10)
+
+
 @pytest.mark.parametrize("code", [ENDLESS, "import time\ntime.sleep(600)", "sleep(600)"], ids=["loop", "time.sleep", "sleep"])
 def test_an_emergency_stop_ends_any_script(client: Client, code: str) -> None:
     reqid = start_endless(client, code)

@@ -17,6 +17,7 @@ from testbeam.services.control.devices.base import Device, Readable
 from testbeam.services.control.devices.experiment import Experiment, Sample
 from testbeam.services.control.devices.moveable import LimitedMoveable, Moveable
 from testbeam.services.control.devices.waiting import wait_for
+from testbeam.wire.nicos.daemon_words import BreakLevel
 
 _STOP_S = 5.0
 
@@ -108,7 +109,7 @@ class DeviceCommands(SetupCommands):
                 return
             if self.session.now_s() > end_s:
                 raise ControlError(f"{readable.name} is {readable.format(value, unit=True)}, not {condition}, after {timeout:g} s")
-            self.session.sleep(0.1)
+            self.session.sleep(0.1, BreakLevel.AFTER_STEP)
 
     def stop(self, *devices: Named) -> None:
         """Stop these devices, or all; those that do not obey within 5 s are named."""

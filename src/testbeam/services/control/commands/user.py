@@ -23,7 +23,7 @@ from testbeam.services.control.devices.file_writer import FileWriterControl
 from testbeam.services.control.devices.moveable import Moveable
 from testbeam.services.control.devices.sinks import Scan
 from testbeam.services.control.session import Session
-from testbeam.wire.nicos.daemon_words import MessageLevel
+from testbeam.wire.nicos.daemon_words import BreakLevel, MessageLevel
 
 EXPOSED: Mapping[str, str] = {
     "NewSetup": "new_setup",
@@ -130,7 +130,7 @@ class UserCommands(DeviceCommands):
 
     def sleep(self, seconds: float) -> None:
         """Wait; a break or a stop may come in between."""
-        self.session.sleep(float(seconds))
+        self.session.sleep(float(seconds), BreakLevel.AFTER_STEP)
 
     def preset(self, *words: Any, **named: float) -> None:
         """Set what a count without a preset takes."""

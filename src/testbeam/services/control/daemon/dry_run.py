@@ -21,7 +21,7 @@ from testbeam.services.control.session import Session
 from testbeam.transport.kafka.client import Kafka
 from testbeam.transport.nicos.cache import CacheValue
 from testbeam.transport.pv_watch import PvWatch
-from testbeam.wire.nicos.daemon_words import MessageLevel
+from testbeam.wire.nicos.daemon_words import BreakLevel, MessageLevel
 
 _MOST_STEPS = 1_000_000
 _MOST_S = 30.0
@@ -59,7 +59,7 @@ class DryRunSession(Session):
         """Return the time that it would be."""
         return self._began_s + self.passed_s
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, level: int = BreakLevel.IMMEDIATE) -> None:  # noqa: ARG002 — nobody breaks a dry run
         """Let time pass."""
         self.passed_s += max(seconds, 0.0)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from testbeam.transport.nicos.cache import CacheValue
 from testbeam.transport.pv_watch import PvWatch
+from testbeam.wire.nicos.daemon_words import BreakLevel
 
 if TYPE_CHECKING:
     from testbeam.transport.kafka.client import Kafka
@@ -52,8 +53,8 @@ class DeviceHost(Protocol):
     def now_s(self) -> float:
         """Return the time, s since 1970; in a dry run that of the dry run."""
 
-    def sleep(self, seconds: float) -> None:
-        """Wait, open for breaks and stops; in a dry run the time just passes."""
+    def sleep(self, seconds: float, level: int = BreakLevel.IMMEDIATE) -> None:
+        """Wait, open for breaks and stops of this level and more urgent ones; in a dry run the time just passes."""
 
     def breakpoint(self, level: int) -> None:
         """Wait here if a break of this level is asked for; raise where a stop is."""
