@@ -152,7 +152,7 @@ def test_a_huge_message_is_cut_and_said_so(client: Client) -> None:
 
 
 def test_a_device_that_cannot_be_made_fails_the_setup_by_name(client: Client) -> None:
-    with pytest.raises(ScriptFailed, match=r"x:.*abslimits"):
+    with pytest.raises(ScriptFailed, match=r"x \(.*broken.py, line 1\):.*abslimits"):
         client.AddSetup("broken")
     client.RemoveSetup("broken")
 

@@ -98,6 +98,7 @@ def test_an_unknown_group_is_optional(tmp_path: Path) -> None:
         ("devices = {'class': device('A')}\n", 1, "class"),
         ("a = configdata('config.X')\n", 1, "config"),
         ("raise SystemError('odd')\n", 1, "odd"),
+        ("import sys\nsys.exit(3)", 2, "SystemExit: 3"),
     ],
 )
 def test_an_error_names_file_and_line_and_the_others_are_read(tmp_path: Path, text: str, line: int, what: str) -> None:

@@ -15,6 +15,7 @@ from testbeam.services.control.devices import registry
 from testbeam.services.control.devices.base import Device
 from testbeam.services.control.devices.host import DeviceCache, Log
 from testbeam.services.control.setups.declared import DeviceConfig, Setup
+from testbeam.services.control.setups.files import line_of
 from testbeam.transport.kafka.client import Kafka
 from testbeam.transport.kafka.listener import KafkaListener
 from testbeam.transport.pv_watch import PvWatch
@@ -163,7 +164,7 @@ class Session:
         failed = {name: why for name, why in self.device_failures.items() if name in wanted and name not in self.unknown_classes}
         self._tell_unknown(wanted)
         if failed:
-            raise SetupError("devices could not be made: " + "; ".join(f"{name}: {why}" for name, why in failed.items()))
+            raise SetupError("devices could not be made: " + "; ".join(f"{name}{self._place(name)}: {why}" for name, why in failed.items()))
 
     def unload(self) -> None:
         """Let go of all devices and setups."""
@@ -285,6 +286,11 @@ class Session:
         if not registry.is_known(kind):
             return kind
         return next(filter(None, (self._unknown_below(one, seen | {name}) for one in self._needs(name))), "")
+
+    def _place(self, name: str) -> str:
+        """Return where a device is declared, in brackets."""
+        setup = self.setups.get(self.setup_of.get(name, ""))
+        return "" if setup is None else f" ({setup.file}{line_of(setup.file, name)})"
 
     def _needs(self, name: str) -> list[str]:
         config = self.configs[name]

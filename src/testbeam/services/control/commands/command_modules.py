@@ -69,7 +69,7 @@ class CommandModules:
             raise
         except ImportError as error:
             raise ModuleMissing(f"{file}{_line(file, error)}: {error}") from None
-        except Exception as error:  # the file is Python: anything may come of it
+        except (Exception, SystemExit) as error:  # the file is Python: anything may come of it
             raise SetupError(f"{file}{_line(file, error)}: {type(error).__name__}: {error}") from error
         return module
 

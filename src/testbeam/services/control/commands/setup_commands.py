@@ -152,7 +152,7 @@ class SetupCommands:
         where = f"<startupcode of {setup.name}>"
         try:
             exec(compile(setup.startupcode, where, "exec"), self.namespace)  # noqa: S102 — a setup's own, by the field's design
-        except Exception as error:  # the code is Python: anything may come of it
+        except (Exception, SystemExit) as error:  # the code is Python: anything may come of it
             self.session.log.say("", MessageLevel.ERROR, f"{setup.file}: startupcode: {type(error).__name__}: {error}")
 
     def _setup_changed(self) -> None:

@@ -52,7 +52,7 @@ class _Reader:
     def read(self, file: Path) -> Setup:
         try:
             return _setup(file, self._run(file))
-        except Exception as error:  # the file is Python: anything may come of it
+        except (Exception, SystemExit) as error:  # the file is Python: anything may come of it
             return Setup(name=file.stem, file=file, problem=_where(file, error))
 
     def _run(self, file: Path) -> dict[str, Any]:
@@ -122,13 +122,13 @@ def _devices(file: Path, given: Mapping[str, Any]) -> dict[str, DeviceConfig | N
     found: dict[str, DeviceConfig | None] = {}
     for name, config in given.items():
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-            raise SetupError(f"{file}{_line_of(file, str(name))}: device {name!r} has no name that Python takes")
+            raise SetupError(f"{file}{line_of(file, str(name))}: device {name!r} has no name that Python takes")
         if config is None:
             found[name] = None
         elif isinstance(config, DeviceConfig):
             _add(found, name, config)
         else:
-            raise SetupError(f'{file}{_line_of(file, name)}: device {name!r} is {config!r:.60}; give device("the.Class", …)')
+            raise SetupError(f'{file}{line_of(file, name)}: device {name!r} is {config!r:.60}; give device("the.Class", …)')
     return found
 
 
@@ -171,7 +171,7 @@ def _checked(setup: Setup, setups: Mapping[str, Setup]) -> Setup:
     for name in setup.includes:
         included = setups.get(name)
         if included is None:
-            return replace(setup, problem=f"{setup.file}{_line_of(setup.file, name)}: includes {name!r}, and there is no such setup")
+            return replace(setup, problem=f"{setup.file}{line_of(setup.file, name)}: includes {name!r}, and there is no such setup")
         if included.problem:
             return replace(setup, problem=f"{setup.file}: includes {name!r}, which can't be loaded: {included.problem}")
     return setup
@@ -179,7 +179,7 @@ def _checked(setup: Setup, setups: Mapping[str, Setup]) -> Setup:
 
 def _expect(file: Path, word: str, value: Any, kinds: type | tuple[type, ...], what: str) -> None:
     if not isinstance(value, kinds):
-        raise SetupError(f"{file}{_line_of(file, word)}: {word} is {value!r:.60}; give {what}")
+        raise SetupError(f"{file}{line_of(file, word)}: {word} is {value!r:.60}; give {what}")
 
 
 def _words(file: Path, word: str, names: Mapping[str, Any]) -> tuple[str, ...]:
@@ -189,7 +189,7 @@ def _words(file: Path, word: str, names: Mapping[str, Any]) -> tuple[str, ...]:
     return found
 
 
-def _where(file: Path, error: Exception) -> str:
+def _where(file: Path, error: BaseException) -> str:
     """Return the error with file and line."""
     if isinstance(error, SetupError) and str(file) in str(error):
         return str(error)
@@ -199,7 +199,7 @@ def _where(file: Path, error: Exception) -> str:
     return f"{file}{f', line {lines[-1]}' if lines else ''}: {type(error).__name__}: {error}"
 
 
-def _line_of(file: Path, word: str) -> str:
+def line_of(file: Path, word: str) -> str:
     """Return ", line N" where the file first has a word as a name or a text."""
     try:
         tree = ast.parse(file.read_text())
