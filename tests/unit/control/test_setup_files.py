@@ -6,6 +6,7 @@ from textwrap import dedent
 import pytest
 
 from testbeam.errors import SetupError
+from testbeam.services.control.commands.command_modules import import_of_setup
 from testbeam.services.control.setups.declared import DeviceConfig, Setup
 from testbeam.services.control.setups.files import read_setups
 
@@ -71,6 +72,12 @@ def test_setups_of_one_name_add_up_and_none_takes_away(tmp_path: Path) -> None:
     assert one.devices == {"x": DeviceConfig("C", {}), "y": None}
 
 
+def test_a_secret_is_its_default(tmp_path: Path) -> None:
+    one = read(tmp_path, one="devices = dict(a=device('X', password=secret('lab'), key=secret('other', default='guest')))")["one"]
+
+    assert one.devices["a"] == DeviceConfig("X", {"password": "", "key": "guest"})
+
+
 def test_panel_words_and_the_setup_name_are_there(tmp_path: Path) -> None:
     one = read(tmp_path, one="layout = Row(Column(Block('b', [BlockRow(Field(dev='x'))], setups=setupname)))")["one"]
 
@@ -108,6 +115,25 @@ def test_an_error_names_file_and_line_and_the_others_are_read(tmp_path: Path, te
     assert f"broken.py, line {line}" in problem
     assert what in problem
     assert not setups["good"].problem
+
+
+def test_a_setup_imports_from_others_of_its_tree_and_what_stands_for_nicos(tmp_path: Path) -> None:
+    folder = tmp_path / "nicos_x" / "lab" / "setups"
+    folder.mkdir(parents=True)
+    one = """
+    from nicos.core import ConfigurationError
+    from nicos_x.lab.setups.two import channels, prefix
+    devices = {name: device("some.Supply", pv=prefix + name) for name in channels}
+    """
+    two = "prefix = 'P:'\nchannels = ['a', 'b']\ndevices = dict(c=device('some.Class'))\n"
+    bad = "from nicos_x.lab.nothing import x\n"
+    for name, text in (("one", one), ("two", two), ("bad", bad)):
+        (folder / f"{name}.py").write_text(dedent(text))
+
+    setups = read_setups([folder], import_of_setup)
+
+    assert setups["one"].devices == {name: DeviceConfig("some.Supply", {"pv": f"P:{name}"}) for name in "ab"}
+    assert "bad.py, line 1: ImportError: testbeam has nothing that stands for x of nicos_x.lab.nothing" in setups["bad"].problem
 
 
 def test_a_broken_include_breaks_who_includes_it(tmp_path: Path) -> None:

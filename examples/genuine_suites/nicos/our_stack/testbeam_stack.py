@@ -14,7 +14,8 @@ class OurStack:
     """Takes the place of the fixture of the same name that comes with testbeam."""
 
     @pytest.fixture(scope="module")
-    def smoke_client(self) -> Iterator[object]:
+    @staticmethod
+    def smoke_client() -> Iterator[object]:
         """Give a client of our daemon."""
         stack = control_stack(filewriter_ini={"service-id": "nicos-smoke-filewriter-double"})
         with stack.run() as run, run["daemon"].client("admin", "admin") as client:

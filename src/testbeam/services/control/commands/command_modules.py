@@ -35,6 +35,11 @@ def is_built_in(name: str) -> bool:
     return name.startswith(_OURS)
 
 
+def import_of_setup(file: Path, words: Mapping[str, Any]) -> Callable[..., Any]:
+    """Return what `import` is in a setup file: from NICOS it gets other files of its tree, or what testbeam has under the name."""
+    return CommandModules(words).importing(file)
+
+
 class CommandModules:
     """Runs the files of modules; `words` are the names that each has from the start, `session` among them."""
 
@@ -50,12 +55,17 @@ class CommandModules:
             ModuleMissing: it is not there, or what it imports.
             SetupError: its file fails; the message names file and line.
         """
-        self._folders = tuple(setup_file.resolve().parents[:_UPWARDS])
+        self.importing(setup_file)
         module = self._load(name)
         public = getattr(module, "__all__", None) or [word for word in vars(module) if not word.startswith("_")]
         found = {word: getattr(module, word, None) for word in public}
         own = {word: one for word, one in found.items() if callable(one) and getattr(one, "__module__", "") == name}
         return {word: one for word, one in own.items() if hasattr(one, _MARK)} or own
+
+    def importing(self, setup_file: Path) -> Callable[..., Any]:
+        """Look for modules from this file upwards; return what `import` is for it."""
+        self._folders = tuple(setup_file.resolve().parents[:_UPWARDS])
+        return self._import
 
     def _load(self, name: str) -> ModuleType:
         if name in self._loaded:

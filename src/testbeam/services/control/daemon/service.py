@@ -9,6 +9,7 @@ from typing import Any
 
 from testbeam.errors import ControlError, SettingsError, SetupError
 from testbeam.runtime.ready_file import write_ready_file
+from testbeam.services.control.commands.command_modules import import_of_setup
 from testbeam.services.control.commands.scanning import ScanListener
 from testbeam.services.control.commands.user import UserCommands
 from testbeam.services.control.daemon.answers import DaemonAnswers
@@ -58,7 +59,7 @@ class Daemon:
 
     def __init__(self, settings: DaemonSettings) -> None:
         self._settings = settings
-        setups = read_setups(settings.setups)
+        setups = read_setups(settings.setups, import_of_setup)
         for setup in setups.values():
             if setup.problem:
                 _log.warning("setup %s can't be loaded: %s", setup.name, setup.problem)

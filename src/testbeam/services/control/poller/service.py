@@ -7,6 +7,7 @@ from typing import Any
 
 from testbeam.errors import SettingsError, TestbeamError
 from testbeam.runtime.ready_file import write_ready_file
+from testbeam.services.control.commands.command_modules import import_of_setup
 from testbeam.services.control.devices.alias import DeviceAlias
 from testbeam.services.control.devices.base import Readable
 from testbeam.services.control.devices.epics import EpicsDevice
@@ -44,7 +45,7 @@ class Poller:
 
     def __init__(self, settings: PollerSettings) -> None:
         self._settings = settings
-        self._setups = read_setups(settings.setups)
+        self._setups = read_setups(settings.setups, import_of_setup)
         place = settings.cache or cache_of_setups(self._setups)
         if not place:
             raise SettingsError("cache", "none", "HOST:PORT of the cache")

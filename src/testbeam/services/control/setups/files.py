@@ -21,16 +21,19 @@ from testbeam.services.control.setups.declared import GROUPS, DeviceConfig, Setu
 _PANEL_WORDS = ("Row", "Column", "BlockRow", "Block", "Field", "SetupBlock")
 _LISTS = ("includes", "excludes", "modules", "watch_conditions")
 _TABLES = ("sysconfig", "devices", "alias_config", "extended")
+ImportOf = Callable[[Path, Mapping[str, Any]], Callable[..., Any]]  # file, names that it has besides
 _log = logging.getLogger(__name__)
 
 
-def read_setups(folders: Iterable[Path]) -> dict[str, Setup]:
+def read_setups(folders: Iterable[Path], import_: ImportOf | None = None) -> dict[str, Setup]:
     """Return every setup below these folders by its name, the file's without its ending.
+
+    `import_` gives what `import` is in a file; without it, it is Python's own.
 
     Raises:
         SetupError: a folder is not there.
     """
-    reader = _Reader(tuple(folders))
+    reader = _Reader(tuple(folders), import_)
     setups: dict[str, Setup] = {}
     for file in reader.files:
         setup = reader.read(file)
@@ -42,7 +45,8 @@ def read_setups(folders: Iterable[Path]) -> dict[str, Setup]:
 class _Reader:
     """Runs the files of some folders; `configdata` files once."""
 
-    def __init__(self, folders: tuple[Path, ...]) -> None:
+    def __init__(self, folders: tuple[Path, ...], import_: ImportOf | None) -> None:
+        self._import = import_
         for folder in folders:
             if not folder.is_dir():
                 raise SetupError(f"there is no folder {folder} of setups; give the folder that holds the .py files")
@@ -56,14 +60,13 @@ class _Reader:
             return Setup(name=file.stem, file=file, problem=_where(file, error))
 
     def _run(self, file: Path) -> dict[str, Any]:
+        words = {"device": _device, "configdata": self._configdata, "secret": _secret, **{word: _panel(word) for word in _PANEL_WORDS}}
         namespace: dict[str, Any] = {
-            "__builtins__": builtins,
+            "__builtins__": builtins if self._import is None else {**vars(builtins), "__import__": self._import(file, words)},
             "__file__": str(file),
             "__name__": file.stem,
             "setupname": file.stem,
-            "device": _device,
-            "configdata": self._configdata,
-            **{word: _panel(word) for word in _PANEL_WORDS},
+            **words,
         }
         code = compile(file.read_text(), str(file), "exec", dont_inherit=True)
         exec(code, namespace)  # noqa: S102 — a setup file is a program of the instrument's, by the field's design
@@ -84,6 +87,10 @@ class _Reader:
 
 def _device(class_name: str, **parameters: Any) -> DeviceConfig:
     return DeviceConfig(class_name, parameters)
+
+
+def _secret(name: str, default: Any = "") -> Any:  # noqa: ARG001 — a key store is the instrument's, and no test's
+    return default
 
 
 def _panel(word: str) -> Callable[..., tuple[Any, ...]]:
