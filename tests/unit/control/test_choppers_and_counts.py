@@ -101,6 +101,46 @@ def test_bits_that_are_set_warn_by_their_names() -> None:
     assert cabinet.read(0) == "bit 2, bit 10"
 
 
+@pytest.fixture
+def supply() -> FakeSession:
+    """Two channels of a power supply, of which one is on, and their bank."""
+    kind = f"{EPICS}.power_supply_channel"
+    names = {"OFF": 0, "ON": 1}
+    devices = {
+        **{f"ch{n}": (f"{kind}.PowerSupplyChannel", {"ps_pv": f"PS:{n}", "board": "100", "channel": n, "mapping": names}) for n in (0, 1)},
+        "bank": (f"{kind}.PowerSupplyBank", {"ps_channels": ["ch0", "ch1"], "mapping": names}),
+    }
+    session = FakeSession({"one": setup("one", devices)})
+    for n, values in enumerate(((1, 1, 1200.0, 0.5), (0, 0, 0.0, 0.0))):
+        for suffix, value in zip(("-Pw-RB", "-Status-ON", "-VMon", "-IMon"), values, strict=True):
+            session.fake.set(f"PS:{n}{suffix}", value)
+    session.load(["one"])
+    return session
+
+
+def test_a_channel_of_a_power_supply_tells_its_voltage_and_is_switched(supply: FakeSession) -> None:
+    first: Any = supply.devices["ch0"]
+    assert first.read(0) == "ON"
+    assert first.status(0) == (200, "on, 1200.000 V, 0.500 uA")
+    assert (first.voltage_monitor, first.current_monitor) == (1200.0, 0.5)
+    first.disable()
+    assert supply.fake.puts == [("PS:0-Pw", 0)]
+    supply.fake.set("PS:0-IMon", 0.5, severity=2, status="HIHI")
+    assert first.status(0) == (240, "PS:0-IMon: HIHI")
+
+
+def test_a_bank_is_on_where_a_channel_is_and_switches_all(supply: FakeSession) -> None:
+    bank: Any = supply.devices["bank"]
+    assert bank.read(0) == "ON"
+    assert bank.status(0) == (220, "1 of 2 channels are on")
+    bank.enable()
+    assert supply.fake.puts == [("PS:0-Pw", 1), ("PS:1-Pw", 1)]
+    supply.fake.set("PS:0-Status-ON", 0)
+    assert (bank.read(0), bank.status(0)) == ("OFF", (200, "0 of 2 channels are on"))
+    supply.fake.set("PS:1-VMon", 0.0, severity=2, status="LOLO")
+    assert bank.status(0)[0] == 210
+
+
 def events(source: str, pixels: list[int]) -> Events:
     none = np.zeros(1, np.int64)
     times = np.zeros(len(pixels) or 5, np.int32)

@@ -21,6 +21,7 @@ _EPICS = (
 _GENERIC = "nicos.devices.generic"
 _AREA = "nicos_ess.devices.epics.area_detector"
 _DATA_SOURCES = "nicos_ess.devices.datasources"
+_SUPPLY = "nicos_ess.devices.epics.power_supply_channel"
 _CHOPPER = "nicos_ess.devices.epics.chopper"
 
 # our module:class → the last part of the names, below each of the packages
@@ -74,6 +75,8 @@ _CLASSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "choppers:ChopperDelayError": (("nicos_ess.devices.epics.chopper_delay_error",), ("ChopperDelayError",)),
     "choppers:ChopperPhase": (("nicos_ess.devices.transformer_devices",), ("ChopperPhase",)),
     "alarm_groups:BitAlarms": (("nicos_ess.devices.epics.mbbi_direct",), ("MBBIDirectStatus",)),
+    "power_supplies:PowerSupplyChannel": ((_SUPPLY,), ("PowerSupplyChannel",)),
+    "power_supplies:PowerSupplyBank": ((_SUPPLY,), ("PowerSupplyBank",)),
     "experiment:Instrument": (("nicos.devices.instrument", "nicos_ess.devices.instrument"), ("Instrument", "EssInstrument")),
     "experiment:Sample": (("nicos_ess.devices.sample", "nicos.devices.sample"), ("EssSample", "Sample")),
     "experiment:Experiment": (("nicos_ess.devices.experiment", "nicos.devices.experiment"), ("EssExperiment", "Experiment")),
