@@ -2,12 +2,13 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from testbeam.errors import NotReady, ServiceDied, StackError
-from testbeam.kit import host
+from testbeam.kit import guard, host
 from testbeam.kit.guard_client import CommandLine, Process, why_not_spawned
 from testbeam.kit.logs import cut, tail
 from testbeam.kit.probing import Waited
@@ -21,6 +22,10 @@ class Describable(Protocol):
     @property
     def endpoints(self) -> Mapping[str, str]:
         """Return where it can be reached."""
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Return the numbers of its ports, by name."""
 
     @property
     def log_path(self) -> Path:
@@ -60,13 +65,20 @@ class Snapshot:
             pids = ", ".join(map(str, process.behind))
             next_step = f"it has put itself into the background (pid {pids}): give it the option that keeps it in the foreground"
             return ServiceDied(self._describe(headline, next_step))
-        return ServiceDied(self._describe(headline, "read its log; run its command by hand"))
+        meant = (
+            "if it is meant to end by itself, say so (once=True, in a file once = true); else "
+            if process.exit_code == 0 and not self.was_ready
+            else ""
+        )
+        return ServiceDied(self._describe(headline, f"{meant}read its log; run its command by hand"))
 
     def too_late(self, waited: Waited) -> NotReady:
         """Return the error of a probe that was asked in vain until the deadline."""
         allowed = f"allowed: {self.service.ready_timeout_s:g} s, {waited.attempts} attempts"
         headline = f"service {self.service.name!r} was not ready after {waited.elapsed_s:.1f} s ({allowed})"
-        return NotReady(self._describe(headline, "read its log; if it is only slow, raise ready_timeout_s"))
+        names = " and ".join(f"${{port.{name}}}" for name in self.allocation.ports)
+        elsewhere = f"give it {names} in its command, or declare the port as fixed" if self._elsewhere() else ""
+        return NotReady(self._describe(headline, elsewhere or "read its log; if it is only slow, raise ready_timeout_s"))
 
     def not_returned(self, what: str, after_s: float) -> NotReady:
         """Return the error of a probe, or after_ready, that has not returned."""
@@ -99,11 +111,40 @@ class Snapshot:
         return describe(
             headline,
             endpoints=self.allocation.endpoints,
-            facts=(("cause", full), ("last seen", self.last_seen), ("error", error), ("process", running), ("command", command)),
+            facts=(
+                ("cause", full),
+                ("last seen", self.last_seen),
+                ("error", error),
+                ("process", running),
+                ("ports", self._elsewhere()),
+                ("command", command),
+                ("path", "" if external else self._misplaced()),
+            ),
             log_path=None if external else self.allocation.log_path,
             log_since=self.log_start,
             next_step=_of_external(self.service) if external else next_step,
         )
+
+    def _elsewhere(self) -> str:
+        """Say where the service listens, if that is nowhere where it was told to."""
+        process, told = self.process, self.allocation.ports
+        if process is None or process.pid is None or not process.is_running() or not told:
+            return ""
+        where = host.listening((process.pid, *guard.descendants(process.pid)))
+        if not where or {int(one.rpartition(":")[2]) for one in where}.intersection(told.values()):
+            return ""
+        names = ", ".join(f"${{port.{name}}} = {number}" for name, number in told.items())
+        return f"it listens at {', '.join(where)}, and not where it was told to: {names}"
+
+    def _misplaced(self) -> str:
+        """Name a word of the command that is a file in the runner's folder, and none in the service's own."""
+        line = self.allocation.command_line()
+        for word in line.argv[1:]:
+            path = Path(word)
+            with suppress(OSError, ValueError):  # a text, which is too long for a path or has a null byte
+                if not path.is_absolute() and path.is_file() and not (line.cwd / path).exists():
+                    return f"{word} is not in the service's own folder, in which it runs; write {path.absolute()}"
+        return ""
 
 
 def _of_external(service: Service) -> str:

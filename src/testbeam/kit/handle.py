@@ -183,12 +183,14 @@ class Handle(FaultMethods):
                     return line
             if is_over:
                 self.check()
-                raise ServiceDied(f"service {self.name!r} is {self.state} and has not logged {pattern!r}; its log: {self.log_path}")
+                raise ServiceDied(f"service {self.name!r} is {self.state} and has not logged {pattern!r}; {self._log_end()}")
             if is_late:
-                last = "\n".join(f"  | {line}" for line in self.log_tail(5)) or "  nothing"
-                what = f"service {self.name!r} has not logged {pattern!r} within {within_s:g} s"
-                raise WaitTimeout(f"{what}; the end of {self.log_path}:\n{last}")
+                raise WaitTimeout(f"service {self.name!r} has not logged {pattern!r} within {within_s:g} s; {self._log_end()}")
             pause.wait(_LOG_EVERY_S)
+
+    def _log_end(self) -> str:
+        """Return the end of the log, and not where it is: a temporary folder may be gone by the time this is read."""
+        return "the end of its log:\n" + ("\n".join(f"  | {line}" for line in self.log_tail()) or "  nothing")
 
     def check(self) -> None:
         """Raise ServiceDied or NotReady, with its log, if the service has ended unasked or was not ready in time."""

@@ -6,7 +6,7 @@ Read from /proc, without rights and without a library; of another user's process
 import errno
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -52,6 +52,12 @@ def port_holders(port: int, protocol: Protocol, address: str = "") -> tuple[Port
         PortHolder(protocol=protocol, address=where, port=port, uid=uid, pid=owners.get(inode), command=_command(owners.get(inode)))
         for where, _, uid, inode in sockets
     )
+
+
+def listening(pids: Iterable[int]) -> tuple[str, ...]:
+    """Return where these processes listen for connections, `address:port` each."""
+    held = {inode for pid in pids for inode in _sockets_of(pid)}
+    return tuple(dict.fromkeys(f"{address}:{port}" for address, port, _, inode in _sockets("tcp") if inode in held))
 
 
 def holder_words(port: int, protocol: Protocol, address: str = "") -> str:
@@ -120,16 +126,21 @@ def _is_in_the_way(held: str, wanted: str) -> bool:
 
 def _owners(inodes: set[str]) -> dict[str, int]:
     """Return the process of each socket, as far as this user may look."""
-    wanted = {f"socket:[{inode}]": inode for inode in inodes}
     found: dict[str, int] = {}
-    for pid in (name for name in os.listdir("/proc") if name.isdigit()):  # noqa: PTH208 - hundreds, for an error that waits
-        with suppress(OSError):
-            for fd in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
-                with suppress(OSError):
-                    inode = wanted.get(os.readlink(f"/proc/{pid}/fd/{fd}"))  # noqa: PTH115
-                    if inode is not None:
-                        found.setdefault(inode, int(pid))
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):  # noqa: PTH208 - hundreds, for an error that waits
+        for inode in inodes.intersection(_sockets_of(pid)):
+            found.setdefault(inode, pid)
     return found
+
+
+def _sockets_of(pid: int) -> Iterator[str]:
+    """Yield the inode of each socket that a process has open; none of another user's."""
+    with suppress(OSError):
+        for fd in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
+            with suppress(OSError):
+                kind, _, inode = os.readlink(f"/proc/{pid}/fd/{fd}").partition(":[")  # noqa: PTH115
+                if kind == "socket":
+                    yield inode.rstrip("]")
 
 
 def _command(pid: int | None) -> str:

@@ -15,6 +15,7 @@ from testbeam.errors import NotReady, StackError
 from testbeam.kit import failure, probing, state
 from testbeam.kit.guard_client import CommandLine, GuardClient, News, Process, why_not_spawned
 from testbeam.kit.journal import Journal
+from testbeam.kit.probes.process import ProcessAlive
 from testbeam.kit.probing import Waited, wait_until
 from testbeam.kit.protocols import AllocationLike
 from testbeam.kit.spec import CommandResult, ProbeResult, Service, ServiceView
@@ -23,6 +24,7 @@ from testbeam.model.time import NS_PER_S
 
 ALIVE_EVERY_S = 1.0
 KILL_S = 15.0  # the guard's time for SIGKILL, and some
+_WITHOUT_PROBE = ProcessAlive()
 
 
 class Cancelled(StackError):
@@ -207,7 +209,7 @@ class Lifecycle:
     def _ask_probe(self, service: ServiceView) -> ProbeResult:
         if self._wake.is_set():
             return ProbeResult(ready=False, detail="not running")
-        return ProbeResult(ready=True, detail="spawned") if self.service.ready is None else self.service.ready.check(service)
+        return (self.service.ready or _WITHOUT_PROBE).check(service)
 
     def _note_seen(self, seen: ProbeResult) -> None:
         self.last_seen = seen

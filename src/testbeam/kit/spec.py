@@ -94,10 +94,36 @@ class ServiceView(Reservation, Protocol):
 
 
 class Probe(Protocol):
-    """Asks a service, in its own protocol, whether it can be used."""
+    """Asks a service, in its own protocol, whether it can be used.
+
+    Besides, it may have `check_declared(declared: Declared)`, which raises StackError before anything is started for what it asks in vain.
+    """
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Ask once, within about 1 s; an exception counts as "not ready" and is the last thing seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What a probe can ask of a service that is only declared.
+
+    where: which probe of which service it is, for errors. ports, endpoints: the service's own, by name, these as templates. templates:
+    each name that a template of the service may hold, with the endpoint that it stands for, empty where it is no endpoint.
+    """
+
+    where: str
+    ports: tuple[str, ...]
+    endpoints: Mapping[str, str]
+    templates: Mapping[str, str]
+
+    def check_templates(self, *texts: str) -> None:
+        """Raise StackError for the first name that no template of the service may hold."""
+        for text in texts:
+            template.check(text, self.templates, self.where)
+
+    def refusal(self, problem: str) -> StackError:
+        """Return the error that says so of this probe."""
+        return StackError(f"{self.where}: {problem}")
 
 
 StopScope: TypeAlias = Literal["tree", "leader"]
@@ -144,7 +170,7 @@ class Service:
     files: Mapping[str, str] = field(default_factory=dict)  # path relative to the run's folder → text
     endpoints: Mapping[str, str] = field(default_factory=dict)
     own_address: bool = False  # lease a private 127.x.y.z, where the default ports of a protocol are free
-    ready: Probe | None = None  # None: ready as soon as it is spawned
+    ready: Probe | None = None  # None: ready once it has come through its first moments (probes.ProcessAlive)
     ready_timeout_s: float = 30.0
     stop_signal: int = signal.SIGTERM
     stop_timeout_s: float = 10.0
@@ -234,28 +260,47 @@ def check_stack(services: Iterable[Service]) -> None:
     graph.start_order({name: service.needs for name, service in by_name.items()}).prepare()
     for service in by_name.values():
         check_templates(service, by_name)
+        check_probe(service, "ready", by_name)
+        check_probe(service, "alive", by_name)
 
 
 def check_needs(service: Service, by_name: Mapping[str, Service]) -> None:
     """Raise StackError for the first need that nobody is called by."""
     for need in service.needs:
         if need not in by_name:
-            raise StackError(
-                f"service {service.name!r} needs {need!r}, which is not in the stack; {template.near(need, set(by_name) - {service.name})}"
-            )
+            others = template.near(need, set(by_name) - {service.name}, "add it, or name one of: {}".format)
+            raise StackError(f"service {service.name!r} needs {need!r}, which is not in the stack; {others}")
 
 
 def check_templates(service: Service, by_name: Mapping[str, Service]) -> None:
     """Raise StackError for the first template that asks for what will not be there."""
-    own = (*BUILT_IN, *(f"port.{port.name}" for port in service.ports))
-    others = tuple(f"{need}.{endpoint}" for need in service.needs for endpoint in by_name[need].endpoints)
+    known = _known(service, by_name)
     for where, text in _templates(service):
         for name in template.names(text):
             other, dot, endpoint = name.partition(".")
             if dot and other in by_name and other not in service.needs and endpoint in by_name[other].endpoints:
                 problem = f"${{{name}}} is the endpoint of a service that it does not need; add {other!r} to its needs"
                 raise StackError(f"service {service.name!r} {where}: {problem}")
-        template.check(text, (*own, *others), f"service {service.name!r} {where}")
+            if dot and other not in (*by_name, "port") and not template.meant(name, known):
+                problem = f"${{{name}}} asks for a service {other!r}, which is not in the stack; add it, and name it in needs"
+                raise StackError(f"service {service.name!r} {where}: {problem}")
+        template.check(text, known, f"service {service.name!r} {where}")
+
+
+def check_probe(service: Service, word: Literal["ready", "alive"], by_name: Mapping[str, Service]) -> None:
+    """Raise StackError for what the service's probe would ask in vain, as far as the declaration tells."""
+    check_declared = getattr(getattr(service, word), "check_declared", None)
+    if check_declared is not None:
+        ports = tuple(port.name for port in service.ports)
+        templates = _known(service, by_name)
+        check_declared(Declared(where=f"service {service.name!r} {word}", ports=ports, endpoints=service.endpoints, templates=templates))
+
+
+def _known(service: Service, by_name: Mapping[str, Service]) -> dict[str, str]:
+    """Return each name that a template of the service may hold, with the endpoint that it stands for."""
+    own = (*BUILT_IN, *(f"port.{port.name}" for port in service.ports))
+    others = {f"{need}.{name}": text for need in service.needs for name, text in by_name[need].endpoints.items()}
+    return dict.fromkeys(own, "") | others
 
 
 def _templates(service: Service) -> Iterable[tuple[str, str]]:

@@ -46,6 +46,12 @@ def unknown(name: str, known: Iterable[str], where: str) -> StackError:
     return StackError(f"{where}: ${{{name}}} is not known; {near(name, known)} ($${{…}} keeps it as text)")
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean …?` where something comes near a name, else nothing."""
+    hint = near(name, known, "".format)
+    return f"; {hint}" if hint else ""
+
+
 def near(name: str, known: Iterable[str], none: Callable[[str], str] = "known: {}".format) -> str:
     """Return "did you mean …?" where something comes near, else the whole list."""
     import difflib  # late: only an error pays for it

@@ -1,3 +1,4 @@
+import re
 import socket
 import threading
 import time
@@ -115,12 +116,21 @@ def test_a_service_that_exits_with_0_at_once_is_one_clear_error() -> None:
 
     assert "service 'brief' exited with code 0" in str(error)
     assert "while it was starting" in str(error)
+    assert "if it is meant to end by itself, say so (once=True" in str(error)
     assert late_s < 0.5
 
 
+@pytest.mark.parametrize("code", ["import no_such_module", "import time\nwhile time.process_time() < 0.1: pass\nraise SystemExit(1)"])
+def test_a_service_without_a_probe_that_can_not_begin_is_a_failed_start(code: str) -> None:
+    error, _ = failed_start(Stack(python("dies", code)), [])
+
+    assert "service 'dies' exited with code 1" in str(error)
+    assert "while it was starting" in str(error)
+
+
 def test_a_crash_of_a_ready_service_ends_the_start_of_the_others() -> None:
-    first = python("first", "import time; time.sleep(0.3); raise SystemExit(5)")
-    waits = listener("waits", "first", after_s=30)
+    first = python("first", "import os, time\nwhile not os.path.exists('../go'): time.sleep(0.005)\nraise SystemExit(5)")
+    waits = python("waits", "import time; open('../go', 'w'); time.sleep(1000)", needs=("first",), ready=Never())
 
     error, late_s = failed_start(Stack(first, waits), [])
 
@@ -158,6 +168,25 @@ def test_a_service_that_is_not_ready_in_time_is_explained() -> None:
     ):
         assert fact in str(error)
     assert "folder of the run is kept" in error.__notes__[0]
+
+
+def test_a_service_that_listens_elsewhere_is_told_with_the_port_that_it_took() -> None:
+    code = "import socket, time; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(); print(s.getsockname()[1]); time.sleep(1000)"
+    stubborn_one = python("stubborn", code, ports=(Port(name="web"),), ready=PortListens("web"), ready_timeout_s=5)
+
+    error, _ = failed_start(Stack(stubborn_one), [])
+
+    assert re.search(r"ports +it listens at 127\.0\.0\.1:\d+, and not where it was told to: \$\{port\.web\} = \d+", str(error))
+    assert "next       give it ${port.web} in its command, or declare the port as fixed" in str(error)
+
+
+def test_a_word_that_is_a_file_here_and_not_where_the_service_runs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "settings.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+
+    error, _ = failed_start(Stack(Service("reader", command=("cat", "settings.yaml"))), [])
+
+    assert f"settings.yaml is not in the service's own folder, in which it runs; write {tmp_path}/settings.yaml" in str(error)
 
 
 def test_a_failing_after_ready_is_a_failed_start() -> None:
@@ -199,6 +228,15 @@ def test_a_service_that_runs_elsewhere_is_asked_but_neither_started_nor_stopped(
             assert ours["broker"].is_running()
             assert ours["broker"].pid is None
         assert theirs["server"].is_running()
+
+
+def test_of_a_service_that_runs_elsewhere_no_log_is_to_be_read() -> None:
+    there = Service("store", external=True, endpoints={"tcp": "127.0.0.1:9"}, ready=Never(), ready_timeout_s=0.1)
+
+    error, _ = failed_start(Stack(there), [])
+
+    assert str(error).endswith("it is not ours: see whether it runs, and can be reached from here, at 127.0.0.1:9")
+    assert " log " not in str(error)
 
 
 def test_preparing_commands_run_to_their_end_before_anything_starts(tmp_path: Path) -> None:

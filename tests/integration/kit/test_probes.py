@@ -237,7 +237,7 @@ block = ("x" * 99 + "\\n") * 100_000
 for _ in range(30): sys.stdout.write(block)
 print("at last ready"); sys.stdout.flush()
 """
-    with Stack(logging(code, ready=LogLine("^at last ready$"), ready_timeout_s=25)).run() as run:
+    with Stack(logging(code, ready=LogLine("^at last ready$"), ready_timeout_s=120)).run() as run:
         assert run["one"].log_path.stat().st_size > 300_000_000
 
 

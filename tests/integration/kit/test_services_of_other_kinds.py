@@ -120,7 +120,8 @@ def test_a_service_on_a_terminal_writes_line_by_line_and_ends_as_it_ends() -> No
 
 def test_of_a_log_with_a_limit_the_newest_part_is_on_the_disk_and_the_rest_is_left_out(tmp_path: Path) -> None:
     code = """
-import time
+import os, time
+while not os.path.exists("go"): time.sleep(0.005)
 for k in range(200): print(f"{k:4} " + "x" * 99_994)
 print("the end", flush=True)
 time.sleep(1000)
@@ -128,6 +129,7 @@ time.sleep(1000)
     with Stack(python("one", code, log_limit_bytes=1 << 20)).run(tmp_path) as run:
         one = run["one"]
         mark = run.mark("begin")
+        (one.folder / "go").touch()
         one.expect_log("^the end$", 20)
         wait_for_condition(lambda: one.log_path.stat().st_blocks * 512 < 2 << 20 or _can_not_be_limited(run.journal.events), within_s=60)
         if _can_not_be_limited(run.journal.events):

@@ -4,8 +4,16 @@ import pytest
 
 from testbeam.errors import StackError
 from testbeam.kit.handle import Handle, handle_class
-from testbeam.kit.spec import Port, Service
+from testbeam.kit.probes.all_of import all_of
+from testbeam.kit.probes.command import CommandSucceeds
+from testbeam.kit.probes.file import FileExists
+from testbeam.kit.probes.http import HttpAnswers
+from testbeam.kit.probes.listening import PortListens
+from testbeam.kit.probes.log_line import LogLine
+from testbeam.kit.spec import Port, Probe, Service
 from testbeam.kit.stack import Stack
+from testbeam.stacks.probes.topic_grows import TopicGrows
+from testbeam.stacks.roles.broker.probes import MetadataAnswers
 
 
 def service(name: str, *needs: str, **fields: object) -> Service:
@@ -44,7 +52,7 @@ def test_an_unknown_need_comes_with_what_is_near() -> None:
 
 
 def test_an_unknown_need_that_is_near_nothing_comes_with_all_there_is() -> None:
-    with pytest.raises(StackError, match="known: ioc, simulator"):
+    with pytest.raises(StackError, match="add it, or name one of: ioc, simulator"):
         Stack(service("ioc"), service("simulator"), service("forwarder", "xyz"))
 
 
@@ -105,6 +113,53 @@ def test_a_file_outside_the_runs_folder_is_refused(path: str) -> None:
 def test_a_template_that_asks_for_what_will_not_be_there_is_refused_before_anything_starts(fields: dict[str, object], where: str) -> None:
     with pytest.raises(StackError, match=where):
         Stack(service("x", ports=(Port(name="web"),), **fields))
+
+
+@pytest.mark.parametrize("word", ["ready", "alive"])
+@pytest.mark.parametrize(
+    ("probe", "problem"),
+    [
+        (PortListens("tpc"), r"'tpc' is neither a port of it nor host:port; did you mean tcp\?"),
+        (PortListens("localhost:http"), "neither a port of it nor host:port"),
+        (PortListens("${adress}:80"), r"\$\{adress\} is not known; did you mean address\?"),
+        (HttpAnswers("http://${adress}:${port.tcp}/"), r"\$\{adress\} is not known; did you mean address\?"),
+        (HttpAnswers("${address}:${port.tcp}/health"), r"is no URL; give one such as http://\$\{address\}:\$\{port.tcp\}/"),
+        (HttpAnswers("localhost:80"), "'localhost:80' is no URL"),
+        (HttpAnswers("${db.sql}/health"), r"'\$\{db.sql\}/health' is no URL"),
+        (FileExists("${drr}/there"), "did you mean dir"),
+        (CommandSucceeds(("ask", "${pyhton}")), "did you mean python"),
+        (all_of(PortListens("tcp"), PortListens("tpc")), "did you mean tcp"),
+        (MetadataAnswers(), "add kafka to its endpoints"),
+        (TopicGrows(topic="x", brokers="${brokr.kafka}"), r"\$\{brokr.kafka\} is not known"),
+    ],
+)
+def test_a_probe_that_asks_for_what_will_not_be_there_is_refused_before_anything_starts(word: str, probe: Probe, problem: str) -> None:
+    db = service("db", endpoints={"sql": "${address}:1"})
+    with pytest.raises(StackError, match=f"^service 'x' {word}: .*{problem}"):
+        Stack(db, service("x", "db", ports=(Port(name="tcp"),), **{word: probe}))
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        PortListens("tcp"),
+        PortListens("web"),
+        PortListens("${db.sql}"),
+        PortListens("[::1]:80"),
+        PortListens("${address}:${port.tcp}"),
+        HttpAnswers("https://localhost/"),
+        HttpAnswers("${db.web}/health"),
+        LogLine("^${not a template}$"),
+    ],
+)
+def test_a_probe_that_asks_for_what_is_declared_is_taken(probe: Probe) -> None:
+    db = service("db", endpoints={"sql": "${address}:1", "web": "http://${address}:2"})
+    Stack(db, service("x", "db", ports=(Port(name="tcp"),), endpoints={"web": "${address}:1"}, ready=probe))
+
+
+def test_an_endpoint_of_a_service_that_is_not_there_says_so() -> None:
+    with pytest.raises(StackError, match=r"\$\{broker.kafka\} asks for a service 'broker', which is not in the stack; add it"):
+        Stack(service("writer", env={"BROKER": "${broker.kafka}"}))
 
 
 def test_an_endpoint_of_a_service_that_is_not_needed_is_refused_with_the_way_out() -> None:

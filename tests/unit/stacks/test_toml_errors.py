@@ -43,6 +43,13 @@ CASES = {
     "an unknown key of a probe": (A + 'ready = {probe = "http", ul = "x"}', r"services\.a\.ready\.ul: .* did you mean url\?"),
     "a missing key of a probe": (A + 'ready = {probe = "http"}', r"services\.a\.ready: url is missing; give text in quotes"),
     "a wrong probe in a list": (A + 'ready = [{probe = "process"}, {probe = "lgo"}]', r"services\.a\.ready\[1\]\.probe: 'lgo' is no probe"),
+    "a port that it has not": (A + 'ready = {probe = "port", port = "tpc"}\nports = ["tcp"]', r"services\.a\.ready: .* did you mean tcp\?"),
+    "alive at a port that it has not": (A + 'alive = {probe = "port", port = "web"}', r"services\.a\.alive: .* neither a port of it"),
+    "no URL": (A + 'ready = {probe = "http", url = "localhost:80"}', r"services\.a\.ready: .* 'localhost:80' is no URL"),
+    "a role without the broker that it needs": (
+        W,
+        r'services\.writer\.needs: .* needs .broker., which is not in the stack; add it: \[services\.broker\] with role = "broker"',
+    ),
     "an unknown signal": (A + 'stop_signal = "SIGTRM"', r"services\.a\.stop_signal: 'SIGTRM' is no signal; .* did you mean SIGTERM"),
     "no time": (A + "ready_timeout_s = 0", r"services\.a\.ready_timeout_s: 0 is no time; give a number of seconds above 0"),
     "time that is no number": (A + "ready_timeout_s = nan", r"services\.a\.ready_timeout_s: nan is no time; give a number of seconds"),
@@ -73,6 +80,15 @@ CASES = {
         r"services\.a\.container\.network: 'none' is text; give 'bridge' or 'host'",
     ),
 }
+
+
+def test_a_script_that_lies_beside_the_file_is_not_looked_for_there(tmp_path: Path) -> None:
+    (tmp_path / "processor.py").touch()
+    for words, index in (('"python3", "processor.py"', 1), ('"${python}", "-u", "processor.py"', 2)):
+        with pytest.raises(StackError, match=rf'services\.a\.command\[{index}\]: .* write "\$\{{here\}}/processor\.py"'):
+            parse(f"[services.a]\ncommand = [{words}]", tmp_path / "testbeam.toml")
+    for words in ('"python3", "-m", "processor.py"', '"tail", "processor.py"', '"python3", "${here}/processor.py"'):
+        parse(f"[services.a]\ncommand = [{words}]", tmp_path / "testbeam.toml")
 
 
 @pytest.mark.parametrize(("text", "message"), CASES.values(), ids=CASES.keys())

@@ -105,7 +105,7 @@ def test_a_service_of_any_command_line_is_the_same_as_from_python() -> None:
     ],
 )
 def test_every_probe_can_be_asked_for_by_name(table: str, probe: Probe) -> None:
-    assert only(f'[services.a]\ncommand = ["a"]\nports = ["main"]\nready = {table}').ready == probe
+    assert only(f'[services.a]\ncommand = ["a"]\nports = ["main"]\nendpoints = {{kafka = "b:1"}}\nready = {table}').ready == probe
 
 
 def test_a_role_takes_its_parameters_from_the_table() -> None:
@@ -192,6 +192,15 @@ def test_a_service_may_run_in_a_container() -> None:
     assert "MODE=test" in service.command
     assert not service.env
     assert service.prepare == (("/no/engine", "pull", "redis:7"),)
+
+
+def test_a_folder_means_the_file_in_it(tmp_path: Path) -> None:
+    (tmp_path / "testbeam.toml").write_text('[services.a]\ncommand = ["a"]')
+    assert declared(tmp_path).file == tmp_path / "testbeam.toml"
+
+    (tmp_path / "empty one").mkdir()
+    with pytest.raises(StackError, match=r"has no testbeam\.toml; make one there: testbeam init stack '.*/empty one'"):
+        declared(tmp_path / "empty one")
 
 
 def test_the_file_of_a_folder_above_is_found(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from testbeam.kit.spec import Probe, ProbeResult, ServiceView
+from testbeam.kit.spec import Declared, Probe, ProbeResult, ServiceView
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +10,12 @@ class AllOf:
     """Ready when every probe is, asked in order; the first that is not says what was seen."""
 
     probes: tuple[Probe, ...]
+
+    def check_declared(self, declared: Declared) -> None:
+        """Raise StackError for what one of them would ask in vain."""
+        for probe in self.probes:
+            if check_declared := getattr(probe, "check_declared", None):
+                check_declared(declared)
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Ask each until one is not ready."""

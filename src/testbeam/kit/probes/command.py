@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from testbeam.kit.spec import ProbeResult, ServiceView
+from testbeam.kit.spec import Declared, ProbeResult, ServiceView
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,10 @@ class CommandSucceeds:
 
     argv: tuple[str, ...]
     timeout_s: float = 1.0
+
+    def check_declared(self, declared: Declared) -> None:
+        """Raise StackError for a template that will not be there."""
+        declared.check_templates(*self.argv)
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Run it once."""

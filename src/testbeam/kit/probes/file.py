@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbeam.kit.spec import ProbeResult, ServiceView
+from testbeam.kit.spec import Declared, ProbeResult, ServiceView
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +11,10 @@ class FileExists:
     """Ready when the path, a template relative to the service's own folder, is there: a file, folder or socket."""
 
     path: str
+
+    def check_declared(self, declared: Declared) -> None:
+        """Raise StackError for a template that will not be there."""
+        declared.check_templates(self.path)
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Look once."""

@@ -1,13 +1,15 @@
 """Probe that asks over HTTP."""
 
+import re
 import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from testbeam.kit.spec import ProbeResult, ServiceView
+from testbeam.kit.spec import Declared, ProbeResult, ServiceView
 from testbeam.model.deadline import Deadline
 
 _LONGEST_STATUS_LINE = 4096
+_FIRST_NAME = re.compile(r"\$\{([^{}\n]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,14 @@ class HttpAnswers:
     url: str
     status: int = 200
     timeout_s: float = 1.0
+
+    def check_declared(self, declared: Declared) -> None:
+        """Raise StackError for a template that will not be there, and what is no URL whatever they become."""
+        declared.check_templates(self.url)
+        first = _FIRST_NAME.match(self.url)
+        text = self.url if first is None else declared.templates[first[1]] + self.url[first.end() :]
+        if not text.startswith(("http://", "https://")):
+            raise declared.refusal(f"{self.url!r} is no URL; give one such as http://${{address}}:${{port.{(*declared.ports, 'web')[0]}}}/")
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Ask once, within `timeout_s` altogether."""

@@ -1,9 +1,13 @@
 """Probe that connects to a port."""
 
+import re
 import socket
 from dataclasses import dataclass
 
-from testbeam.kit.spec import ProbeResult, ServiceView
+from testbeam.kit import template
+from testbeam.kit.spec import Declared, ProbeResult, ServiceView
+
+_ADDRESS = re.compile(r".+:[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,13 @@ class PortListens:
 
     port: str
     timeout_s: float = 0.5
+
+    def check_declared(self, declared: Declared) -> None:
+        """Raise StackError for what names no port and is no `host:port`."""
+        declared.check_templates(self.port)
+        known = (*declared.ports, *declared.endpoints)
+        if self.port not in known and "${" not in self.port and not _ADDRESS.fullmatch(self.port):
+            raise declared.refusal(f"{self.port!r} is neither a port of it nor host:port; {template.near(self.port, known)}")
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Connect once to each address that the name has, IPv4 or IPv6, until one accepts."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from testbeam.errors import PvMissing
-from testbeam.kit.spec import ProbeResult, ServiceView
+from testbeam.kit.spec import Declared, ProbeResult, ServiceView
 from testbeam.model.deadline import Deadline
 from testbeam.transport.ca.client import CaClient
 from testbeam.transport.epics_environment import CA_PORT
@@ -21,6 +21,10 @@ class CaAnswers:
     """
 
     pv: str = ""
+
+    def check_declared(self, declared: Declared) -> None:
+        """Raise StackError for a template that will not be there."""
+        declared.check_templates(self.pv)
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Look once, over a connection of its own."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from testbeam.errors import WireError
 from testbeam.kit.guard import descendants
-from testbeam.kit.spec import ProbeResult, ServiceView
+from testbeam.kit.spec import Declared, ProbeResult, ServiceView
 from testbeam.stacks import kafka_clients
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ class Heartbeat:
     topic: str
     brokers: str
     of_anyone: bool = False
+
+    def check_declared(self, declared: Declared) -> None:
+        """Raise StackError for a template that will not be there."""
+        declared.check_templates(self.brokers)
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Look once at what is new."""

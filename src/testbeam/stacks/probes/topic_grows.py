@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from testbeam.kit.spec import ProbeResult, ServiceView
+from testbeam.kit.spec import Declared, ProbeResult, ServiceView
 from testbeam.stacks import kafka_clients
 
 _LOOK_S = 0.8
@@ -14,6 +14,10 @@ class TopicGrows:
 
     topic: str
     brokers: str
+
+    def check_declared(self, declared: Declared) -> None:
+        """Raise StackError for a template that will not be there."""
+        declared.check_templates(self.brokers)
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Look once at the ends of all partitions."""

@@ -1,5 +1,6 @@
 """Declaration of a stack in a file, testbeam.toml, rather than in Python. Format: docs/reference/testbeam-toml.md."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,13 +29,23 @@ class Declaration:
 
 
 def declared(file: Path | str | None = None) -> Declaration:
-    """Return the stack of a file; without one that of the `testbeam.toml` in this folder or one above; else the reference stack.
+    """Return the stack of a file, or of a folder's; without one that of the `testbeam.toml` here or above, else the reference stack.
 
     Raises:
         StackError: the file is not there or can't be used.
     """
     found = Path(file) if file is not None else find()
+    if found is not None and found.is_dir():
+        if not (found / FILE_NAME).exists():
+            raise StackError(f"folder {found} has no {FILE_NAME}; make one there: testbeam init stack {shlex.quote(str(found))}")
+        found = found / FILE_NAME
     return reference() if found is None else load(found)
+
+
+def why_reference(declaration: Declaration) -> str:
+    """Return in a line why it is the reference stack, and how to have one of one's own."""
+    services = ", ".join(service.name for service in declaration.stack.services)
+    return f"no {FILE_NAME} here or in a folder above: the reference stack ({services}); one of your own: testbeam init stack"
 
 
 def find(folder: Path | None = None) -> Path | None:

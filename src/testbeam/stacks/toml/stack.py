@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,19 @@ from testbeam.kit import graph, spec, template
 from testbeam.kit.spec import Service
 from testbeam.kit.stack import Stack
 from testbeam.stacks.replacing import KINDS, replaced
+from testbeam.stacks.roles import registry
 from testbeam.stacks.toml import parts
 from testbeam.stacks.toml.container import container_service
 from testbeam.stacks.toml.fitting import fit, kind
-from testbeam.stacks.toml.key import Key, Wrong, at
+from testbeam.stacks.toml.key import Key, Wrong, at, item
 from testbeam.stacks.toml.of_role import service_of_role
 from testbeam.wire.kafka.requests import TopicSpec
 
 _TABLES = ("stack", "services")
 _STACK_KEYS = {"name": str, "prefix": str, "topics": tuple[str | TopicSpec, ...]}
 _TOPIC_PREFIX = re.compile(r"[a-zA-Z0-9._-]+")
+_INTERPRETER = re.compile(r"(.*/)?(python|pypy|bash|sh|dash|zsh|perl|ruby|node|Rscript)[0-9.]*|\$\{python\}")
+_TEXT_FOLLOWS = frozenset({"-c", "-m", "-e"})
 _OURS = re.compile(r"\$\$|\$\{(prefix|here)\}")
 
 
@@ -104,6 +108,8 @@ def _plain(name: str, table: Mapping[str, Any], key: Key, here: Path) -> Service
         raise Wrong(key, 'it has neither role = "…", nor command = ["program", "option"], nor container = "image", nor external = true')
     if "command" in fields:
         fields["command"] = _from_here(fields["command"], here)
+        if not fields.get("files") and not fields.get("prepare"):
+            _check_script(fields["command"], (*key, "command"), here)
     with at(key):
         return Service(name, **fields)
 
@@ -115,11 +121,23 @@ def _from_here(command: tuple[str, ...], here: Path) -> tuple[str, ...]:
     return (str(here / command[0]), *command[1:])
 
 
+def _check_script(command: tuple[str, ...], key: Key, here: Path) -> None:
+    """Refuse an interpreter's script that lies beside the file: it is looked for in the service's own folder, where nothing is yet."""
+    if not command or not _INTERPRETER.fullmatch(command[0]):
+        return
+    words = list(takewhile(lambda word: word.startswith("-"), command[1:]))
+    script = next(iter(command[1 + len(words) :]), "")
+    if script and not _TEXT_FOLLOWS.intersection(words) and not script.startswith("/") and (here / script).is_file():
+        what = "is looked for in the service's own folder, in which it runs, and lies beside this file"
+        raise Wrong(item(key, 1 + len(words)), f'{script!r} {what}; write "${{here}}/{script}"')
+
+
 def _checked(services: list[Service]) -> Stack:
     """Return the stack, or say at which key its services don't fit together."""
     by_name = {service.name: service for service in services}
     for service in services:
         with at(("services", service.name, "needs")):
+            _check_roles(service, by_name)
             spec.check_needs(service, by_name)
     try:
         graph.start_order({service.name: service.needs for service in services}).prepare()
@@ -129,8 +147,20 @@ def _checked(services: list[Service]) -> Stack:
     for service in services:
         with at(("services", service.name)):
             spec.check_templates(service, by_name)
+        with at(("services", service.name, "ready")):
+            spec.check_probe(service, "ready", by_name)
+        with at(("services", service.name, "alive")):
+            spec.check_probe(service, "alive", by_name)
     with at(("services",)):
         return Stack(*services)
+
+
+def _check_roles(service: Service, by_name: Mapping[str, Service]) -> None:
+    """Raise StackError where a service needs one that is called as a role is, and the file has none."""
+    for need in service.needs:
+        if need not in by_name and need in registry.names():
+            way_out = f'add it: [services.{need}] with role = "{need}"'
+            raise StackError(f"service {service.name!r} needs {need!r}, which is not in the stack; {way_out}")
 
 
 def _replaced(stack: Stack, name: str, table: Mapping[str, Any], here: Path) -> Stack:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from time import sleep
 
 from testbeam.kit.probing import words_of
-from testbeam.kit.spec import ProbeResult, ServiceView
+from testbeam.kit.spec import Declared, ProbeResult, ServiceView
 from testbeam.model.deadline import Deadline
 from testbeam.stacks import kafka_clients
 from testbeam.transport.kafka.plain import ask_metadata
@@ -19,6 +19,11 @@ class MetadataAnswers:
 
     look_s: float = 0.5
     pause_s: float = 0.005
+
+    def check_declared(self, declared: Declared) -> None:
+        """Raise StackError where no endpoint says where the broker is."""
+        if "kafka" not in declared.endpoints:
+            raise declared.refusal("it asks the endpoint kafka, which the service has not; add kafka to its endpoints")
 
     def check(self, service: ServiceView) -> ProbeResult:
         """Ask until there is an answer, the service has ended, or the look is over."""
