@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import pytest
 
+from testbeam.hosting import registry
 from tests.system.smoke_process import Smoke
 
 pytestmark = pytest.mark.timeout(400)
@@ -65,6 +66,7 @@ def test_the_answer_for_programs_has_its_promised_keys(two_smokes: tuple[Smoke, 
     assert answer["ok"] is True
     assert set(answer) >= {"ok", "total_s", "ready_s", "broker_ready_s", "services", "audit", "file", "report"}
     assert {service["name"] for service in answer["services"]} == {"broker", "ioc", "forwarder", "filewriter", "event_source", "livedata"}
+    assert answer["ready_s"] >= max(service["ready_s"] for service in answer["services"])
     audit = answer["audit"]
     assert set(audit) == {"expected", "written", "filtered", "missing", "altered", "doubled"}
     assert audit["expected"] == audit["written"] > 200
@@ -87,6 +89,7 @@ def test_ctrl_c_leaves_no_process(smoke: Callable[[str], Smoke], when: str) -> N
     run = smoke("interrupted")
     if when == FORWARDED:
         run.wait_said(FORWARDED)
+        assert str(run.folder / "runtime") in {entry.folder for entry in registry.entries()}  # as `testbeam ps` lists it
     elif when == "while it starts":
         run.wait_processes(5)
 
@@ -97,6 +100,6 @@ def test_ctrl_c_leaves_no_process(smoke: Callable[[str], Smoke], when: str) -> N
     assert "Traceback" not in run.said()
     if when == FORWARDED:
         assert run.wait(1) == 130
-        assert run.outcome()["ok"] is False
+        assert run.outcome() == {"ok": False, "error": "interrupted"}
         assert "interrupted: nothing of it runs any more; logs are in runtime/log" in run.said().replace("\n", " ")
         assert list(run.folder.glob("**/smoke.nxs")) == []  # half a file has a name that says so

@@ -51,5 +51,5 @@ def by_surroundings(*, starting: bool = False) -> Entry | None:
 def _of_file(file: Path, *, starting: bool = False) -> Entry | None:
     found = [entry for entry in registry.entries(starting=starting) if not entry.session and entry.file == str(file)]
     if len(found) > 1:
-        raise StackError(f"{len(found)} stacks are up; say which by its name or id: {registry.listed(found)}")
+        raise registry.several(found)
     return found[0] if found else None

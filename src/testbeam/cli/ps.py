@@ -15,7 +15,7 @@ from testbeam.cli.apps import new_app
 from testbeam.errors import TestbeamError
 from testbeam.hosting import registry
 from testbeam.hosting.facts import ServiceFacts, ask_services
-from testbeam.hosting.registry import Entry
+from testbeam.hosting.registry import SMOKE, Entry
 from testbeam.stacks.client_variables import epics_variables
 
 app = new_app()
@@ -57,7 +57,9 @@ def _as_json(entry: Entry, services: Told) -> dict[str, object]:
 
 
 def _show(entry: Entry, services: Told, console: Console) -> None:
-    console.print(f"[bold]{entry.id}[/]  {escape(entry.name)}{' (pytest)' if entry.session else ''}  {_since(entry, services)}")
+    console.print(
+        f"[bold]{entry.id}[/]  {escape(entry.name)}{' (pytest)' if entry.session not in ('', SMOKE) else ''}  {_since(entry, services)}"
+    )
     console.print(f"  folder  {escape(entry.folder or '-')}")
     if entry.file:
         console.print(f"  file    {escape(entry.file)}")

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 
@@ -50,11 +50,19 @@ def starting(run: Run, info: StackInfo) -> Iterator[None]:
 
 
 @contextmanager
-def hosted(run: Run, info: StackInfo) -> Iterator[HostedRun]:
-    """Register a run that is ready and let others steer it, for as long as the block lasts; the run itself goes on."""
+def hosted(run: Run, info: StackInfo, on_end: Callable[[], None] = lambda: None) -> Iterator[HostedRun]:
+    """Register a run that is ready and let others steer it, for as long as the block lasts; the run itself goes on.
+
+    on_end: called, from another thread, when a client asks for the end.
+    """
     told = threading.Event()
+
+    def end() -> None:
+        told.set()
+        on_end()
+
     with ExitStack() as owned:
-        server = ControlServer(run, told.set)
+        server = ControlServer(run, end)
         owned.callback(server.close)
         entry = _entry(run, info, folder=str(run.folder), socket=str(server.path), is_ready=True)
         registry.register(entry)

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -14,6 +14,7 @@ from testbeam.hosting import processes
 from testbeam.kit.run_folder import lock
 
 NAME = "testbeam"
+SMOKE = "smoke"  # the session of a smoke run's stack
 _ROOT = 0
 _LOG = "host-"
 _LOG_KEPT_S = 3600.0
@@ -23,8 +24,8 @@ _LOG_KEPT_S = 3600.0
 class Entry:
     """One running stack. `started_at` is when its host was started, in the kernel's words: a pid alone may be another's by now.
 
-    `session` is the test session that it ends with, empty for one that stays until it is told to end. One that `is_ready` is not yet
-    has no socket: it can be seen and ended, no more.
+    `session` is the test session, or `SMOKE`, that it ends with, empty for one that stays until it is told to end. One that `is_ready`
+    is not yet has no socket: it can be seen and ended, no more.
     """
 
     id: str
@@ -148,8 +149,13 @@ def find(names: Iterable[str] = (), *, starting: bool = False) -> tuple[Entry, .
         being = "" if starting else ", ".join(entry.name for entry in entries(starting=True) if not entry.is_ready and not entry.session)
         raise StackError(f"no stack of yours is up{f' yet, but starting: {being}' if being else '; start one: testbeam up --detach'}")
     if len(lasting) > 1:
-        raise StackError(f"{len(lasting)} stacks are up; say which by its name or id: {listed(lasting)}")
+        raise several(lasting)
     return lasting
+
+
+def several(up: Sequence[Entry]) -> StackError:
+    """Return the error of who means one stack, where several fit."""
+    return StackError(f"{len(up)} stacks are up; say which, by id or name (`down ID`, `env ID`, else `--stack ID`): {listed(up)}")
 
 
 def listed(up: Iterable[Entry]) -> str:
@@ -161,7 +167,8 @@ def _one(name: str, up: tuple[Entry, ...]) -> Entry:
     fits = [entry for entry in up if entry.name == name or entry.id.startswith(name)]
     if len(fits) == 1:
         return fits[0]
-    raise StackError(f"{'several stacks fit' if fits else 'no stack fits'} {name!r}; there are {listed(fits or up)}")
+    what = "several stacks fit {!r}; give one's id: {}" if fits else "no stack fits {!r}; there are {}"
+    raise StackError(what.format(name, listed(fits or up)))
 
 
 def _path(stack_id: str) -> Path:

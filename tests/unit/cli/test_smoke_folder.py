@@ -22,6 +22,23 @@ def test_what_an_earlier_run_left_is_cleared_away_but_not_the_pages_of_failed_te
         assert names(runtime) == {"failures", "verify-ioc"}
 
 
+def test_what_the_last_whole_run_has_left_stays_until_another_one_is_whole(tmp_path: Path) -> None:
+    with folder.claimed(tmp_path) as runtime:
+        for name in ("report.html", "smoke.nxs"):
+            (runtime / name).write_text("good")
+    with folder.claimed(tmp_path) as runtime:
+        assert names(runtime) == {"last"}
+        (runtime / "smoke.unfinished.nxs").touch()  # it was interrupted
+    with folder.claimed(tmp_path) as runtime:
+        last = folder.last(runtime)
+        assert last == tmp_path / "last"
+        assert names(last) == {"report.html", "smoke.nxs"}
+        (runtime / "report.html").write_text("newer")
+        folder.forget_last(runtime)
+        assert folder.last(runtime) is None
+        assert names(runtime) == {"report.html"}
+
+
 @pytest.mark.parametrize("name", ["failures", "verify-broker"])
 def test_a_folder_with_nothing_but_what_tests_left_may_be_used(tmp_path: Path, name: str) -> None:
     (tmp_path / "runtime" / name).mkdir(parents=True)

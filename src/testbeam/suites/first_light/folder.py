@@ -11,14 +11,18 @@ from testbeam.errors import SettingsError
 from testbeam.kit.run_folder import lock
 from testbeam.suites.first_light.plan import FILE_NAME
 
-KEPT = ("report.html", FILE_NAME, "log", "events.jsonl")
+REPORT = "report.html"
+KEPT = (REPORT, FILE_NAME, "log", "events.jsonl")
+LAST = "last"  # what a whole run has left, kept there until another one is whole
 OF_OTHERS = ("failures", "verify-*")  # what tests and verdicts left for their reader stays whatever a smoke run does
 _MARK = ".testbeam-runtime"
 
 
 @contextmanager
 def claimed(wanted: Path) -> Iterator[Path]:
-    """Give a folder that no other run is in, emptied of what an earlier run left; it is nobody else's until the end of the block.
+    """Give a folder that no other run is in; it is nobody else's until the end of the block.
+
+    What the last whole run has left is set aside, in `LAST`; everything else of earlier ones is removed.
 
     Raises:
         SettingsError: the folder is there, has something in it, and is not of an earlier run: it is not ours to empty. Or it can't be
@@ -30,12 +34,23 @@ def claimed(wanted: Path) -> Iterator[Path]:
         mark_fd = _opened(folder)
         try:
             if lock(mark_fd) and not _has_run(folder):
+                _set_aside(folder)
                 _empty(folder)
                 yield folder
                 return
         finally:
             os.close(mark_fd)  # and with it the lock
     raise SettingsError("--runtime", str(wanted), "another folder: this one and its 98 neighbours are in use")
+
+
+def last(folder: Path) -> Path | None:
+    """Return where the last whole run is that was set aside; None where there is none."""
+    return folder / LAST if (folder / LAST / REPORT).exists() else None
+
+
+def forget_last(folder: Path) -> None:
+    """Remove what was set aside: the run that is over is whole itself."""
+    _remove(folder / LAST)
 
 
 def clean(folder: Path, answer: Path | None = None) -> None:
@@ -76,9 +91,19 @@ def _has_run(folder: Path) -> bool:
         os.close(fd)
 
 
+def _set_aside(folder: Path) -> None:
+    if not (folder / REPORT).exists():
+        return
+    _remove(folder / LAST)
+    (folder / LAST).mkdir()
+    for name in KEPT:
+        with suppress(FileNotFoundError):
+            (folder / name).rename(folder / LAST / name)
+
+
 def _empty(folder: Path) -> None:
     for entry in folder.iterdir():
-        if entry.name != _MARK and not _of_others(entry):
+        if entry.name not in (_MARK, LAST) and not _of_others(entry):
             _remove(entry)
 
 

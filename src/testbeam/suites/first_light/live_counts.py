@@ -1,17 +1,12 @@
 """Live counts of a smoke run: live data beside the file-writer, counting the panel's events of the same time."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from testbeam.clients.livedata.data import LiveResult
 from testbeam.clients.livedata.waiting import wait_for_backend_condition
-from testbeam.kit.run import Run
 from testbeam.model.live import DataKey, JobId, WorkflowId
 from testbeam.model.time import NS_PER_MS
-from testbeam.stacks.roles.broker.declaration import BrokerHandle
-from testbeam.stacks.roles.livedata.declaration import LivedataHandle, livedata
-from testbeam.stacks.topics import Topics
+from testbeam.stacks.roles.livedata.declaration import LivedataHandle
 
 _VIEW = WorkflowId(instrument="demo", name="panel_xy")
 _PANEL = "panel"
@@ -52,13 +47,3 @@ class LiveCounts:
     def _take(self, key: DataKey, result: LiveResult) -> None:
         if result.key.job_id == self._job and key.output_name == "counts_total":
             self._windows.append(result.sum())
-
-
-@contextmanager
-def live_counts(run: Run, topics: Topics) -> Iterator[LiveCounts]:
-    """Start live data on the running stack; stop it at the end of the block."""
-    service = livedata(instrument="demo", commands_topic=f"{topics.prefix}_livedata_commands")
-    run.service("broker", BrokerHandle).create_topics(dict.fromkeys(map(str, service.options["topics"]), 1))
-    with run.add(service) as handle:
-        assert isinstance(handle, LivedataHandle)
-        yield LiveCounts(handle)

@@ -1,5 +1,7 @@
 """One smoke run from the first spawn to the verdict, with what a person sees on the way."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -12,13 +14,18 @@ from rich.console import Console
 
 from testbeam.audit.run import Leeway, audit, find_job
 from testbeam.console import timeline
+from testbeam.hosting.hosted import StackInfo, hosted, starting
+from testbeam.hosting.registry import SMOKE
 from testbeam.kit import interrupts
 from testbeam.kit.journal_views import first_starts
 from testbeam.kit.run import Run
-from testbeam.stacks.reference import TIME_AFTER_STOP_S, light_chain
+from testbeam.stacks.fingerprint import fingerprint
+from testbeam.stacks.reference import TIME_AFTER_STOP_S, full_chain
 from testbeam.stacks.roles.broker.declaration import BrokerHandle
+from testbeam.stacks.roles.livedata.declaration import LivedataHandle
 from testbeam.suites.first_light import pictures
-from testbeam.suites.first_light.live_counts import live_counts
+from testbeam.suites.first_light.folder import REPORT
+from testbeam.suites.first_light.live_counts import LiveCounts
 from testbeam.suites.first_light.outcome import Outcome, ServiceLine
 from testbeam.suites.first_light.page import page
 from testbeam.suites.first_light.plan import FILE_NAME, Plan
@@ -45,7 +52,7 @@ class Session:
         Raises:
             StackError: it did not come up, or a service ended unasked.
         """
-        stack = light_chain(
+        stack = full_chain(
             self.plan.topics,
             prefix=self.plan.pv_prefix,
             output=self.folder.absolute(),
@@ -55,23 +62,25 @@ class Session:
         )
         with timeline.shown(self.console) as shown:
             self._run = stack.run(self.folder, keep=True, on_event=shown.heard)
-            self._run.start()
-        with self._run_stopped_at_the_end():
+            label = StackInfo(name=SMOKE, fingerprint=fingerprint(stack), session=SMOKE)
+            with starting(self._run, label):
+                self._run.start()
+        with self._run_stopped_at_the_end(), hosted(self._run, label, _press_ctrl_c):
             yield self
 
     def say(self, what: str) -> None:
         """Tell the person at the terminal what was done, and note it for the report."""
         self.steps.append((time.monotonic() - self._started_s, what))
-        self.console.print(f"[dim]{self.steps[-1][0]:6.2f} s[/]  {what}", highlight=False)
+        self.console.print(f"[dim]{self.steps[-1][0]:6.2f} s[/]  {what}", highlight=False, soft_wrap=True)
 
     def outcome(self) -> Outcome:
         """Take all steps, audit the file and write the report."""
-        with live_counts(self._run, self.plan.topics) as live:
-            file = Steps(self.plan, self._run, self.say, live).take()
-            self._is_written = True
-            counted = live.finish()
-            self.say(f"{counted:,} events of the panel counted live")
-            outcome = self._judged(file, counted)
+        live = LiveCounts(self._run.service("livedata", LivedataHandle))
+        file = Steps(self.plan, self._run, self.say, live).take()
+        self._is_written = True
+        counted = live.finish()
+        self.say(f"{counted:,} events of the panel counted live")
+        outcome = self._judged(file, counted)
         outcome.report.write_text(page(outcome), encoding="utf-8")
         return outcome
 
@@ -114,10 +123,14 @@ class Session:
             events=pictures.count_events(file),
             counted_live=counted,
             file=file,
-            report=self.folder / "report.html",
+            report=self.folder / REPORT,
             audit=result,
             steps=tuple(self.steps),
         )
+
+
+def _press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def set_apart(file: Path) -> Path | None:

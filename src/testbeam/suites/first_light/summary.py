@@ -14,7 +14,7 @@ def show(outcome: Outcome, console: Console) -> None:
     console.print()
     console.print(_traffic(outcome))
     console.print()
-    console.print(verdict(outcome))
+    console.print(verdict(outcome), soft_wrap=True)
     for finding in outcome.audit.findings[:10]:
         console.print(f"  [red]✗[/] {finding}", highlight=False, soft_wrap=True)
     console.print()
