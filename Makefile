@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MADE := $(VENV)/.made
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
 WORKERS ?= 4
@@ -15,12 +16,15 @@ help:  ## this text
 
 install: $(STAMP)  ## virtual environment and dependencies
 
-$(STAMP): pyproject.toml constraints.txt hatch_build.py src/testbeam/transport/ca/ring.c src/testbeam/transport/kafka/batch_producer.c
+$(MADE):
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "testbeam needs Python 3.11 or newer; %s is %d.%d. Say which: make PYTHON=python3.12 $(MAKECMDGOALS)" % (sys.executable, v[0], v[1]))'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing. Fix it with:  sudo apt-get install -y python3-venv"; exit 1; }
 	@echo "Setting up $(VENV) (a minute the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --constraint constraints.txt pip
+	@touch $@
+
+$(STAMP): $(MADE) pyproject.toml constraints.txt hatch_build.py src/testbeam/transport/ca/ring.c src/testbeam/transport/kafka/batch_producer.c
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt --editable '.[all]' --group dev
 	@touch $@
 
@@ -53,8 +57,8 @@ docs: $(DOCS_STAMP)  ## the documentation as HTML, in site/; a warning fails it
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "Open site/index.html"
 
-$(DOCS_STAMP): $(STAMP)
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs
+$(DOCS_STAMP): $(MADE) pyproject.toml constraints.txt  # where nothing is installed yet, no more than what the pages are made from
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt $(if $(wildcard $(STAMP)),,--editable '.[kit]') --group docs
 	@touch $@
 
 clean:  ## remove the virtual environment, run folders and the built documentation

@@ -67,6 +67,33 @@ def test_without_any_compiler_the_way_out_is_named(hook: Any, tmp_path: Path, mo
         hook.NativeBuildHook(checkout(tmp_path, hook)).initialize("standard", {"force_include": {}})
 
 
+def test_a_compiler_that_does_not_work_is_passed_by_for_zig_which_builds_no_c_library_of_its_own(
+    hook: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(hook.shutil, "which", {"cc": "/bin/false"}.get)
+    monkeypatch.setattr(hook, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda _name: True)))
+
+    assert hook.NativeBuildHook(tmp_path).dependencies() == [hook.ZIG]
+    compiled, linked = hook._commands(tmp_path / "ring.c", tmp_path / "_ring.so", tmp_path)
+    assert compiled[1:4] == ["-m", "ziglang", "cc"]
+    assert "-c" in compiled
+    assert "-shared" not in compiled
+    assert linked[1:] == ["-m", "ziglang", "ld.lld", "-shared", "-o", f"{tmp_path}/_ring.so", f"{tmp_path}/ring.o"]
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler here")
+def test_the_compiler_of_the_system_is_taken_unless_the_wheel_is_to_be_given_away(
+    hook: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    assert hook.NativeBuildHook(tmp_path).dependencies() == []
+
+    hook.own_compiler.cache_clear()
+    monkeypatch.setenv(hook.PORTABLE, "1")
+    assert hook.NativeBuildHook(tmp_path).dependencies() == [hook.ZIG]
+
+
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler here")
 def test_a_wheel_gets_both_libraries_and_is_for_this_platform_alone(hook: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "cc")
@@ -75,7 +102,7 @@ def test_a_wheel_gets_both_libraries_and_is_for_this_platform_alone(hook: Any, t
     build.initialize("standard", data)
 
     assert sorted(data["force_include"].values()) == ["testbeam/transport/ca/_ring.so", "testbeam/transport/kafka/_batch_producer.so"]
-    assert (data["pure_python"], data["tag"]) == (False, hook.TAG)
+    assert (data["pure_python"], data["tag"]) == (False, hook.OWN_TAG)
     (producer,) = (place for place in data["force_include"] if "batch" in place)
     assert ctypes.CDLL(producer).batch_version() == 1
     build.finalize("standard", data, "")
