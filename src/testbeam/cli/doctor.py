@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,7 +80,11 @@ def _show(examined: "tuple[Examined, ...]") -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    console.print(_table(examined))
+    if console.is_terminal:
+        console.print(_table(examined))
+    else:
+        for line in _lines(examined):
+            console.print(line, soft_wrap=True)
     states = [str(one.finding.state) for one in examined]
     if "lacking" in states:
         console.print(f"\n[red]✗ {states.count('lacking')} to be fixed[/] before the reference stack can run here.")
@@ -88,6 +94,19 @@ def _show(examined: "tuple[Examined, ...]") -> None:
         )
     else:
         console.print("\n[green]✓ Everything can be done here.[/]")
+
+
+def _lines(examined: "tuple[Examined, ...]") -> Iterator[str]:
+    """Yield the findings unwrapped, for a pipe: a line each, and one for its remedy."""
+    from rich.markup import escape
+
+    width = max(len(one.check.name) for one in examined)
+    for group, found in groupby(examined, key=lambda one: one.check.group):
+        yield group
+        for one in found:
+            yield f"  {_MARKS[one.finding.state]} {one.check.name:<{width}}  {escape(one.finding.detail)}"
+            if one.finding.remedy:
+                yield f"    → {escape(one.finding.remedy)}"
 
 
 def _table(examined: "tuple[Examined, ...]") -> "RenderableType":

@@ -13,4 +13,5 @@ def show_endpoints(console: Console, entry: Entry) -> None:
         for name, where in endpoints.items():
             table.add_row(f"[bold]{service}[/]", name, where)
     console.print(f"\nstack [bold]{entry.id}[/] ({entry.name}) is up in {entry.folder}", highlight=False, soft_wrap=True)
-    console.print(table, highlight=False)
+    if table.row_count:
+        console.print(table, highlight=False)

@@ -1,23 +1,31 @@
 """A stack that a command holds in its own process: started with its timeline shown, registered, and ended with the block."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
 from testbeam.console import timeline
 from testbeam.console.room import warn_of_little_room
-from testbeam.errors import StackError
 from testbeam.hosting.hosted import HostedRun, StackInfo, hosted, starting
-from testbeam.kit import environment, template
 from testbeam.kit.journal import Event
 from testbeam.kit.stack import Stack
 from testbeam.stacks.fingerprint import fingerprint
 from testbeam.stacks.replacing import apply, parse_replacements
-from testbeam.stacks.toml.file import Declaration, reference
+from testbeam.stacks.toml.file import Declaration, declared, reference, why_reference
+
+
+def declaration_of(file: Path | None, console: Console) -> Declaration:
+    """Return the declaration that a command means by FILE; say why where it is the reference stack.
+
+    Raises:
+        StackError: the file is not there or can't be used.
+    """
+    declaration = declared(file)
+    if declaration.file is None:
+        console.print(why_reference(declaration), style="dim", highlight=False, soft_wrap=True)
+    return declaration
 
 
 def replaced_in(declaration: Declaration, local_build: list[str] | None, command: list[str] | None, external: list[str] | None) -> Stack:
@@ -72,18 +80,6 @@ def started(
         console.print("stopping")
         run.keep = run.keep or bool(run.crashed)
         run.stop()
-
-
-def prepare(stack: Stack) -> None:
-    """Do on this terminal, where its progress can be seen, what services are prepared with; who holds the stack finds it done.
-
-    Whatever goes wrong here goes wrong there, too, and is told then.
-    """
-    for service in stack.services:
-        with suppress(StackError, OSError):  # it needs more than the interpreter, or is not there
-            for words in service.prepare:
-                argv = [template.fill(word, {"python": sys.executable}, service.name) for word in words]
-                subprocess.run(argv, env=environment.scrubbed(), stdin=subprocess.DEVNULL, check=False)
 
 
 def _tell(event: Event, console: Console) -> None:

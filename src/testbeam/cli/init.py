@@ -71,7 +71,7 @@ def ci(
     if target.exists() and not force:
         raise SettingsError("--output", str(target), "--force to overwrite what is there, or another FILE, to be included from it")
     source = source or installed_from()
-    _write(target, text(forge, source))
+    _write(target, text(forge, source), "--output" if output else "--folder")
     print(f"{target} is written: a job that fetches Kafka once, then runs pytest; commit it")
     if not source:
         print(
@@ -90,7 +90,7 @@ def stack(
     if there and not force:
         raise SettingsError("FOLDER", ", ".join(there), "--force to overwrite what is there, or another folder")
     for target, template in targets.items():
-        _write(target, _template(template))
+        _write(target, _template(template), "FOLDER")
         print(f"{target} is written")
     inside = "" if folder.samefile(Path()) else f"cd {shlex.quote(str(folder))}   ·  "
     print(f"try it:  {inside}pytest   ·  testbeam up   ·  then put your own service into testbeam.toml")
@@ -111,12 +111,12 @@ def ioc(
     print(f"try it:  testbeam test {folder}/checks   ·  testbeam ioc lint {folder}   ·  testbeam shell {folder}/checks/simple.py")
 
 
-def _write(target: Path, content: str) -> None:
+def _write(target: Path, content: str, option: str) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content, encoding="utf-8")
     except OSError as error:
-        raise SettingsError("--folder", str(target), f"a folder that can be written ({error.strerror})") from None
+        raise SettingsError(option, str(target), f"a folder that can be written ({error.strerror})") from None
 
 
 def installed_from() -> str:

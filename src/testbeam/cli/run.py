@@ -14,14 +14,13 @@ import typer
 from rich.console import Console
 
 from testbeam.cli.apps import new_app
-from testbeam.cli.foreground import label_of, replaced_in, started
+from testbeam.cli.foreground import declaration_of, label_of, replaced_in, started
 from testbeam.cli.replacement_options import Command, External, LocalBuild
 from testbeam.cli.variables import variables_of
 from testbeam.console.leftovers import ended_leftovers
 from testbeam.console.signals import end_as_by_ctrl_c
 from testbeam.errors import SettingsError
 from testbeam.runtime import exit_codes
-from testbeam.stacks.toml.file import declared
 
 _app = new_app()
 
@@ -37,7 +36,9 @@ def app(argv: list[str], prog_name: str) -> None:
 @_app.command(options_metavar="[OPTIONS]", epilog="The command comes after --:  testbeam run -- pytest -x")
 def run(
     context: typer.Context,
-    file: Annotated[Path | None, typer.Argument(help="A testbeam.toml. Default: that of this folder, else the reference stack.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="A testbeam.toml, or its folder. Default: that of this folder, else the reference stack.")
+    ] = None,
     local_build: LocalBuild = None,
     command: Command = None,
     external: External = None,
@@ -52,14 +53,15 @@ def run(
     """
     words: list[str] = context.obj
     if not words:
-        raise SettingsError("COMMAND", "", "a command after --, such as: testbeam run -- pytest")
+        raise SettingsError("COMMAND", None, "it after --, such as: testbeam run -- pytest")
     program = shutil.which(words[0])
     if program is None:
         raise typer.Exit(_not_there(words[0]))
-    declaration = declared(file)
+    console = Console(stderr=True)
+    declaration = declaration_of(file, console)
     stack = replaced_in(declaration, local_build, command, external)
     end_as_by_ctrl_c()
-    with started(stack, label_of(declaration, stack), Console(stderr=True), folder) as holder:
+    with started(stack, label_of(declaration, stack), console, folder) as holder:
         code = _run(program, words, {**os.environ, **variables_of(holder.entry)})
         crashed = holder.run.crashed
     if crashed and code == exit_codes.OK:

@@ -60,9 +60,9 @@ def shell(
 
 @contextmanager
 def _started(file: Path | None, console: Console) -> "Iterator[tuple[Run, Declaration]]":
-    from testbeam.stacks.toml.file import declared
+    from testbeam.cli.foreground import declaration_of
 
-    declaration = declared(file)
+    declaration = declaration_of(file, console)
     with timeline.shown(console) as shown:
         run = declaration.stack.run(on_event=shown.heard, on_crash=_tell)
         run.start()

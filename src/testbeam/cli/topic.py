@@ -11,6 +11,7 @@ import typer
 from testbeam.cli.apps import new_app
 from testbeam.cli.bootstrap import BootstrapOption, ConfigOption, PropertyOption, kafka_of
 from testbeam.console.output import stop_on_signals, write
+from testbeam.console.signals import ended_by_ctrl_c
 from testbeam.console.times import moment_ms
 from testbeam.errors import SettingsError
 from testbeam.model.time import NS_PER_MS
@@ -43,7 +44,8 @@ def ls(
     from testbeam.kafkatools.inspect.listing import list_topics
     from testbeam.wire.readable.tree import dumps
 
-    topics = list_topics(kafka, sample=sample, internal=internal)
+    with ended_by_ctrl_c():
+        topics = list_topics(kafka, sample=sample, internal=internal)
     write([[dumps(_listed(facts)) for facts in topics] if as_json else _table(topics)])
 
 
@@ -95,7 +97,8 @@ def decode(
         kafka = kafka_of(bootstrap, properties, config)
         from testbeam.kafkatools.inspect.one import message_at
 
-        shown = tree(message_at(kafka, what, partition, at), full=full)
+        with ended_by_ctrl_c():
+            shown = tree(message_at(kafka, what, partition, at), full=full)
     else:
         shown = payload_tree(_payload(what), full=full)
     write([[dumps_lines(shown)]])

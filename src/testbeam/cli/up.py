@@ -8,7 +8,7 @@ from rich.console import Console
 
 from testbeam.cli.apps import new_app
 from testbeam.cli.endpoints import show_endpoints
-from testbeam.cli.foreground import label_of, prepare, replaced_in, started
+from testbeam.cli.foreground import declaration_of, label_of, replaced_in, started
 from testbeam.cli.replacement_options import Command, External, LocalBuild
 from testbeam.console import timeline
 from testbeam.console.room import warn_of_little_room
@@ -16,18 +16,20 @@ from testbeam.console.signals import end_as_by_ctrl_c
 from testbeam.errors import SettingsError
 from testbeam.hosting import registry
 from testbeam.hosting.detaching import detach as start_detached
+from testbeam.hosting.detaching import prepare
 from testbeam.hosting.hosted import StackInfo
 from testbeam.kit import debugger, interrupts
 from testbeam.kit.journal import Event
 from testbeam.kit.stack import Stack
-from testbeam.stacks.toml.file import declared
 
 app = new_app()
 
 
 @app.command()
 def up(
-    file: Annotated[Path | None, typer.Argument(help="A testbeam.toml. Default: that of this folder, else the reference stack.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="A testbeam.toml, or its folder. Default: that of this folder, else the reference stack.")
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the stack is ready, and leave it up.")] = False,
     local_build: LocalBuild = None,
     command: Command = None,
@@ -45,7 +47,7 @@ def up(
 
     Tests join it with `pytest --testbeam-attach`, a prompt with `testbeam shell --attach`.
     """
-    declaration = declared(file)
+    declaration = declaration_of(file, Console())
     stack = replaced_in(declaration, local_build, command, external)
     if wait_to_attach_debugger:
         if detach:

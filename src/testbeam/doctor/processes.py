@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from testbeam.doctor.examination import Finding, good, lacking, limited
@@ -87,9 +88,14 @@ def look_at_containers() -> Finding:
     asked = [engine.ask(one, timeout_s=4.0) for one in engine.candidates()]
     found = next((one for one in asked if one.version), None)
     if found is None:
-        missing = all(one.trouble == engine.NOT_INSTALLED for one in asked)
-        return limited("; ".join(f"{one.engine} {one.trouble}" for one in asked), _CONTAINERS_INSTALL if missing else _CONTAINERS_START)
+        return judge_silent_engines(asked)
     return judge_containers(found, leftovers.find(found.engine))
+
+
+def judge_silent_engines(asked: Sequence[engine.Asked]) -> Finding:
+    """Say why none answers; what is not installed can't be started."""
+    missing = all(one.trouble == engine.NOT_INSTALLED for one in asked)
+    return limited("; ".join(f"{one.engine} {one.trouble}" for one in asked), _CONTAINERS_INSTALL if missing else _CONTAINERS_START)
 
 
 def judge_containers(found: engine.Asked, left: tuple[leftovers.Leftover, ...]) -> Finding:

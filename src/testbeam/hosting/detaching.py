@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,6 +17,7 @@ from testbeam.hosting.hosted import StackInfo
 from testbeam.hosting.registry import Entry
 from testbeam.hosting.run_control import error_of
 from testbeam.hosting.service_json import encode_service
+from testbeam.kit import environment, template
 from testbeam.kit.journal import Event, Subscriber
 from testbeam.kit.logs import tail
 from testbeam.kit.stack import Stack
@@ -63,6 +65,18 @@ def detach(
     if entry is None:
         raise StackError(_died(pid, log))
     return entry
+
+
+def prepare(stack: Stack) -> None:
+    """Do on this terminal, where its progress can be seen, what services are prepared with; who holds the stack finds it done.
+
+    Whatever goes wrong here goes wrong there, too, and is told then.
+    """
+    for service in stack.services:
+        with suppress(StackError, OSError):  # it needs more than the interpreter, or is not there
+            for words in service.prepare:
+                argv = [template.fill(word, {"python": sys.executable}, service.name) for word in words]
+                subprocess.run(argv, env=environment.scrubbed(), stdin=subprocess.DEVNULL, check=False)
 
 
 def _spawn(theirs: socket.socket, log: Path) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from testbeam.errors import TestbeamError
 from testbeam.pytest_plugin.keys import BEGIN, EXCLUSIVE, RUN, SHARED_RUN
 
 if TYPE_CHECKING:
@@ -44,10 +45,17 @@ def stack(pytestconfig: pytest.Config) -> "Stack":
 
     Define a fixture of this name in your conftest.py to test another.
     """
-    from testbeam.stacks.toml import file as toml_file  # late: pytest loads this plugin even where no test asks for a stack
+    from testbeam.pytest_plugin import telling  # late: pytest loads this plugin even where no test asks for a stack
+    from testbeam.stacks.toml import file as toml_file
 
     found = toml_file.find(pytestconfig.invocation_params.dir) or toml_file.find(pytestconfig.rootpath)
-    return (toml_file.load(found) if found else toml_file.reference()).stack
+    try:
+        declaration = toml_file.load(found) if found else toml_file.reference()
+    except TestbeamError as error:
+        pytest.fail(str(error), pytrace=False)  # what is wrong stands in the file: our own lines would only be in the way
+    if found is None:
+        telling.say(pytestconfig, toml_file.why_reference(declaration))
+    return declaration.stack
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import pytest
 from testbeam.errors import StackError, TestbeamError
 from testbeam.hosting import registry
 from testbeam.hosting.attached import AttachedRun, with_fingerprint
-from testbeam.hosting.detaching import detach
+from testbeam.hosting.detaching import detach, prepare
 from testbeam.hosting.ending import end
 from testbeam.hosting.hosted import StackInfo
 from testbeam.hosting.registry import Entry
@@ -23,6 +23,7 @@ from testbeam.kit import debugger, interrupts
 from testbeam.kit.journal import Subscriber
 from testbeam.kit.protocols import RunLike
 from testbeam.kit.state import State
+from testbeam.pytest_plugin import telling
 from testbeam.pytest_plugin.keys import ATTACH, CRASHES, REPLACEMENTS, STACK, WAIT, WORKER_INPUT
 from testbeam.stacks.fingerprint import differences, fingerprint
 
@@ -50,7 +51,7 @@ def shared(stack: "Stack", config: pytest.Config) -> Iterator[RunLike]:
         with _joined(_running(stack), stack, watch.crashed) as run:
             yield run
     elif session is not None:
-        with _joined(_of_session(stack, session), stack, watch.crashed, from_start=True) as run:  # one is broken for all workers
+        with _joined(_of_session(stack, session, config), stack, watch.crashed, from_start=True) as run:  # one is broken for all workers
             yield run
     else:
         with _started(stack, config) as run:
@@ -116,13 +117,12 @@ def _teller(held: "Stack", config: pytest.Config) -> Subscriber | None:
     """Return what tells the user at the terminal, past pytest's capturing, how to attach to a held service."""
     if config.getoption(WAIT) is None:
         return None
-    terminal, capturing = config.get_terminal_writer(), config.pluginmanager.getplugin("capturemanager")
+    return debugger.announcer(held, lambda words: telling.say(config, words))
 
-    def say(words: str) -> None:
-        with capturing.global_and_fixture_disabled():
-            terminal.line(f"\n{words}", flush=True)
 
-    return debugger.announcer(held, say)
+def _preparing_seen(stack: "Stack", config: pytest.Config) -> AbstractContextManager[None]:
+    """Let the terminal show what services are prepared with, where they are: that takes its time, as to fetch Kafka does."""
+    return telling.uncaptured(config) if any(service.prepare for service in stack.services) else nullcontext()
 
 
 @contextmanager
@@ -137,7 +137,8 @@ def _started(stack: "Stack", config: pytest.Config) -> Iterator[RunLike]:
     held = _held(stack, config)
     run = held.run(on_crash=config.stash[CRASHES].crashed, on_event=_teller(held, config))
     with interrupts.as_ctrl_c(signal.SIGTERM, signal.SIGHUP):  # an orderly end: the run leaves nothing behind
-        run.start()
+        with _preparing_seen(held, config):
+            run.start()
         try:
             yield run
         finally:
@@ -193,7 +194,7 @@ def _how_they_differ(stack: "Stack") -> str:
     return "".join(lines) + (f"\nTo join one all the same: {STACK} NAME" if lines else "")
 
 
-def _of_session(stack: "Stack", session: dict[str, str]) -> Entry:
+def _of_session(stack: "Stack", session: dict[str, str], config: pytest.Config) -> Entry:
     """Return the stack of a session; the first worker that wants it has it started, and a start that failed is not tried again."""
     key, known = session["key"], fingerprint(stack)
     folder = registry.make_session_folder(key)
@@ -206,6 +207,8 @@ def _of_session(stack: "Stack", session: dict[str, str]) -> Entry:
             return found[-1]
         label = StackInfo(name="pytest", fingerprint=known, session=key)
         try:
+            with _preparing_seen(stack, config):
+                prepare(stack)
             return detach(stack, label, watched=(int(session["pid"]), session["started_at"]))
         except TestbeamError as error:
             failed.write_text(json.dumps(told_of(error)), encoding="utf-8")

@@ -1,6 +1,8 @@
 import json
 import os
 import signal
+import socket
+from pathlib import Path
 
 from testbeam.clients.waiting import wait_for_condition
 from tests.integration.cli.commands import Commands, declare
@@ -57,6 +59,22 @@ def test_a_stack_without_an_ioc_says_so(commands: Commands) -> None:
 
     assert done.returncode == 3
     assert "has no IOC" in done.stderr
+
+
+def test_ctrl_c_ends_a_command_that_a_dead_broker_keeps_waiting(commands: Commands) -> None:
+    with socket.socket() as held:  # bound, and nobody listens
+        held.bind(("127.0.0.1", 0))
+        looking = commands.spawn("topic", "ls", "--bootstrap", f"127.0.0.1:{held.getsockname()[1]}")
+        wait_for_condition(lambda: "rdk:main" in thread_names(looking.pid), within_s=60)
+
+        looking.send_signal(signal.SIGINT)
+
+        _, said = looking.communicate(timeout=7)  # where it were kept: 10 s
+    assert (looking.returncode, said.splitlines()[-1]) == (130, "interrupted")
+
+
+def thread_names(pid: int) -> set[str]:
+    return {name.read_text().strip() for name in Path(f"/proc/{pid}/task").glob("*/comm")}
 
 
 def test_a_broker_that_crashed_is_told_at_once(commands: Commands) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import testbeam
 from tests.integration.cli.commands import Commands, declare
 
 ENCODINGS = {
@@ -35,14 +36,16 @@ def test_a_whole_life_of_a_stack_on_a_latin_1_terminal(commands: Commands) -> No
     assert set(codes.values()) == {0}, codes
 
 
-def test_the_light_chain_below_a_path_with_a_blank_and_an_umlaut(commands: Commands) -> None:
+def test_the_light_chain_with_checkout_and_folders_below_a_path_with_a_blank_and_an_umlaut(commands: Commands) -> None:
     folder = commands.folder / "mein prüfstand"
     (folder / "tmp").mkdir(parents=True)
-    script = "import os, pathlib; print(pathlib.Path(os.environ['TESTBEAM_OUTPUT']).is_dir())"
+    (folder / "src").symlink_to(Path(testbeam.__file__).parents[1])
+    script = "import os, pathlib, testbeam; print(pathlib.Path(os.environ['TESTBEAM_OUTPUT']).is_dir(), testbeam.__file__)"
+    env = {"TMPDIR": str(folder / "tmp"), "PYTHONPATH": str(folder / "src")}
 
-    done = commands.run("run", "--folder", str(folder / "lauf 1"), "--", sys.executable, "-c", script, env={"TMPDIR": str(folder / "tmp")})
+    done = commands.run("run", "--folder", str(folder / "lauf 1"), "--", sys.executable, "-c", script, env=env)
 
-    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"True {folder}/src/testbeam/__init__.py\n"), done.stderr
     assert (folder / "lauf 1/log/filewriter.log").is_file()
 
 

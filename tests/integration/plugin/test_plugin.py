@@ -241,6 +241,26 @@ def test_without_a_fixture_the_stack_is_that_of_the_testbeam_toml(project: pytes
     project.runpytest_subprocess("-n", "1").assert_outcomes(passed=1)
 
 
+def test_what_is_wrong_in_the_testbeam_toml_is_told_without_our_own_source(project: pytest.Pytester) -> None:
+    project.makeconftest("")
+    (project.path / "testbeam.toml").write_text(TOML + 'ready = {probe = "port", port = "web"}')
+    project.makepyfile("def test_a(run): pass")
+
+    said = project.runpytest_subprocess().stdout
+
+    said.fnmatch_lines(["*testbeam.toml: services.two.ready: *'web' is neither a port of it*"])
+    said.no_fnmatch_line("*def parse(*")
+    assert len(said.lines) < 25
+
+
+def test_outside_a_project_it_is_said_that_the_stack_is_the_reference_stack_and_how_to_make_one(project: pytest.Pytester) -> None:
+    project.makeconftest("")
+    project.makepyfile("def test_a(stack): pass")
+
+    line = "no testbeam.toml here or in a folder above: the reference stack (broker, *); one of your own: testbeam init stack"
+    project.runpytest_subprocess().stdout.fnmatch_lines([line])
+
+
 def test_the_testbeam_toml_of_the_tests_is_found_from_elsewhere_too(
     project: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

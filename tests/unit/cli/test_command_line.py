@@ -42,6 +42,22 @@ def test_an_error_of_ours_is_a_paragraph_not_a_traceback(capsys: pytest.CaptureF
     assert "Traceback" not in shown
 
 
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (["smoke", "controll"], "smoke: 'controll' can't be used; give nothing, for the whole chain, or control; did you mean control?"),
+        (["run"], "COMMAND is missing; give it after --, such as: testbeam run -- pytest"),
+        (["init", "stack", "/proc/nowhere"], "FOLDER: '/proc/nowhere/testbeam.toml' can't be used; give a folder that can be written"),
+    ],
+)
+def test_what_is_wrong_in_a_command_line_is_said_with_what_to_write(
+    line: list[str], error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.run(line) == 2
+
+    assert capsys.readouterr().err.startswith(f"error: {error}")
+
+
 @pytest.mark.parametrize("command", ["replay", "stream"])
 def test_a_missing_file_is_named_before_a_broker_is_looked_for(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.run([command, "/nowhere/a.file"]) == 2

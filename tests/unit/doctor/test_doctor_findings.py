@@ -10,9 +10,10 @@ from testbeam.doctor.examination import Check, Finding, State, examine, good, is
 from testbeam.doctor.kafka_client import Trial
 from testbeam.errors import PortTaken
 from testbeam.kafka_distribution.cache import Cache
-from testbeam.kit.containers.engine import Asked
+from testbeam.kit.containers.engine import NOT_INSTALLED, Asked
 from testbeam.kit.containers.leftovers import Leftover
 
+NO_PODMAN = Asked(engine="podman", trouble=NOT_INSTALLED)
 G, L, X = State.GOOD, State.LIMITED, State.LACKING
 SETTING = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 
@@ -79,6 +80,8 @@ def trial(**seen: Any) -> Trial:
         (kafka_client.judge_own_name("vm", "127.0.1.1", 0.0), G, "vm is 127.0.1.1"),
         (kafka_client.judge_own_name("vm", "", 4.0), L, "vm has no address (4.0 s)"),
         (kafka_client.judge_own_name("vm", "10.0.0.7", 2.0), L, "'127.0.1.1 vm' | sudo tee -a /etc/hosts"),
+        (processes.judge_silent_engines([Asked(engine="docker", trouble=NOT_INSTALLED)]), L, "sudo apt-get install -y podman"),
+        (processes.judge_silent_engines([Asked(engine="docker", trouble="is silent"), NO_PODMAN]), L, "sudo systemctl start docker"),
         (network.judge_namespaces(0, "", {}), G, "are allowed"),
         (
             network.judge_namespaces(1, "x\nunshare failed: EPERM", {SETTING: "1"}),
