@@ -303,16 +303,26 @@ def test_a_stream_that_is_gone_is_not_sent_again(chain: Chain) -> None:
     assert (chain.sender.waiting, len(chain.broker.queue)) == (0, 0)
 
 
-def test_at_the_end_what_waits_goes_out_and_the_rest_is_counted(chain: Chain) -> None:
+def test_at_the_end_what_waits_goes_out_however_little_room_there_is(chain: Chain) -> None:
     chain.broker.room = 0
-    chain.send(values(chain.a, (1.0, NOW)), values(chain.b, (1.0, NOW)))
+    chain.send(values(chain.a, (1.0, NOW)), values(chain.b, (2.0, NOW)), alarms(chain.a, (Severity.MINOR, "HIGH", NOW)))
     chain.broker.room = 1
 
     chain.sender.finish(1.0, "the end")
 
-    assert chain.values() == [1.0]
-    assert chain.drops() == {"the end": 1}
-    assert chain.sender.waiting == 0
+    assert (chain.values(), chain.values("B"), len(chain.arrived())) == ([1.0], [2.0], 3)
+    assert (chain.drops(), chain.sender.waiting) == ({}, 0)
+
+
+def test_at_the_end_what_kafka_does_not_take_is_counted(chain: Chain) -> None:
+    chain.send(values(chain.a, (1.0, NOW)), values(chain.b, (2.0, NOW)))
+    chain.broker.deliver(TIMED_OUT)
+    chain.broker.missing = {"other"}
+
+    chain.sender.finish(1.0, "the end")
+
+    assert (chain.values(), chain.values("B")) == ([1.0], [])
+    assert (chain.drops(), chain.sender.waiting) == ({"the end": 1}, 0)
 
 
 class Fatal(KafkaError):

@@ -124,13 +124,14 @@ class KafkaSender:
         return len(self._producer) + len(self.table.unsent)
 
     def finish(self, within_s: float, reason: str) -> None:
-        """Wait for Kafka to have all messages; those that it has not in time are counted as dropped."""
-        left = self._producer.flush(within_s)
-        if not left and self.table.unsent:
+        """Wait for Kafka to have all messages; those that it has not confirmed in time are counted as dropped."""
+        left, waited = self._producer.flush(within_s), 0
+        while not left and len(self.table.unsent) != waited:  # as long as some find room, and Kafka takes them
+            waited = len(self.table.unsent)
             self._send_again(0.0)
             left = self._producer.flush(within_s)
         if left or self.table.unsent:
-            self.drops.add(reason, n=left + len(self.table.unsent))
+            self.drops.add(reason, f"Kafka has not confirmed them within {within_s:g} s", left + len(self.table.unsent))
         self.table.unsent.clear()
         self._producer.close()
 

@@ -2,6 +2,7 @@
 
 import fcntl
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,20 @@ from testbeam.suites.forwarder.chain import COUNTING, OTHER_PREFIX, PERIOD_MS, P
 from testbeam.suites.subject import Subject
 
 _RECORDS = Path(__file__).with_name("records.db")
+_PATIENT = {"TESTBEAM_FORWARDER_STOP_TIMEOUT": "30000"}  # for a broker that comes late out of its pause on a busy machine
+_STOP_S = 40.0
 
 
 @pytest.fixture(scope="session")
 def stack(subject: Subject) -> Stack:
     """Return the stack with the subject in it."""
+    service = forwarder(iocs=("ioc", "other"), pv_update_period_ms=PERIOD_MS)
     return subject.stack(
         Stack(
             broker(),
             ioc(_RECORDS, prefix=PREFIX, counting=COUNTING),
             ioc(_RECORDS, name="other", prefix=OTHER_PREFIX),
-            forwarder(iocs=("ioc", "other"), pv_update_period_ms=PERIOD_MS),
+            replace(service, env={**service.env, **_PATIENT}, stop_timeout_s=_STOP_S),
         )
     )
 
