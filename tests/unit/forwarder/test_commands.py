@@ -85,10 +85,10 @@ def test_many_names_are_removed_at_once_and_patterns_beyond_reason_are_refused_b
 
     assert changed(names, REMOVE, *(pattern(one.channel) for one in names)).removed == tuple(names)
 
-    wild = [pattern(f"NONE:{n}*") for n in range(1_000)]
+    wild = [pattern(f"NONE:{n}*") for n in range(100)]
     result = changed(CURRENT, REMOVE, *wild, pattern("TB:V*"), pattern("*" * 1_001), pattern("TB:VOLT"))
     assert result.removed == (CURRENT[0], CURRENT[2])  # by its name
-    assert ["more than 1000 patterns" in why or "longer than any name" in why for _, why in result.refused] == [True, True]
+    assert ["more than 100 patterns" in why or "longer than any name" in why for _, why in result.refused] == [True, True]
 
 
 def test_remove_all_takes_away_all() -> None:

@@ -200,6 +200,27 @@ def test_a_hundred_commands_of_one_look_give_one_status(bench: Bench) -> None:
     assert len(bench.statuses()[-1]["streams"]) == 100
 
 
+def test_updates_of_others_go_out_while_thousands_of_streams_are_added_and_removed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.add(spec("A"))
+    seen: list[int] = []  # messages that had gone out when each stream came or went
+    subscribe, unsubscribe = bench.pvs.subscribe, bench.pvs.unsubscribe
+
+    def noted(change: Any, stream: int, *rest: Any, **units: bool) -> None:
+        seen.append(len(bench.data.sent))
+        bench.pvs.batches.append(values(1, (float(len(seen)), NOW)))
+        change(stream, *rest, **units)
+
+    monkeypatch.setattr(bench.pvs, "subscribe", lambda *rest, **units: noted(subscribe, *rest, **units))
+    monkeypatch.setattr(bench.pvs, "unsubscribe", lambda stream: noted(unsubscribe, stream))
+    many = [spec(f"B{n}") for n in range(1000)]
+
+    bench.add(*many)
+    after = seen[-1]
+    bench.do(encode_fc00(command(ConfigChange.REMOVE, *many)))
+
+    assert 0 < after < seen[-1]
+
+
 def test_junk_and_refused_streams_are_counted_and_no_status_follows_junk(bench: Bench) -> None:
     bench.do()
     bench.do(b"junk", b"", b"\xff" * 100)

@@ -48,6 +48,7 @@ _READ_MOST = 64
 _GOODBYE_S = 1.0
 _LAST_S = 0.5  # at the end, where updates never cease
 _QUIET_LOOKS = 10
+_SUBSCRIBED_AT_ONCE = 200
 _OVER_S = 0.25  # time in which updates are counted
 _BUSY_PER_S = 2_000
 _WAITS = ((5_000, 0.02), (_BUSY_PER_S, 0.01))  # from so many updates/s on, so many seconds
@@ -170,6 +171,11 @@ class Forwarder:
         self._core.repeat(self._outside.wall_ms())
         self._sender.send(self._streams.outgoing(), self._outside.monotonic_s())
 
+    def _forward_between(self, count: int) -> None:
+        """Keep the other PVs' queues from filling while thousands are subscribed, each of which takes up to 0.4 ms."""
+        if not count % _SUBSCRIBED_AT_ONCE:
+            self._forward()
+
     def _forward_the_last(self) -> None:
         """Send what is still on its way within this process, whose EPICS threads may be behind, until nothing comes or time is up."""
         end_s, quiet = self._outside.monotonic_s() + _LAST_S, 0
@@ -244,11 +250,13 @@ class Forwarder:
         for spec, reason in applied.refused:
             self._problems.last = text = f"{command.change.name} of {spec.channel[:_LONGEST_NAME] or 'a stream'!r} refused: {reason}"
             self._drops.add(REFUSED, text)
-        for number, spec in applied.removed:
+        for n, (number, spec) in enumerate(applied.removed, 1):
             self._monitors.unsubscribe(number, spec)
             self._core.removed(number)
-        for number, spec in applied.added:
+            self._forward_between(n)
+        for n, (number, spec) in enumerate(applied.added, 1):
             self._monitors.subscribe(number, spec)
+            self._forward_between(n)
         counts = len(applied.added), len(applied.removed), len(applied.refused), len(self._streams.specs)
         self._log.info("%s: %d streams added, %d removed, %d refused; now %d", command.change.name, *counts)
 
