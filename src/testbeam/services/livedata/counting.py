@@ -50,6 +50,16 @@ class TimeBins:
         self.bins = axis.bins
         self.thresholds = np.clip(np.ceil(axis.edges_ns), -(2**62), 2**62).astype(np.int64)  # of whole ns, which times of flight are
         self.slots = _slots(self.thresholds)
+        self._period_ns = axis.period_ns
+
+    def unwrapped(self, time_ns: Events) -> Events:
+        """Return times in the frame of the bins: later by whole periods, where arrivals repeat with one."""
+        if not self._period_ns:
+            return time_ns
+        first = self.thresholds[0]
+        later = (time_ns.astype(np.int64) - first) % self._period_ns + first
+        found: Events = np.minimum(later, np.iinfo(np.int32).max).astype(np.int32)
+        return found
 
     def index(self, time_ns: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return the bin of each time; outside it is `bins`."""
@@ -89,6 +99,7 @@ class TimeCounter:
 
     def add(self, time_ns: Events) -> None:
         """Count events."""
+        time_ns = self._bins.unwrapped(time_ns)
         counting, slots = ONE_PASS.counting, self._bins.slots
         if counting is not None and slots is not None and counting.highest(time_ns, slots.start) < slots.span:
             counting.add_spectrum(self._partial_spectra, time_ns, slots.start, slots.shift, slots.bin_of, slots.uppers)
@@ -134,6 +145,7 @@ class CubeCounter:
 
     def add(self, pixel_id: Events, time_ns: Events) -> None:
         """Count events."""
+        time_ns = self._bins.unwrapped(time_ns)
         bins, slots = self._bins, self._bins.slots
         if ONE_PASS.counting is not None and slots is not None:
             of_time = slots.start, slots.span, slots.shift, slots.bin_of, slots.uppers
@@ -190,6 +202,7 @@ class ImageCounter:
 
     def add(self, pixel_id: Events, time_ns: Events) -> None:
         """Count events."""
+        time_ns = self._bins.unwrapped(time_ns)
         if ONE_PASS.counting is not None and self._bins.slots is not None:
             for begin in range(0, len(pixel_id), _STRETCH):
                 self._add_compiled(self._bins.slots, pixel_id[begin : begin + _STRETCH], time_ns[begin : begin + _STRETCH])

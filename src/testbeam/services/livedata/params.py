@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbeam.errors import SettingsError
+from testbeam.model.time import NS_PER_S
 
 NS_PER = {"ns": 1.0, "us": 1e3, "μs": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
 ANGSTROM_PER = {"angstrom": 1.0, "Å": 1.0, "nm": 10.0}
+PULSES_PER_S = 14.0
 PULSE_PERIOD_MS = 71.43  # 14 pulses a second, rounded up so that no event of a pulse is beyond the last edge
 MOST_BINS = 10_000
 H_OVER_M_ANGSTROM = 3956.034  # Å·m/s: Planck's constant over the neutron's mass
@@ -25,12 +27,17 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """A histogram's axis of time: `(n + 1,)` edges in `unit`, and what they are in ns after the pulse."""
+    """A histogram's axis of time: `(n + 1,)` edges in `unit`, and what they are in ns after the pulse.
+
+    With a `period_ns` times of arrival say only when in a period neutrons came: the edges cover one at most, and a time belongs to them
+    after as many whole periods as it takes to reach the first.
+    """
 
     name: str
     unit: str
     edges: Floats
     edges_ns: Floats
+    period_ns: int = 0
 
     @property
     def bins(self) -> int:
@@ -55,8 +62,25 @@ def time_axis(params: Mapping[str, Any], flight_path_m: float | None) -> tuple[A
         raise SettingsError("coordinate_mode", mode, "toa: the instrument's file gives no flight path for this source")
     edges, unit = _edges(params, "wavelength_edges", 1.0, 10.0, "angstrom", ANGSTROM_PER)
     ns_per_angstrom = flight_path_m / H_OVER_M_ANGSTROM * 1e9
-    axis = Axis(name="wavelength", unit=unit, edges=edges, edges_ns=edges * (ANGSTROM_PER[unit] * ns_per_angstrom))
+    edges_ns = edges * (ANGSTROM_PER[unit] * ns_per_angstrom)
+    axis = Axis(name="wavelength", unit=unit, edges=edges, edges_ns=edges_ns, period_ns=_period_ns(params, edges, edges_ns))
     return axis, _range(params, "wavelength_range", axis, "angstrom", ANGSTROM_PER)
+
+
+def _period_ns(params: Mapping[str, Any], edges: Floats, edges_ns: Floats) -> int:
+    """Return the period of the pulses where frames are to be unwrapped, else 0."""
+    frequency_hz = _number(_part(params, "frame_unwrapping"), "frame_unwrapping", "frequency", PULSES_PER_S)
+    if not 0.1 <= frequency_hz <= 10_000:
+        raise SettingsError("frame_unwrapping.frequency", frequency_hz, "pulses per second, from 0.1 to 10,000")
+    if not flag(params, "frame_unwrapping"):
+        return 0
+    period_ns, band_ns = round(NS_PER_S / frequency_hz), float(edges_ns[-1] - edges_ns[0])
+    if band_ns > period_ns:
+        widest = (edges[-1] - edges[0]) * period_ns / band_ns
+        raise SettingsError(
+            "wavelength_edges.stop", float(edges[-1]), f"at most {edges[0] + widest:.6g}: one frame is {widest:.6g} wide here"
+        )
+    return period_ns
 
 
 def flag(params: Mapping[str, Any], group: str, name: str = "enabled") -> bool:

@@ -68,14 +68,20 @@ def mask_of(kind: str, region: Region, rows: Floats, columns: Floats) -> Mask:
         if region.unit is None:
             x0, x1, y0, y1 = map(int, (x0, x1, y0, y1))
         return (x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)
-    mask = np.zeros((len(rows), len(columns)), np.bool_)
+    return _inside(region, rows, columns)
+
+
+def _inside(region: Region, rows: Floats, columns: Floats) -> Mask:
+    """Return which cells are inside a polygon: those with an odd number of edges to their right in their row."""
+    edges_before = np.zeros((len(rows), len(columns) + 1), np.int32)  # [row, n]: edges that n columns are to the left of
     corners = list(zip(region.x, region.y, strict=True))
     for (xa, ya), (xb, yb) in zip(corners, corners[1:] + corners[:1], strict=True):
-        if ya == yb:
-            continue
-        crosses = (ya > y) != (yb > y)  # an odd number of edges to one side: inside
-        mask ^= crosses & (x < (xb - xa) * (y - ya) / (yb - ya) + xa)
-    return mask
+        crossed = np.flatnonzero((ya > rows) != (yb > rows))
+        if len(crossed):
+            at = (xb - xa) * (rows[crossed] - ya) / (yb - ya) + xa
+            edges_before[crossed, np.searchsorted(columns, at)] += 1
+    to_the_right = edges_before[:, :0:-1].cumsum(axis=1)[:, ::-1]
+    return (to_the_right & 1).astype(np.bool_)
 
 
 def readback(kind: str, regions: Mapping[int, Region]) -> tuple[Variable, ...]:

@@ -74,7 +74,8 @@ class MonitorHistogram:
     def _add_histogram(self, source: str, array: LabelledArray) -> None:
         counts, edges_ns = counts_and_edges(source, array)
         below = np.concatenate(([0.0], np.cumsum(counts)))
-        at_edges = np.interp(self._axis.edges_ns, edges_ns, below)
+        periods, in_period = np.divmod(self._axis.edges_ns, self._axis.period_ns or np.inf)
+        at_edges = np.interp(in_period, edges_ns, below) + periods * below[-1]
         self._rebinned += np.diff(at_edges)
         self._outside_rebinned += float(below[-1] - (at_edges[-1] - at_edges[0]))
 
