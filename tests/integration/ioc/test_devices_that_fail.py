@@ -17,6 +17,7 @@ from testbeam.clients import wait_for_condition
 from testbeam.clients.pvs import PvHandle
 from testbeam.kit.environment import scrubbed
 from testbeam.kit.ports import lease
+from testbeam.services.ioc.stream.connections import receive
 from testbeam.wire.pv_reading import Reading
 from tests.integration.ioc.published import FakeDevice
 
@@ -210,6 +211,21 @@ def test_a_flood_without_terminator_ends_as_a_read_timeout(address: str, device:
         assert device.hear(b"?\n") == b"?\n"
         device.send(b"2\n")
         ioc.pv("GET").expect(2.0, severity=0)
+
+
+def test_an_empty_datagram_is_not_the_end_of_a_device(address: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as device, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+        device.bind((address, 0))
+        ours.connect(device.getsockname())
+        ours.send(b"?")
+        _, place = device.recvfrom(10)
+        device.sendto(b"", place)
+        device.sendto(b"5", place)
+        assert [receive(ours.fileno()), receive(ours.fileno())] == [b"", b"5"]
+    one, other = socket.socketpair()
+    with one:
+        other.close()
+        assert receive(one.fileno()) is None
 
 
 def test_a_device_that_never_falls_silent_is_an_alarm_and_fills_neither_memory_nor_disk(

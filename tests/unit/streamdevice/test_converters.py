@@ -121,6 +121,9 @@ def test_fields_are_written_by_their_formats() -> None:
         ('"%?s"', b"", b""),
         ('"%!5d"', b"12345", 12345),
         ('"%d%%"', b"50%", 50),
+        ('"%d"', b"0" * 5000 + b"7", 7),
+        ('"%-x"', b"0x" + b"0" * 5000 + b"f", 15),
+        ('"%m"', b"-" + b"9" * 5000 + b" 1", -math.inf),
         ('"%i"', b"0x1F", 31),
         ('"%i"', b"017", 15),
         ('"%x"', b"0xfF", 255),
@@ -245,7 +248,7 @@ def test_strings_come_back(value: Any) -> None:
 
 
 @given(
-    data=st.binary(max_size=40),
+    data=st.binary(max_size=40) | st.sampled_from([b"9" * 5000, b"-" + b"1" * 5000, b"0" * 5000]),
     fmt=st.sampled_from(["%d", "%f", "%s", "%5c", "%{a|b}", "%b", "%4r", "%R", "%4D", "%m", "%T", "%/a+/", "%#/a/b/%s", "%s%0<sum>"]),
 )
 def test_no_input_does_harm(data: Any, fmt: Any) -> None:

@@ -187,7 +187,16 @@ def receive(fd: int) -> bytes | None:
         data = os.read(fd, CHUNK)
     except BlockingIOError:
         return b""
-    return data or None
+    return data if data or _is_datagram(fd) else None
+
+
+def _is_datagram(fd: int) -> bool:
+    """Tell whether an empty message is one, and not the end."""
+    try:
+        with socket.socket(fileno=os.dup(fd)) as copy:
+            return copy.type == socket.SOCK_DGRAM
+    except OSError:  # a serial line
+        return False
 
 
 def send(fd: int, data: bytes, timeout_s: float) -> int:

@@ -11,6 +11,7 @@ from testbeam.errors import ConversionError
 from testbeam.wire.streamdevice.formats import Converter, Spec, Type, UnitReader, Value, register
 
 _WORD = 1 << 64
+_DECIMAL, _MOST_DIGITS = 10, 400
 _SPACES = re.compile(rb"[ \t\n\v\f\r]*")
 _DIGITS = {
     8: re.compile(rb"[0-7]+"),
@@ -31,6 +32,15 @@ def signed(number: int) -> int:
     """Return a number as a signed word of 64 bits."""
     number &= _WORD - 1
     return number - _WORD if number >= _WORD >> 1 else number
+
+
+def whole(digits: bytes | str, base: int = 10) -> int:
+    """Return the number of digits; for a decimal one with more of them than any real number has, one as large: Python refuses those."""
+    if base != _DECIMAL or len(digits) <= _MOST_DIGITS:
+        return int(digits, base)
+    text = digits.decode() if isinstance(digits, bytes) else digits
+    magnitude = text.lstrip("+-").lstrip("0")
+    return int(magnitude[:_MOST_DIGITS] or "0") * (-1 if text.startswith("-") else 1)
 
 
 def printf(spec: Spec, conversion: str, value: Value) -> bytes:
@@ -116,7 +126,7 @@ class Integer:
         if match is None:
             return None
         base = _BASES[self.spec.conversion] or _base_of(match[0])
-        number = min(int(match[0], base), _WORD - 1)
+        number = min(whole(match[0], base), _WORD - 1)
         return signed(-number if prepared.negative else number), prepared.before + len(match[0])
 
     def _may_be_negative(self) -> bool:
@@ -182,7 +192,7 @@ class Mantissa:
         match = _MANTISSA.match(data, at)
         if match is None:
             return None
-        mantissa, exponent = int(match[1]), int(match[2])
+        mantissa, exponent = whole(match[1]), whole(match[2])
         if abs(exponent) > 10_000:
             return (math.copysign(math.inf, mantissa) if mantissa and exponent > 0 else 0.0), match.end() - at
         return float(f"{mantissa}e{exponent}"), match.end() - at

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from testbeam.errors import ConversionError
 from testbeam.wire.streamdevice.coding import LITERAL
+from testbeam.wire.streamdevice.converters.numbers import whole
 from testbeam.wire.streamdevice.formats import Converter, Spec, Type, UnitReader, Value, register
 
 DEFAULT = "%Y-%m-%d %H:%M:%S"
@@ -193,9 +194,9 @@ _PLAIN = {"m": "month", "M": "minute", "S": "second", "s": "since_1970"} | dict.
 def _read_number(letter: str, text: str, at: int, read: _Read) -> int | None:
     match = _SIGNED.match(text, at)
     low, high = _LIMITS.get(letter, (1, 0))
-    if match is None or not low <= int(match[1]) <= high:
+    if match is None or not low <= whole(match[1]) <= high:
         return None
-    number = int(match[1])
+    number = whole(match[1])
     if letter in _PLAIN:
         setattr(read, _PLAIN[letter], number)
     elif letter in "Yy":
