@@ -258,6 +258,27 @@ def is_idle_after_another_emergency_stop(client: Client) -> bool:
     return int(client.ask(Command.GETSTATUS)["status"][0]) < 0
 
 
+UNTELLABLE = """
+class Odd(Exception):
+    def __str__(self): raise ValueError
+raise Odd
+"""
+
+
+def test_what_cannot_be_told_of_a_script_ends_neither_daemon_nor_connection(client: Client) -> None:
+    with pytest.raises(ScriptFailed, match="Odd, which can't be told: ValueError"):
+        client.execute(UNTELLABLE)
+    reqid = client.ask(Command.QUEUE, "name \ud800", "1/0")
+    with pytest.raises(ScriptFailed, match="ZeroDivisionError"):
+        client.wait_done(str(reqid))
+    with pytest.raises(ControlError, match="SystemExit"):
+        client.eval("exit()")
+    for command, arguments in ((Command.GETMESSAGES, ["x"]), (Command.GETHISTORY, ["m/value", "nan", 1]), (Command.SIMULATE, [5, 7])):
+        with pytest.raises(ControlError, match="is no"):
+            client.ask(command, *arguments)
+    assert client.eval("1 + 1") == 2
+
+
 def test_commands_that_a_script_has_deleted_or_overwritten_are_put_back_for_the_next(client: Client) -> None:
     client.execute("maw = 5\ndel NewSetup\nsession = None")
     client.execute("maw(m, m.read(0))")

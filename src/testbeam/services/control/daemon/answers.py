@@ -7,6 +7,7 @@ Source: docs/reference/contracts/control.md, "Rights".
 
 import base64
 import inspect
+import math
 import rlcompleter
 import secrets
 import tempfile
@@ -38,6 +39,7 @@ from testbeam.wire.nicos.daemon_words import (
     ScriptStatus,
     UserLevel,
 )
+from testbeam.wire.readable.texts import printable
 
 _SLOW = frozenset(
     {
@@ -55,6 +57,7 @@ _SLOW = frozenset(
 )
 _MOST_TRANSFER_BYTES = 64_000_000
 _MOST_ESTIMATE_S = 3.0
+_MOST_NAME = 200  # characters
 
 
 class DaemonAnswers:
@@ -171,9 +174,7 @@ class DaemonAnswers:
     def _submit(self, client: Client, name: Any, code: Any, *, only_if_idle: bool) -> str:
         user = _user(client)
         _check_may_run(user)
-        if not isinstance(code, str):
-            raise ControlError("the script is no text")
-        reqid = self._controller.submit(Request(code, str(name or ""), user), only_if_idle=only_if_idle)
+        reqid = self._controller.submit(Request(_text(code), _script_name(name), user), only_if_idle=only_if_idle)
         self._take_control(user)
         return reqid
 
@@ -183,21 +184,23 @@ class DaemonAnswers:
 
     def _rearrange(self, client: Client, reqids: Any) -> None:
         self._check_control(_user(client))
+        if not isinstance(reqids, list | tuple):
+            raise ControlError("the ids are no list")
         self._controller.rearrange([str(one) for one in reqids])
 
     def _update(self, client: Client, code: str, reason: str, reqid: str | None = None) -> None:
-        self._controller.update(reqid, code, reason, _user(client))
+        self._controller.update(reqid, _text(code), str(reason), _user(client))
 
     def _break(self, client: Client, level: Any) -> None:
         user = _user(client)
-        self._controller.flow.request_break(int(level), user.name)
+        self._controller.flow.request_break(_whole(level), user.name)
         self._messages.add("", MessageLevel.INFO, f"pause requested by {user.name}")
 
     def _continue(self, _client: Client) -> None:
         self._controller.flow.request_continue()
 
     def _stop(self, client: Client, level: Any) -> None:
-        self._controller.stop(int(level), _user(client))
+        self._controller.stop(_whole(level), _user(client))
 
     def _emergency(self, client: Client) -> None:
         self._controller.emergency(_user(client))
@@ -211,7 +214,8 @@ class DaemonAnswers:
 
     def _simulate(self, client: Client, name: str, code: str, uuid: str | None = None) -> None:
         _check_may_run(_user(client))
-        parsed(code, name)  # an error of the text is a refusal
+        name = _script_name(name)
+        parsed(_text(code), name)  # an error of the text is a refusal
         run = DryRun(self._session, self._values(), uuid or "0", lambda message: self._emit(Event.SIMMESSAGE, message))
         self._emit(Event.SIMRESULT, run.run(code, name, self._controller.namespace))
 
@@ -230,7 +234,7 @@ class DaemonAnswers:
     def _debug(self, client: Client, code: str | None = None) -> str | None:
         user = _user(client)
         _check_may_run(user)
-        return self._controller.debug(Request(code, "", user) if code else None)
+        return self._controller.debug(Request(_text(code), "", user) if code else None)
 
     def _debuginput(self, _client: Client, line: str) -> None:
         self._controller.debug_input(str(line))
@@ -238,7 +242,10 @@ class DaemonAnswers:
     # Looks
 
     def _exec(self, _client: Client, code: str) -> None:
-        exec(compile(code, "<exec>", "exec"), self._controller.namespace)  # noqa: S102 — a client's words, by the daemon's purpose
+        try:
+            exec(compile(_text(code), "<exec>", "exec"), self._controller.namespace)  # noqa: S102 — a client's words, by the daemon's purpose
+        except Exception as error:
+            raise ControlError(f"{type(error).__name__}: {error}") from None
 
     def _eval(self, _client: Client, expression: str, stringify: Any = False) -> Any:
         try:
@@ -299,7 +306,7 @@ class DaemonAnswers:
         }
 
     def _getmessages(self, _client: Client, number: Any) -> Any:
-        return list(self._messages.newest(None if number == "*" else int(number)))
+        return list(self._messages.newest(None if number == "*" else _whole(number)))
 
     def _getscript(self, _client: Client) -> str:
         return self._controller.current.text if self._controller.current is not None else ""
@@ -307,11 +314,11 @@ class DaemonAnswers:
     def _gethistory(self, _client: Client, key: str, begin: Any, end: Any, interval: Any = None) -> list[tuple[float, Any]]:
         if self._cache is None:
             return []
-        found = self._cache.history(key, float(begin), float(end), float(interval) if interval else None)
+        found = self._cache.history(_text(key), _seconds(begin), _seconds(end), _seconds(interval) if interval else None)
         return [(one.time_s, one.value) for one in found]
 
     def _getcachekeys(self, _client: Client, query: str) -> list[tuple[str, Any]]:
-        words = query.split(",") if "," in query else [query]
+        words = _text(query).split(",") if "," in _text(query) else [query]
         found = {key: value.value for word in words for key, value in self._values().items() if word.strip() in key}
         return list(found.items())
 
@@ -322,16 +329,17 @@ class DaemonAnswers:
         scans = [scan.for_clients() for scan in self._commands.scanner.scans]
         if index == "*":
             return scans
-        return scans[int(index)] if -len(scans) <= int(index) < len(scans) else None
+        number = _whole(index)
+        return scans[number] if -len(scans) <= number < len(scans) else None
 
     def _complete(self, _client: Client, line: str, word: str) -> list[str]:
         found: set[str] = set()
         for state in range(1000):
-            match = self._completer.complete(word, state)
+            match = self._completer.complete(_text(word), state)
             if match is None:
                 break
             found.add(match.rstrip("("))
-        if "Setup" in line:
+        if "Setup" in _text(line):
             found |= {name for name in self._session.setups if name.startswith(word.strip("'\""))}
         return sorted(one for one in found if not one.startswith("__"))
 
@@ -370,6 +378,34 @@ class DaemonAnswers:
             return dict(self._cache.items())
         items = getattr(self._session.cache, "items", None)
         return dict(items()) if items is not None else {}
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ControlError(f"{value!r:.60} is no text")
+    return value
+
+
+def _script_name(value: Any) -> str:
+    """Return the name of a script as one that a file could have: tracebacks look for it."""
+    return printable(str(value or ""), _MOST_NAME)
+
+
+def _whole(value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ControlError(f"{value!r:.60} is no whole number") from None
+
+
+def _seconds(value: Any) -> float:
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise ControlError(f"{value!r:.60} is no time in seconds")
+    return found
 
 
 def _user(client: Client) -> User:

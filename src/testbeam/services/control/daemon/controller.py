@@ -320,11 +320,14 @@ class Controller:
             self.on_emergency()
 
     def _note_error(self, error: BaseException) -> None:
-        lines = traceback.format_exception(type(error), error, error.__traceback__)
-        text = str(error) if isinstance(error, TestbeamError) else f"{type(error).__name__}: {error}"
+        try:
+            text = str(error) if isinstance(error, TestbeamError) else f"{type(error).__name__}: {error}"
+            trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        except Exception as another:  # of a text of the error's own, or a file name that can't be looked for
+            text, trace = f"{type(error).__name__}, which can't be told: {type(another).__name__}", ""
         if self.current is not None and self.flow.line_number > 0:
             text = f"{text} (line {self.flow.line_number})"
-        self._messages.add("", MessageLevel.ERROR, text, "".join(lines))
+        self._messages.add("", MessageLevel.ERROR, text, trace)
 
     def _tell_status(self, status: ScriptStatus, line: int) -> None:
         self._emit(Event.STATUS, [int(status), line])

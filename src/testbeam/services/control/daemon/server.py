@@ -248,7 +248,7 @@ class Server:
     def _answer(self, client: Client, command: Command, arguments: list[Any]) -> tuple[bool, Any]:
         try:
             return self._answers.answer(client, command, arguments)
-        except Exception as error:  # an answer that fails must not take the connection with it
+        except BaseException as error:  # an answer that fails, or calls `exit`, must not take the connection with it
             _log.exception("command %s of %s failed", command.name.lower(), client.peer.address)
             return False, f"{command.name.lower()} failed: {type(error).__name__}: {error}"
 
