@@ -5,7 +5,7 @@ import pytest
 from testbeam.model.forwarding import ConfigChange, Protocol
 from testbeam.model.samples import ConnectionState
 from testbeam.services.forwarder.config_topics import from_store, to_store
-from testbeam.services.forwarder.status import MOST_NAMED, Rate, status_json
+from testbeam.services.forwarder.status import MOST_NAMED, Rate, metrics, status_json
 from testbeam.wire.flatbuffers.schemas.forwarder_command_fc00 import decode_fc00, encode_fc00
 from tests.hostile.corpus import HOSTILE
 from tests.unit.forwarder.forwarding import NOW, Forwarding, command, connections, spec
@@ -45,6 +45,15 @@ def test_a_status_of_thousands_of_missing_pvs_names_some() -> None:
     forwarding.add(*(spec(f"P{n}") for n in range(3 * MOST_NAMED)))
 
     assert status(forwarding)["not_connected"] == [f"P{n}" for n in range(MOST_NAMED)]
+
+
+def test_metrics_tell_all_streams_of_one_pv_apart() -> None:
+    forwarding = Forwarding()
+    forwarding.add(spec("A"), spec("A", periodic=1), spec("A", protocol=Protocol.CA), spec("A", topic="other"), spec("A", schema="f142"))
+
+    (of_streams,) = (one for one in metrics(forwarding.streams, 5, lambda number: number, {}, 0) if one.name == "stream_updates")
+    labels = [tuple(sorted(sample.labels.items())) for sample in of_streams.samples]
+    assert (len(labels), len(set(labels))) == (5, 5)
 
 
 def test_a_rate_is_that_since_the_last_look() -> None:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from testbeam.model.forwarding import StreamSpec
 from testbeam.model.samples import ConnectionState
 from testbeam.runtime.metrics import Metric, Sample
 from testbeam.services.forwarder.stream_table import Stream, StreamTable
@@ -100,18 +101,13 @@ def metrics(
         Metric(
             name="stream_updates",
             help="updates made into messages, by stream",
-            samples=tuple(
-                Sample(
-                    value=updates_of(stream.number),
-                    labels={
-                        "channel": stream.spec.channel,
-                        "protocol": stream.spec.protocol.name,
-                        "topic": stream.spec.topic,
-                        "schema": stream.spec.schema,
-                    },
-                )
-                for stream in streams
-            ),
+            samples=tuple(Sample(value=updates_of(stream.number), labels=_labels(stream.spec)) for stream in streams),
             only_grows=True,
         ),
     )
+
+
+def _labels(spec: StreamSpec) -> dict[str, str]:
+    """Return what tells a stream from all others: two may differ in `periodic` alone."""
+    labels = {"channel": spec.channel, "protocol": spec.protocol.name, "topic": spec.topic, "schema": spec.schema}
+    return labels | ({"periodic": str(spec.periodic)} if spec.periodic else {})
