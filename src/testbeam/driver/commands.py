@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from testbeam.driver.waiting import Waits
 
@@ -45,6 +46,8 @@ def run(command: str, environment: Mapping[str, str], folder: Path, timeout_s: f
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+    assert process.stdout is not None
+    assert process.stderr is not None
     readers = (_Reader(process.stdout), _Reader(process.stderr))
     timed_out = not _wait(process, begin, timeout_s, waits)
     waits_s = 0.0 if timed_out else _HELD_S
@@ -105,14 +108,14 @@ def _processes() -> Iterator[tuple[int, int]]:
 class _Reader:
     """Reads a stream in a thread of its own, so that neither fills up."""
 
-    def __init__(self, stream: object) -> None:
+    def __init__(self, stream: IO[bytes]) -> None:
         self.done = threading.Event()
         self._stream = stream
         self._data = bytearray()
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        fd = self._stream.fileno()  # type: ignore[attr-defined]
+        fd = self._stream.fileno()
         while True:
             try:
                 data = os.read(fd, 65_536)
@@ -122,7 +125,7 @@ class _Reader:
                 break
             self._data += data
         self.done.set()
-        self._stream.close()  # type: ignore[attr-defined]
+        self._stream.close()
 
     def text(self) -> str:
         return bytes(self._data).decode("utf-8", "replace")

@@ -99,8 +99,7 @@ class Pv:
             RequestedAssertionFailed: it did not come to that in time; says what was seen last.
         """
         if tolerance is not None:
-            wanted = float(value)  # type: ignore[arg-type]
-            return self._expect(lambda reading: abs(float(reading.value) - wanted) <= tolerance, f"{wanted:g} ± {tolerance:g}", within_s)  # type: ignore[arg-type]
+            return self._expect_near(value, tolerance, within_s)
         return self._expect_handle(within_s, value=value, where=where)
 
     def expect_number(self, within_s: float = 10.0) -> Reading:
@@ -118,6 +117,15 @@ class Pv:
     def expect_no_alarm(self, within_s: float = 10.0) -> Reading:
         """Wait until there is no alarm."""
         return self.expect_alarm("NO_ALARM", within_s=within_s)
+
+    def _expect_near(self, value: Any, tolerance: float, within_s: float) -> Reading:
+        wanted = float(value)
+
+        def near(reading: Reading) -> bool:
+            number: Any = reading.value  # text is read as a number, too
+            return abs(float(number) - wanted) <= tolerance
+
+        return self._expect(near, f"{wanted:g} ± {tolerance:g}", within_s)
 
     def _expect(self, where: Callable[[Reading], bool], words: str, within_s: float) -> Reading:
         where.__name__ = words

@@ -228,7 +228,7 @@ class Lifecycle:
             )
         except probing.NotReturned:
             raise self._not_returned("after_ready", time.monotonic() - since_s) from None
-        except Exception as error:
+        except Exception as error:  # `after_ready` is anybody's code
             self._check_going()
             raise self._fail(self.snapshot().after_ready_failed(error, time.monotonic() - since_s)) from error
 

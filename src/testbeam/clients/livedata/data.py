@@ -94,7 +94,7 @@ class DataService(Mapping[DataKey, LiveResult]):
         for subscriber in list(self._subscribers):
             try:
                 subscriber(result.key.data_key, result)
-            except Exception as error:
+            except Exception as error:  # a subscriber is a test's own code
                 self.problems.append(f"{getattr(subscriber, '__name__', subscriber)}: {type(error).__name__}: {error}")
 
     def drop(self, is_old: Callable[[DataKey], bool]) -> None:

@@ -121,7 +121,7 @@ class FaultThread:
     def _mend(self, fault: Fault) -> None:
         try:
             fault.end("the schedule has failed")
-        except Exception as error:
+        except Exception as error:  # the first one is told; the other faults have to be ended, too
             self.error = self.error or error
 
 

@@ -93,7 +93,7 @@ class Shell:
             except TestbeamError as error:
                 log.error("%s: %s", name, error)  # noqa: TRY400 — written for the user
                 self._com.iocshSetError(-1)
-            except Exception:
+            except Exception:  # an exception can't pass through base's C
                 log.exception("%s: error in this command", name)
                 self._com.iocshSetError(-1)
 

@@ -163,6 +163,6 @@ def _offered(instrument: Instrument) -> list[Spec]:
     for offer in entry_points(group=GROUP):
         try:
             specs += offer.load()(instrument)
-        except Exception as error:
+        except Exception as error:  # another package's code: ours can be used all the same
             logging.getLogger("livedata").warning("workflows of %s can't be used: %s: %s", offer.value, type(error).__name__, error)
     return specs

@@ -38,7 +38,7 @@ class Jobs:
             self._add(command, spec)
         except TestbeamError as error:
             return Answer(message_id=command.message_id, device=device, error=str(error))
-        except Exception as error:
+        except Exception as error:  # a workflow may be anybody's code
             return Answer(message_id=command.message_id, device=device, error=f"{type(error).__name__}: {error}")
         return Answer(message_id=command.message_id, device=device)
 

@@ -257,7 +257,7 @@ class Job:
         except WorkflowError as error:
             self.error = str(error)
             return
-        except Exception as error:
+        except Exception as error:  # a workflow may be anybody's code: its job says so, the others go on
             self.error = f"{type(error).__name__}: {error}"
             return
         self.error = ""
@@ -279,7 +279,7 @@ class Job:
             self.warning = ""
         except WorkflowError as error:
             self._unusable(str(error), data)
-        except Exception as error:
+        except Exception as error:  # as in `_close`
             self._unusable(f"{type(error).__name__}: {error}", data)
         self.events += _events(data)
 

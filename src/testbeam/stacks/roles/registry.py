@@ -58,7 +58,7 @@ def make(role: Role, name: str, *positional: Any, **arguments: Any) -> Service:
         returned: Any = role.declare(*positional, name=name, **arguments)
     except TestbeamError:
         raise
-    except Exception as error:
+    except Exception as error:  # another package's declaration is named; an error in ours is ours
         if _is_ours(role.name):
             raise
         raise _fault_of(role, f"failed: {type(error).__name__}: {error}") from error

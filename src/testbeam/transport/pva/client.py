@@ -82,7 +82,7 @@ class PvaClient:
                 self._run(put, deadline.left_s)
             except Empty:
                 raise TransportError(f"PV {name!r} at {self}: the write was not completed within {within_s:.3g} s") from None
-            except Exception as error:
+            except Exception as error:  # p4p raises what the server says
                 raise TransportError(f"PV {name!r} at {self} can't be written: {error}") from error
 
     def updates(self, name: str, within_s: float) -> Iterator[Reading]:
@@ -116,7 +116,7 @@ class PvaClient:
                     patience_s = min(2 * patience_s, _LONGEST_PATIENCE_S)
                     if deadline.passed:
                         raise self._silent(name, deadline.within_s) from None
-                except Exception as error:
+                except Exception as error:  # p4p raises what the server says
                     raise TransportError(f"PV {name!r} at {self} can't be read: {error}") from error
 
     def _run(self, start: Callable[[Callable[[Any], None]], Any], within_s: float) -> Any:

@@ -251,7 +251,7 @@ class DaemonAnswers:
         try:
             value = eval(expression, self._controller.namespace)  # noqa: S307 — a client's words, by the daemon's purpose
             return repr(value) if stringify else value
-        except Exception as error:
+        except Exception as error:  # whatever a user's expression does
             return f"<cannot be evaluated: {error}>" if stringify else error
 
     def _watch(self, _client: Client, expressions: Any) -> None:
@@ -278,7 +278,7 @@ class DaemonAnswers:
     def _watch_value(self, expression: str) -> str:
         try:
             return repr(eval(expression, self._controller.namespace))  # noqa: S307
-        except Exception as error:
+        except Exception as error:  # whatever a user's expression does
             return f"<{type(error).__name__}: {error}>"
 
     def _getversion(self, _client: Client) -> str:

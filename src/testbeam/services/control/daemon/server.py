@@ -68,9 +68,11 @@ class Client:
 
 
 class Server:
-    """Accepts clients and speaks with them; it is a `tcp_server.Handler`."""
+    """Accepts clients and speaks with them; it is a `tcp_server.Handler`. `on_crash` is called where its thread ends by an error."""
 
-    def __init__(self, host: str, port: int, serialiser: Serialiser, answers: Answers) -> None:
+    def __init__(self, host: str, port: int, serialiser: Serialiser, answers: Answers, on_crash: Callable[[], None]) -> None:
+        self.crashed = False
+        self._on_crash = on_crash
         self._serialiser = serialiser
         self._answers = answers
         self._clients: dict[bytes, Client] = {}
@@ -148,6 +150,8 @@ class Server:
                     self._cut_slow()
         except Exception:
             _log.exception("the connections' thread ended by an error that was not foreseen")
+            self.crashed = True
+            self._on_crash()  # a daemon that nobody can speak to is of no use
         finally:
             self._server.close()
 

@@ -44,7 +44,7 @@ def serve(settings: DaemonSettings, stop: threading.Event) -> None:
     """Run the scripts of users, and tell all clients what happens, until told to stop."""
     daemon = Daemon(settings)
     try:
-        daemon.open()
+        daemon.open(stop)
         daemon.run(stop)
     finally:
         daemon.close()
@@ -98,8 +98,8 @@ class Daemon:
         )
         self._controller.on_begin, self._controller.on_end = self._begin, estimator.end
 
-    def open(self) -> None:
-        """Load the first setups and begin to accept clients."""
+    def open(self, stop: threading.Event) -> None:
+        """Load the first setups and begin to accept clients; `stop` is set where they can't be served any more."""
         if self._cache is not None:
             self._cache.on_update = self._cache_changed  # from here on, as all that it concerns is there
             self._cache.on_connection = self._tell_connection
@@ -111,7 +111,7 @@ class Daemon:
                 self._commands.new_setup(*self._settings.load)
         except SetupError as error:
             self._messages.add("", MessageLevel.ERROR, str(error))
-        server = Server(self._settings.host, self._settings.port, SERIALISERS[self._settings.serializer], self._answers)
+        server = Server(self._settings.host, self._settings.port, SERIALISERS[self._settings.serializer], self._answers, on_crash=stop.set)
         self._server = server
         server.start()
         self._master.start()
@@ -121,8 +121,14 @@ class Daemon:
         write_ready_file(self._settings.ready_file)
 
     def run(self, stop: threading.Event) -> None:
-        """Run scripts until told to stop."""
+        """Run scripts until told to stop.
+
+        Raises:
+            ControlError: clients can't be served any more.
+        """
         self._controller.run(stop)
+        if self._server is not None and self._server.crashed:
+            raise ControlError("the daemon ends, as its connections did; see the error before this in the log")
 
     def close(self) -> None:
         """End everything, the clients last."""

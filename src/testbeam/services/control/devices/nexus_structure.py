@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -45,7 +46,7 @@ class NexusStructure(Device):
 
     def _template(self) -> Node:
         if not self.nexus_config_path:
-            return json.loads(json.dumps(_EMPTY))  # type: ignore[no-any-return]
+            return deepcopy(_EMPTY)
         try:
             structure = json.loads(Path(self.nexus_config_path).read_text())
         except (OSError, ValueError) as error:

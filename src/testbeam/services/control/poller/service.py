@@ -137,7 +137,7 @@ class Worker(threading.Thread):
             self._make_devices()
             while not self._stop_asked.is_set():
                 self._step()
-        except Exception:
+        except Exception:  # the workers of other setups go on
             if not self._stop_asked.is_set():
                 _log.exception("the worker of setup %s ends by an error that was not foreseen", self._setup)
         finally:

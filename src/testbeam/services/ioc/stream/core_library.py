@@ -5,6 +5,7 @@ Source: docs/reference/contracts/ioc.md; headers of EPICS base 7.0.10.
 
 import ctypes
 from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_long, c_short, c_uint, c_void_p
+from typing import Any
 
 OK = 0
 DO_NOT_CONVERT = 2
@@ -69,7 +70,7 @@ class Core:
     """The database library of EPICS base."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._library = library
+        self._library: Any = library  # with the types below: a library's functions are not known before it is loaded
         declared: dict[str, tuple[object, ...]] = {
             "dbNameToAddr": (c_long, c_char_p, POINTER(Address)),
             "dbScanLock": (None, c_void_p),
@@ -88,57 +89,56 @@ class Core:
         for name, (result, *arguments) in declared.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
-            setattr(self, name, function)
 
     def address(self, name: str) -> Address | None:
         """Return where a field is, `RECORD.FIELD`, or None."""
         found = Address()
-        status = self.dbNameToAddr(name.encode("latin-1"), byref(found))  # type: ignore[attr-defined]
+        status = self._library.dbNameToAddr(name.encode("latin-1"), byref(found))
         return found if status == 0 else None
 
     def process(self, record: int, support_table: int) -> None:
         """Let a record finish its processing, under its lock."""
         function = RECORD(c_void_p.from_address(support_table + 8 * _PROCESS).value or 0)
-        self.dbScanLock(record)  # type: ignore[attr-defined]
+        self._library.dbScanLock(record)
         try:
             function(record)
         finally:
-            self.dbScanUnlock(record)  # type: ignore[attr-defined]
+            self._library.dbScanUnlock(record)
 
     def process_passive(self, record: int) -> None:
         """Let another record process, under its lock."""
-        self.dbScanLock(record)  # type: ignore[attr-defined]
+        self._library.dbScanLock(record)
         try:
-            self.dbProcess(record)  # type: ignore[attr-defined]
+            self._library.dbProcess(record)
         finally:
-            self.dbScanUnlock(record)  # type: ignore[attr-defined]
+            self._library.dbScanUnlock(record)
 
     def get(self, address: Address, request: int, buffer: ctypes.Array[ctypes.c_char], count: int) -> int:
         """Read a field as another type into a buffer; return the number of elements, or -1."""
         number = c_long(count)
-        status = self.dbGet(byref(address), request, buffer, None, byref(number), None)  # type: ignore[attr-defined]
+        status = self._library.dbGet(byref(address), request, buffer, None, byref(number), None)
         return number.value if status == 0 else -1
 
     def put(self, address: Address, request: int, buffer: ctypes.Array[ctypes.c_char], count: int, *, process: bool) -> bool:
         """Write a field from a buffer; with `process`, as a client would, else within its own record's processing."""
-        function = self.dbPutField if process else self.dbPut  # type: ignore[attr-defined]
+        function = self._library.dbPutField if process else self._library.dbPut
         return bool(function(byref(address), request, buffer, count) == 0)
 
     def alarm(self, record: int, status: int, severity: int = INVALID) -> None:
         """Raise the alarm of a record that is being processed."""
-        self.recGblSetSevr(record, status, severity)  # type: ignore[attr-defined]
+        self._library.recGblSetSevr(record, status, severity)
 
     def reset_alarms(self, record: int) -> int:
         """Make the record's new alarm its alarm; return what a monitor is to be posted for."""
-        return int(self.recGblResetAlarms(record))  # type: ignore[attr-defined]
+        return int(self._library.recGblResetAlarms(record))
 
     def post(self, record: int, field: int, reasons: int) -> None:
         """Post a monitor of a field."""
-        self.db_post_events(record, field, reasons)  # type: ignore[attr-defined]
+        self._library.db_post_events(record, field, reasons)
 
     def stamp(self, record: int) -> None:
         """Set the record's time as its settings say."""
-        self.recGblGetTimeStamp(record)  # type: ignore[attr-defined]
+        self._library.recGblGetTimeStamp(record)
 
     @property
     def running(self) -> bool:
@@ -148,9 +148,9 @@ class Core:
     def new_interrupt_source(self) -> c_void_p:
         """Return what the scan tasks need for a record that is scanned by I/O Intr."""
         source = c_void_p()
-        self.scanIoInit(byref(source))  # type: ignore[attr-defined]
+        self._library.scanIoInit(byref(source))
         return source
 
     def register_support(self, name: bytes, table: SupportTable) -> bool:
         """Make an entry table known under a name; base keeps pointers to both."""
-        return bool(self.registryDeviceSupportAdd(name, byref(table)))  # type: ignore[attr-defined]
+        return bool(self._library.registryDeviceSupportAdd(name, byref(table)))

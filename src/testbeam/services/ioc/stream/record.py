@@ -210,7 +210,7 @@ class StreamRecord:
         except StopIteration as end:
             self.alarm = ALARMS[end.value]
             return False
-        except Exception:
+        except Exception:  # it is the record's alone: the IOC goes on
             log.exception("%s: error in its protocol", self.name)
             self.alarm = UDF_ALARM
             return False

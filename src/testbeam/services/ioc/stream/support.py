@@ -89,7 +89,7 @@ class Support:
         """Do what base asks for; an error of ours becomes an alarm of the record and a line on the console."""
         try:
             return work()
-        except Exception:
+        except Exception:  # it can't pass through base's C
             name = ctypes.string_at(record).decode("latin-1")
             log.exception("%s: error in device support", name)
             self._core.alarm(record, UDF_ALARM)
