@@ -4,10 +4,12 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field
 
+_MOST_CHARACTERS = 500  # of a detail, which may name what a message of any size holds
+
 
 @dataclass(slots=True)
 class Drops:
-    """Count drops by reason; the 1st, 10th, 100th … of a reason is logged with its detail, so a flood can't fill the log."""
+    """Count drops by reason; the 1st, 10th, 100th … of a reason is logged with a line of its detail, so that a flood can't fill the log."""
 
     log: logging.Logger
     counts: Counter[str] = field(default_factory=Counter)
@@ -17,7 +19,8 @@ class Drops:
         before = self.counts[reason]
         self.counts[reason] = after = before + n
         if n > 0 and (before == 0 or len(str(before)) < len(str(after))):
-            self.log.warning("dropped (%s), %d so far%s", reason, after, f": {detail}" if detail else "")
+            told = detail if len(detail) <= _MOST_CHARACTERS else f"{detail[:_MOST_CHARACTERS]}…"
+            self.log.warning("dropped (%s), %d so far%s", reason, after, f": {told}" if told else "")
 
     @property
     def total(self) -> int:

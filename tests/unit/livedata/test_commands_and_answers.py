@@ -240,6 +240,18 @@ def test_an_unknown_source_is_listed_once_as_unmapped() -> None:
     assert statistics["streams"] == [{"topic": TOPICS.beam_monitor, "source_name": "nobody", "stream": None, "count": 2}]
 
 
+def test_a_flood_of_unknown_sources_with_long_names_leaves_heartbeats_short_and_known_ones_in_them() -> None:
+    bench = Bench()
+    bench.data(TOPICS.beam_monitor, *(events(f"{number}{'x' * 10_000}", NOW, [MS]) for number in range(500)))
+    bench.monitor(NOW, [MS])
+    bench.worker.statistics.look(0.0)
+    statistics = bench.worker.statistics.look(31.0)
+
+    assert statistics is not None
+    assert len(repr(statistics)) < 50_000
+    assert [one["count"] for one in statistics["streams"] if one["stream"] == "monitor1"] == [1]
+
+
 def histogram(reference: Any, unit: str | None, at_ns: int = NOW) -> bytes:
     variables = (
         Variable(name="signal", data=np.array([4.0]), axes=("frame_time",), unit="counts"),

@@ -33,8 +33,10 @@ class Unanswered:
     def saw(self, answer: Answer) -> None:
         """Note an answer on the topic; one's own comes back, too, and says nothing new."""
         key = answer.message_id, answer.device
-        if self._own[key] > 0:
+        if key in self._own:
             self._own[key] -= 1
+            if not self._own[key]:
+                del self._own[key]
             return
         self._seen[key] = self._seen.get(key, 0) + 1
         while len(self._seen) > _REMEMBERED:

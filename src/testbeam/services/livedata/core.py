@@ -242,10 +242,6 @@ class Worker:
             )
         self.jobs.stopped.clear()
 
-    def job_of(self, name: str) -> Iterable[Job]:
-        """Return the jobs that take a stream."""
-        return self._by_name.get(name, ())
-
     def _take_portion(self, stream: _Stream, portion: Portion, kafka_ms: Sequence[int], now_s: float, now_ns: int) -> None:
         kafka_ns = [kafka_ms[row] * NS_PER_MS for row in portion.rows]
         of_held, verdicts = stream.clock.judge(portion.stamps_ns, kafka_ns, now_s, now_ns)

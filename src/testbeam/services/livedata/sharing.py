@@ -7,9 +7,9 @@ one ends it.
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 from zlib import crc32
 
@@ -23,7 +23,7 @@ from testbeam.wire.livedata_messages import decode_command, encode_command
 
 log = logging.getLogger("livedata")
 
-_READ_S = 5.0
+_SILENT_S = 5.0
 _GROUP = {
     "auto.offset.reset": "latest",
     "enable.auto.commit": False,
@@ -110,7 +110,8 @@ class Sharing:
         try:
             records = self._records(slots)
         except TransportError as error:
-            log.warning("the jobs of other workers can't be read: %s", error)
+            log.warning("the jobs of other workers can't be read, and are asked for again: %s", error)
+            self._gained |= slots & self.owned
             return
         for name, (payload, since_ms) in records.items():
             try:
@@ -125,18 +126,20 @@ class Sharing:
                 self._take(command, offsets, since_ms)
 
     def _records(self, slots: set[int]) -> Mapping[str, tuple[bytes, int]]:
-        """Return the last record of each job on some partitions, with Kafka's time; those that ended have none."""
+        """Return the last record of each job on some partitions, with Kafka's time; those that ended have none.
+
+        Raises:
+            TransportError: they could not be read to their ends.
+        """
         found: dict[str, tuple[bytes, int]] = {}
         with self._kafka.reader() as reader:
             marks = reader.watermarks(self._topic)
-            reader.assign({(self._topic, slot): marks[slot][0] for slot in slots})
-            ends, until_s = {(self._topic, slot) for slot in slots}, time.monotonic() + _READ_S
-            while not ends <= reader.at_end and time.monotonic() < until_s:
-                for message in reader.read(500, 0.05):
-                    name, payload = (message.key() or b"").decode(errors="replace"), message.value()
-                    found.pop(name, None)
-                    if payload:
-                        found[name] = payload, message.timestamp()[1]
+            bounds = {(self._topic, slot): marks[slot] for slot in slots}
+            for message in chain.from_iterable(reader.between(bounds, silent_s=_SILENT_S)):
+                name, payload = (message.key() or b"").decode(errors="replace"), message.value()
+                found.pop(name, None)
+                if payload:
+                    found[name] = payload, message.timestamp()[1]
         return found
 
 

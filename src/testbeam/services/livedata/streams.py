@@ -10,6 +10,7 @@ from testbeam.instruments.topics import InstrumentTopics
 
 STATISTICS_S = 30.0
 MOST_UNMAPPED = 100  # unknown sources that are listed
+_MOST_CHARACTERS = 200  # of an unknown source, which may be of any length
 
 
 @dataclass(slots=True)
@@ -47,25 +48,31 @@ class StreamStatistics:
     streams: StreamMap
     last: Mapping[str, Any] | None = None
     _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _unmapped: Counter[tuple[str, str]] = field(default_factory=Counter)
     _since_s: float | None = None
 
     def add(self, topic: str, source: str, messages: int) -> None:
         """Count messages."""
-        stream = topic, source
-        if stream in self._counts or len(self._counts) < MOST_UNMAPPED + len(self.streams.by_stream):
-            self._counts[stream] += messages
+        if (topic, source) in self.streams.by_stream:
+            self._counts[topic, source] += messages
+            return
+        unmapped = topic, source[:_MOST_CHARACTERS]
+        if unmapped in self._unmapped or len(self._unmapped) < MOST_UNMAPPED:
+            self._unmapped[unmapped] += messages
 
     def look(self, now_s: float) -> Mapping[str, Any] | None:
         """Return the last statistics, as heartbeats carry them."""
         if self._since_s is None:
             self._since_s = now_s
         elapsed_s = now_s - self._since_s
-        if elapsed_s >= STATISTICS_S or (self.last is None and self._counts and elapsed_s >= 1.0):
-            self.last = {"window_seconds": round(elapsed_s, 3), "streams": [self._tree(stream) for stream in sorted(self._counts)]}
+        if elapsed_s >= STATISTICS_S or (self.last is None and (self._counts or self._unmapped) and elapsed_s >= 1.0):
+            counts = sorted([*self._counts.items(), *self._unmapped.items()])
+            self.last = {"window_seconds": round(elapsed_s, 3), "streams": [self._tree(*one) for one in counts]}
             self._counts.clear()
+            self._unmapped.clear()
             self._since_s = now_s
         return self.last
 
-    def _tree(self, stream: tuple[str, str]) -> dict[str, Any]:
+    def _tree(self, stream: tuple[str, str], count: int) -> dict[str, Any]:
         topic, source = stream
-        return {"topic": topic, "source_name": source, "stream": self.streams.by_stream.get(stream), "count": self._counts[stream]}
+        return {"topic": topic, "source_name": source, "stream": self.streams.by_stream.get(stream), "count": count}
