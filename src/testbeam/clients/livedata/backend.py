@@ -8,14 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
-
 from testbeam.clients.livedata.address import current
 from testbeam.clients.livedata.data import DataService, result_of
 from testbeam.errors import JobRefused, StackError, TransportError, WaitTimeout, WireError
 from testbeam.instruments.loader import load
 from testbeam.instruments.topics import InstrumentTopics
-from testbeam.model.arrays import LabelledArray, Variable
+from testbeam.model.arrays import LabelledArray
 from testbeam.model.deadline import Deadline
 from testbeam.model.live import JobAction, JobCommand, JobId, JobStatus, StartJob, WorkflowId
 from testbeam.tracking.livedata import LiveJobs, Pending
@@ -23,6 +21,7 @@ from testbeam.transport.kafka.client import Kafka, Reader
 from testbeam.wire.flatbuffers.registry import decode
 from testbeam.wire.flatbuffers.schemas.labelled_array_da00 import encode_da00
 from testbeam.wire.livedata_messages import decode_answer, decode_result_key, decode_status, encode_command, workflow_id_of
+from testbeam.wire.livedata_regions import region_request
 
 _MOST = 1_000
 _LOOK_S = 0.01
@@ -129,9 +128,9 @@ class DashboardBackend:
 
         rectangles: indices 0 to 3, bounds (min, max). polygons: indices 4 to 7, vertices.
         """
-        for kind, dim, shapes in (("roi_rectangle", "bounds", rectangles), ("roi_polygon", "vertex", polygons)):
+        for kind, shapes in (("roi_rectangle", rectangles), ("roi_polygon", polygons)):
             if shapes is not None:
-                self.send(self.topics.regions, _regions(f"{job_id}/{kind}", dim, {i: (list(x), list(y)) for i, (x, y) in shapes.items()}))
+                self.send(self.topics.regions, encode_da00(region_request(str(job_id), kind, shapes)))
 
     def _take(self, topic: str, payload: bytes) -> None:
         if topic == self.topics.responses:
@@ -309,16 +308,3 @@ def _params(config: Any) -> Mapping[str, Any]:
     dump = getattr(config, "model_dump", None)
     found = dump(mode="json") if dump is not None else config
     return dict(found or {})
-
-
-def _regions(stream: str, dim: str, shapes: Mapping[int, tuple[list[float], list[float]]]) -> bytes:
-    x = np.array([value for index in sorted(shapes) for value in shapes[index][0]], np.float64)
-    y = np.array([value for index in sorted(shapes) for value in shapes[index][1]], np.float64)
-    index = np.array([index for index in sorted(shapes) for _ in shapes[index][0]], np.int32)
-    variables = (
-        Variable(name="signal", data=np.ones(len(x), np.int32), axes=(dim,), unit=""),
-        Variable(name="x", data=x, axes=(dim,)),
-        Variable(name="y", data=y, axes=(dim,)),
-        Variable(name="roi_index", data=index, axes=(dim,), unit=""),
-    )
-    return encode_da00(LabelledArray(source_name=stream, timestamp_ns=0, variables=variables))

@@ -74,16 +74,19 @@ class Channels:
                 return None
             time.sleep(0.01)
 
+    def find_all(self, names: Sequence[str]) -> dict[str, CaChannel | None]:
+        """Return the channels of PVs, and say on standard error which were not found."""
+        found = {name: self.find(name) for name in names}
+        missing = [name for name, channel in found.items() if channel is None]
+        if missing:
+            what = f"'{missing[0]}'" if len(found) == 1 else "some PV(s)"
+            print(f"Channel connect timed out: {what} not found.", file=sys.stderr)
+        return found
+
     def close(self) -> None:
         """End all connections."""
         for client in self._clients:
             client.close()
-
-
-def not_found(names: Sequence[str]) -> None:
-    """Say that PVs were not found, as the tools do."""
-    what = f"'{names[0]}'" if len(names) == 1 else "some PV(s)"
-    print(f"Channel connect timed out: {what} not found.", file=sys.stderr)
 
 
 def name_column(name: str, options: Options) -> str:

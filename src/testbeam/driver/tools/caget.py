@@ -26,11 +26,8 @@ def main(argv: Sequence[str]) -> int:
         return 1
     channels = Channels(options.wait_s)
     try:
-        found = {name: channels.find(name) for name in options.words}
-        missing = [name for name, channel in found.items() if channel is None]
-        if missing:
-            ca_common.not_found(missing if len(found) == 1 else ["", ""])
-        if len(missing) == len(found):
+        found = channels.find_all(options.words)
+        if not any(found.values()):
             return 1
         return max(_print(name, channel, options) for name, channel in found.items())
     finally:

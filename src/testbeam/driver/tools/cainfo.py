@@ -18,13 +18,10 @@ def main(argv: Sequence[str]) -> int:
         return 1
     channels = Channels(options.wait_s)
     try:
-        found = {name: channels.find(name) for name in options.words}
-        missing = [name for name, channel in found.items() if channel is None]
-        if missing:
-            ca_common.not_found(missing if len(found) == 1 else ["", ""])
+        found = channels.find_all(options.words)
         for name, channel in found.items():
             print(_text(name, channel))
-        return 1 if len(missing) == len(found) else 0
+        return 0 if any(found.values()) else 1
     finally:
         channels.close()
 

@@ -30,9 +30,8 @@ def main(argv: Sequence[str]) -> int:
         return 1
     channels = Channels(options.wait_s)
     try:
-        channel = channels.find(name)
+        channel = channels.find_all([name])[name]
         if channel is None:
-            ca_common.not_found([name])
             return 1
         return _put(name, channel, values, options)
     finally:

@@ -10,12 +10,13 @@ import numpy as np
 
 from testbeam.errors import WaitTimeout, WireError
 from testbeam.instruments.topics import InstrumentTopics
-from testbeam.model.arrays import LabelledArray, Variable
+from testbeam.model.arrays import LabelledArray
 from testbeam.model.deadline import Deadline
 from testbeam.model.live import ResultKey
 from testbeam.model.samples import Events, LogValue
 from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.wire.livedata_messages import decode_result_key
+from testbeam.wire.livedata_regions import region_request
 
 S, MS = NS_PER_S, NS_PER_MS
 PULSE_NS = 71_428_571
@@ -197,18 +198,7 @@ class Live:
 
     def regions(self, source: str, number: str, kind: str, shapes: Mapping[int, tuple[Sequence[float], Sequence[float]]]) -> None:
         """Send a set of regions: index → x, y in pixel indices."""
-        dim = {"roi_rectangle": "bounds", "roi_polygon": "vertex"}[kind]
-        x = np.array([value for index in sorted(shapes) for value in shapes[index][0]], np.float64)
-        y = np.array([value for index in sorted(shapes) for value in shapes[index][1]], np.float64)
-        index = np.array([index for index in sorted(shapes) for _ in shapes[index][0]], np.int32)
-        variables = (
-            Variable(name="signal", data=np.ones(len(x), np.int32), axes=(dim,), unit=""),
-            Variable(name="x", data=x, axes=(dim,)),
-            Variable(name="y", data=y, axes=(dim,)),
-            Variable(name="roi_index", data=index, axes=(dim,), unit=""),
-        )
-        array = LabelledArray(source_name=f"{source}/{number}/{kind}", timestamp_ns=0, variables=variables)
-        self.broker.topic(self.topics.regions).produce(array)
+        self.broker.topic(self.topics.regions).produce(region_request(f"{source}/{number}", kind, shapes))
 
     # --- results ---
 
