@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from testbeam.errors import SettingsError
 from testbeam.pytest_plugin.keys import ATTACH, BEGIN, BUNDLES, CRASHES, EXCLUSIVE, REPLACEMENTS, SESSION, STACK, WAIT, WORKER_INPUT, run_of
 from testbeam.pytest_plugin.livedata import MARKERS
 
@@ -54,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and refuse options that don't go together.
 
     Raises:
-        pytest.UsageError: a service is to be held, but the stack is not started here.
+        pytest.UsageError: a service is to be held, but the stack is not started here; or a replacement is not of its form.
     """
     from testbeam.pytest_plugin.crashes import CrashWatch
 
@@ -64,6 +65,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[CRASHES] = CrashWatch()
     if config.getoption(WAIT) is not None and (config.getoption(ATTACH) or config.getoption("numprocesses", None)):
         raise pytest.UsageError(f"{WAIT} holds services that are started from this terminal; use it with -n 0 and without {ATTACH}")
+    if any(config.getoption(option) for option in REPLACEMENTS.values()):
+        from testbeam.pytest_plugin.sharing import replacements_of  # late: few sessions replace something
+
+        try:
+            replacements_of(config)
+        except SettingsError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 @pytest.hookimpl(optionalhook=True)

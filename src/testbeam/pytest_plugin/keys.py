@@ -20,7 +20,8 @@ SESSION: pytest.StashKey[str] = pytest.StashKey()  # of xdist's controller: the 
 
 ATTACH = "--testbeam-attach"
 STACK = "--testbeam-stack"
-REPLACEMENTS = {"local_build": "--testbeam-local-build", "command": "--testbeam-command", "external": "--testbeam-external"}
+REPLACEMENT_PREFIX = "--testbeam-"
+REPLACEMENTS = {kind: f"{REPLACEMENT_PREFIX}{kind.replace('_', '-')}" for kind in ("local_build", "command", "external")}
 BUNDLES = "--testbeam-bundles"
 WAIT = "--wait-to-attach-debugger"
 EXCLUSIVE = "testbeam_exclusive"

@@ -24,12 +24,13 @@ from testbeam.kit.journal import Subscriber
 from testbeam.kit.protocols import RunLike
 from testbeam.kit.state import State
 from testbeam.pytest_plugin import telling
-from testbeam.pytest_plugin.keys import ATTACH, CRASHES, REPLACEMENTS, STACK, WAIT, WORKER_INPUT
+from testbeam.pytest_plugin.keys import ATTACH, CRASHES, REPLACEMENT_PREFIX, REPLACEMENTS, STACK, WAIT, WORKER_INPUT
 from testbeam.stacks.fingerprint import differences, fingerprint
 
 if TYPE_CHECKING:
     from testbeam.kit.handle import Handle
     from testbeam.kit.stack import Stack
+    from testbeam.stacks.replacing import Replacement
 
 OnCrash = Callable[["Handle"], None]
 
@@ -99,12 +100,26 @@ def as_asked(stack: "Stack", config: pytest.Config) -> "Stack":
     Raises:
         TestbeamError: an option can't be used.
     """
+    replacements = replacements_of(config)
+    if not replacements:
+        return stack
+    from testbeam.stacks.replacing import apply
+
+    return apply(stack, replacements, here=Path(config.invocation_params.dir))
+
+
+def replacements_of(config: pytest.Config) -> "tuple[Replacement, ...]":
+    """Return what the options ask for, whatever the stack.
+
+    Raises:
+        SettingsError: one is not of its form.
+    """
     words = {kind: config.getoption(option) for kind, option in REPLACEMENTS.items()}
     if not any(words.values()):
-        return stack
-    from testbeam.stacks.replacing import apply, parse_replacements  # late: few sessions replace something
+        return ()
+    from testbeam.stacks.replacing import parse_replacements  # late: few sessions replace something
 
-    return apply(stack, parse_replacements(**words), here=Path(config.invocation_params.dir))
+    return parse_replacements(**words, prefix=REPLACEMENT_PREFIX)
 
 
 def _held(stack: "Stack", config: pytest.Config) -> "Stack":

@@ -28,11 +28,11 @@ class Replacement:
 
 
 def parse_replacements(
-    local_build: Iterable[str] = (), command: Iterable[str] = (), external: Iterable[str] = (), *, role: str = ""
+    local_build: Iterable[str] = (), command: Iterable[str] = (), external: Iterable[str] = (), *, role: str = "", prefix: str = "--"
 ) -> tuple[Replacement, ...]:
     """Return what the words of `--local-build`, `--command` and `--external` ask for, `ROLE=VALUE` each.
 
-    role: where a command is about one role, as `verify ROLE`, a VALUE alone is for that one.
+    role: where a command is about one role, as `verify ROLE`, a VALUE alone is for that one. prefix: how the caller's options begin.
 
     Raises:
         SettingsError: a word is not of that form, or a role is given twice.
@@ -44,11 +44,10 @@ def parse_replacements(
     ]
     found: dict[str, Replacement] = {}
     for kind, word in given:
-        one = _parse(kind, word, role)
+        option = f"{prefix}{kind.replace('_', '-')}"
+        one = _parse(option, kind, word, role)
         if one.role in found:
-            raise SettingsError(
-                f"--{kind.replace('_', '-')}", word, f"{one.role} only once; it is given to {found[one.role].value!r} already"
-            )
+            raise SettingsError(option, word, f"{one.role} only once; it is given to {found[one.role].value!r} already")
         found[one.role] = one
     return tuple(found.values())
 
@@ -140,10 +139,10 @@ def _check_same_kafka(service: Service, services: Sequence[Service]) -> None:
             )
 
 
-def _parse(kind: Kind, word: str, role: str) -> Replacement:
+def _parse(option: str, kind: Kind, word: str, role: str) -> Replacement:
     name, equals, value = word.partition("=")
     if role and name != role:
         name, equals, value = role, "=", word
     if not equals or not name.strip() or not value.strip():
-        raise SettingsError(f"--{kind.replace('_', '-')}", word, f"it as {_FORMS[kind]}")
+        raise SettingsError(option, word, f"it as {_FORMS[kind]}")
     return Replacement(role=name.strip(), kind=kind, value=value.strip())

@@ -498,6 +498,15 @@ def test_an_option_that_can_not_be_used_is_the_error_of_the_tests(project: pytes
     result.stdout.fnmatch_lines(["*there is no role or service 'tow' in this stack; did you mean two?*"])
 
 
+def test_a_replacement_that_is_not_of_its_form_is_refused_before_any_test_by_the_name_of_its_option(project: pytest.Pytester) -> None:
+    project.makepyfile("def test_a(run): pass")
+
+    result = project.runpytest_subprocess("--testbeam-command", "two")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--testbeam-command: 'two' can't be used; give it as ROLE=*"])
+
+
 def test_attaching_to_a_broken_stack_says_what_is_broken(project: pytest.Pytester) -> None:
     entry = detach(STACK, StackInfo(name="mine", fingerprint=fingerprint(STACK)))
     project.makepyfile("import os, signal, time\ndef test_a(run):\n    os.kill(run['two'].pid, signal.SIGKILL)\n    time.sleep(100)")
