@@ -16,6 +16,7 @@ CASES = {
     "a syntax error has its line": ('[services.a]\ncommand = ["a"', r"this is not TOML: .*\(at (line 2|end of document)"),
     "a table of another name": ("[service.a]\ncommand = []", r"service: there is no such table; did you mean services\?"),
     "no service": ('[stack]\nname = "x"', r"services: there is no service"),
+    "a table within the stack": ('[stack.env_names]\nX = "y"', r"stack\.env_names: this is a table of its own; write \[env_names\]"),
     "an unknown key of the stack": ('[stack]\nprefx = "x"', r"stack\.prefx: there is no such key; did you mean prefix\?"),
     "a prefix that begins no topic": ('[stack]\nprefix = "a b"\n' + A, r"stack\.prefix: 'a b' can't begin a topic"),
     "an unknown role": ('[services.b]\nrole = "brokr"', r"services\.b\.role: there is no role 'brokr'; did you mean broker\?"),

@@ -19,7 +19,7 @@ from testbeam.stacks.toml.key import Key, Wrong, at, item
 from testbeam.stacks.toml.of_role import service_of_role
 from testbeam.wire.kafka.requests import TopicSpec
 
-_TABLES = ("stack", "services")
+_TABLES = ("stack", "services", "env_names")
 _STACK_KEYS = {"name": str, "prefix": str, "topics": tuple[str | TopicSpec, ...]}
 _TOPIC_PREFIX = re.compile(r"[a-zA-Z0-9._-]+")
 _INTERPRETER = re.compile(r"(.*/)?(python|pypy|bash|sh|dash|zsh|perl|ruby|node|Rscript)[0-9.]*|\$\{python\}")
@@ -55,6 +55,8 @@ def stack_settings(table: Mapping[str, Any], default_name: str, here: Path) -> d
     """
     found: dict[str, Any] = {"name": default_name, "prefix": "tb", "topics": ()}
     for word, value in table.items():
+        if word in _TABLES:
+            raise Wrong(("stack", word), f"this is a table of its own; write [{word}]")
         if word not in _STACK_KEYS:
             raise Wrong(("stack", word), f"there is no such key; {template.near(word, _STACK_KEYS)}")
         found[word] = fit(value, _STACK_KEYS[word], ("stack", word), here)
