@@ -140,6 +140,16 @@ class Projection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spectrum:
+    """Spectra of groups of pixels: axes as a view's; `grouped` pixels in a row go together, `parameter` says into how many groups."""
+
+    axes: Mapping[str, tuple[str, ...]]
+    grouped: str
+    parameter: str
+    groups: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """How detectors are shown: axis name → the dimensions it is made of, or the projection of each; `device` gives control a counter.
 
@@ -151,6 +161,7 @@ class View:
     detectors: tuple[str, ...]
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     projections: Mapping[str, Projection] = field(default_factory=dict)
+    spectrum: Spectrum | None = None
     select: Mapping[str, int] = field(default_factory=dict)
     regions: bool = True
     device: bool = False
@@ -277,14 +288,19 @@ def _view(one: Mapping[str, Any]) -> View:
         name=one["name"],
         title=one.get("title", one["name"]),
         detectors=tuple(one.get("projections", ()) or one["detectors"]),
-        axes={axis: tuple(dims) for axis, dims in one.get("axes", {}).items()},
+        axes=_axes(one.get("axes", {})),
         projections={name: Projection(**projection) for name, projection in one.get("projections", {}).items()},
+        spectrum=Spectrum(**{**one["spectrum"], "axes": _axes(one["spectrum"]["axes"])}) if "spectrum" in one else None,
         select=dict(one.get("select", {})),
         regions=one.get("regions", True),
         device=one.get("device", False),
         position=one.get("position", ""),
         position_tolerance=float(one.get("position_tolerance", 0.0)),
     )
+
+
+def _axes(document: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    return {axis: tuple(dims) for axis, dims in document.items()}
 
 
 def _check(instrument: Instrument) -> None:
@@ -328,6 +344,8 @@ def _check_view(instrument: Instrument, view: View) -> None:
         _named(instrument.logs, view.position, f"a log, as position of view {view.name}")
     for name in view.detectors:
         dims = _named(instrument.detectors, name, f"a detector, in view {view.name}").dims
+        if (spectrum := view.spectrum) is not None:
+            _check_spectrum(view.name, spectrum, dims)
         if (projection := view.projections.get(name)) is not None:
             _check_projection(view.name, projection)
             continue
@@ -336,6 +354,14 @@ def _check_view(instrument: Instrument, view: View) -> None:
             raise ValueError(f"view {view.name}: dimensions {used} are not those of {name}, {list(dims)}, each once at most")
         if any(not 0 <= index < dims[dim] for dim, index in view.select.items()):
             raise ValueError(f"view {view.name} selects beyond the dimensions of {name}")
+
+
+def _check_spectrum(view: str, spectrum: Spectrum, dims: Mapping[str, int]) -> None:
+    used = list(chain.from_iterable(spectrum.axes.values()))
+    if len(set(used)) != len(used) or not used or not set(used) <= set(dims) or spectrum.grouped not in used:
+        raise ValueError(f"spectrum of view {view}: dimensions {used} with {spectrum.grouped} are not of {list(dims)}, each once at most")
+    if spectrum.groups < 1 or dims[spectrum.grouped] % spectrum.groups:
+        raise ValueError(f"spectrum of view {view}: {spectrum.groups} groups do not divide {dims[spectrum.grouped]} of {spectrum.grouped}")
 
 
 def _check_projection(view: str, projection: Projection) -> None:

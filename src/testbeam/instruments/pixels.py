@@ -1,12 +1,14 @@
 """Tables from pixel ids to the cells of a view."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from testbeam.instruments.loader import Detector, View
+from testbeam.instruments.loader import Detector, Spectrum, View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,16 +32,33 @@ class PixelTable:
 
 def pixel_table(detector: Detector, view: View) -> PixelTable:
     """Return the table of a detector for a view."""
-    names, sizes = tuple(detector.dims), tuple(detector.dims.values())
-    shape = tuple(prod(detector.dims[dim] for dim in dims) for dims in view.axes.values())
-    index = dict(zip(names, np.indices(sizes, np.int32, sparse=True), strict=True))
-    cell = np.zeros(sizes, np.int32)
-    for dims in view.axes.values():
-        for dim in dims:
-            cell = cell * np.int32(detector.dims[dim]) + index[dim]
+    index = _indices(detector)
+    table = _table(detector, view.axes, index, detector.dims)
+    cell = table.cell.reshape(tuple(detector.dims.values()))
     for dim, selected in view.select.items():
         cell = np.where(index[dim] == selected, cell, np.int32(-1))
-    return PixelTable(first_id=detector.first_id, cell=cell.ravel(), axes=tuple(view.axes), shape=shape)
+    return replace(table, cell=cell.ravel())
+
+
+def group_table(detector: Detector, spectrum: Spectrum, groups: int) -> PixelTable:
+    """Return the table of a detector for spectra of so many groups; they divide the dimension's size."""
+    index, dim = _indices(detector), spectrum.grouped
+    index[dim] = index[dim] // np.int32(detector.dims[dim] // groups)
+    return _table(detector, spectrum.axes, index, {**detector.dims, dim: groups})
+
+
+def _indices(detector: Detector) -> dict[str, NDArray[np.int32]]:
+    return dict(zip(detector.dims, np.indices(tuple(detector.dims.values()), np.int32, sparse=True), strict=True))
+
+
+def _table(
+    detector: Detector, axes: Mapping[str, tuple[str, ...]], index: Mapping[str, NDArray[np.int32]], sizes: Mapping[str, int]
+) -> PixelTable:
+    cell = np.zeros(tuple(detector.dims.values()), np.int32)
+    for dim in chain.from_iterable(axes.values()):
+        cell = cell * np.int32(sizes[dim]) + index[dim]
+    shape = tuple(prod(sizes[dim] for dim in dims) for dims in axes.values())
+    return PixelTable(first_id=detector.first_id, cell=cell.ravel(), axes=tuple(axes), shape=shape)
 
 
 def pixels_of_cells(table: PixelTable) -> NDArray[np.int64]:

@@ -105,6 +105,11 @@ def projected(**changes: Any) -> dict[str, Any]:
     return {"name": "v", "projections": {"bank": {"screen": "xy_plane", "resolution": {"x": 3, "y": 2}} | changes}}
 
 
+def with_spectrum(**changes: Any) -> dict[str, Any]:
+    spectrum = {"axes": {"number": ["x"]}, "grouped": "x", "parameter": "pixels", "groups": 3}
+    return {**MINE["views"][0], "name": "v", "spectrum": spectrum | changes}
+
+
 def bank(**lattice: Any) -> dict[str, Any]:
     return {**MINE["detectors"][0], "lattice": {"origin": [0, 0, 1]} | lattice}
 
@@ -134,6 +139,10 @@ def test_an_instrument_of_ones_own(tmp_path: Path) -> None:
         ({"views": [projected(resolution={"x": 3})]}, "the resolution of xy_plane is 1 to 4096 bins of x and y"),
         ({"views": [projected(resolution={"x": 3, "y": 0})]}, "1 to 4096 bins"),
         ({"views": [projected(turned=True)]}, "turned"),
+        ({"views": [with_spectrum(axes={"a": ["z"]})]}, "spectrum of view v: dimensions"),
+        ({"views": [with_spectrum(grouped="y")]}, "spectrum of view v: dimensions"),
+        ({"views": [with_spectrum(groups=2)]}, "2 groups do not divide 3 of x"),
+        ({"views": [with_spectrum(more=1)]}, "more"),
         ({"detectors": [bank(steps={"z": [0, 0, 1]})]}, "lattice of bank: steps"),
         ({"detectors": [bank(steps={"x": [0, 1]})]}, "unpack"),
         ({"detectors": [bank(steps={}, coordinates="polar")]}, "coordinates 'polar' are none of cartesian, cylindrical"),

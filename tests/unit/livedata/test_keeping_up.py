@@ -1,10 +1,13 @@
 """When a worker skips data: only if it is late and falls behind; and how it tells of itself."""
 
+import numpy as np
 import pytest
 
+from testbeam.model.arrays import AreaImage, LabelledArray, Variable
 from testbeam.services.livedata.core import TOO_LATE, Batch
 from testbeam.services.livedata.health import metrics
 from testbeam.services.livedata.keeping_up import KeepingUp
+from testbeam.wire.flatbuffers.registry import ENCODERS
 from tests.unit.livedata.bench import T0, TOPICS, Bench, S, events, start
 
 NOW = T0 + 100 * S
@@ -41,6 +44,22 @@ def test_skipped_events_are_counted_for_their_jobs() -> None:
     assert dict(bench.job().dropped) == {TOO_LATE: 7}
     assert bench.worker.drops.counts == {TOO_LATE: 3}
     assert bench.counts() == [3]
+
+
+def test_skipped_histograms_images_and_events_of_another_layout_are_counted_for_their_jobs_too() -> None:
+    library = pytest.importorskip("streaming_data_types.eventdata_ev44")
+    bench = Bench()
+    bench.command(start())
+    bench.command(start("area_panel_xy", "area_panel"))
+    counts = Variable(name="signal", data=np.ones(3), axes=("time",), unit="counts")
+    histogram = ENCODERS["da00"](LabelledArray(source_name="monitor1", timestamp_ns=NOW, variables=(counts,)))
+    image = ENCODERS["ad00"](AreaImage(source_name="area_panel", unique_id=1, timestamp_ns=NOW, data=np.ones((2, 2))))
+    of_library = library.serialise_ev44("monitor1", 1, [NOW], [0], [1, 2, 3, 4], [1, 1, 1, 1])
+    for topic, payloads in [(TOPICS.beam_monitor, [histogram, of_library]), (TOPICS.area_detector, [image])]:
+        bench.worker.skip_data(Batch(topic=topic, partition=0, payloads=payloads, kafka_ms=[0] * len(payloads)))
+
+    assert dict(bench.job().dropped) == {TOO_LATE: 1 + 4}
+    assert dict(bench.job("area_panel").dropped) == {TOO_LATE: 1}
 
 
 def test_facts_are_told_as_prometheus_reads_them() -> None:

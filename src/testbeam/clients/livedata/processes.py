@@ -22,6 +22,7 @@ WORKERS = ("monitor_data", "detector_data", "data_reduction", "timeseries")
 FAKES = ("fake_monitors", "fake_detectors", "fake_logdata")
 _READY = {"worker": LIVEDATA_READY, "fake": PULSES_BEGIN}
 _OURS = ("mode", "num_monitors", "rate", "seed", "pulses", "start_time", "events_per_pulse", "stay", "as_fast_as_possible")
+_OF_WORKERS = ("geometry",)
 _IGNORED = ("dev", "log_json_file", "no_stdout_log", "nexus_file")
 
 
@@ -95,7 +96,8 @@ class ServiceProcess:
     def declared(self) -> Service:
         """Return the service."""
         if self.name in WORKERS:
-            return self._declare(("testbeam.services.livedata", f"--service={self.name}", "--answer-unknown"), "worker")
+            given = _options({key: self._arguments[key] for key in _OF_WORKERS if key in self._arguments})
+            return self._declare(("testbeam.services.livedata", f"--service={self.name}", "--answer-unknown", *given), "worker")
         if self.name in FAKES:
             return self._declare((f"testbeam.simulators.{self.name}", *_options(self._known())), "fake")
         words = _options({"instrument": self.instrument, "log_level": self._log_level.upper(), **self._arguments})

@@ -195,14 +195,21 @@ class Worker:
         """Count data of one partition that are not used so that newer ones are not late."""
         self.taken += len(batch.payloads)
         self.drops.add(TOO_LATE, batch.topic, len(batch.payloads))
+        others = []
         for payload in batch.payloads:
             places = locate(payload)
             if places is None:
+                others.append(payload)
                 continue
             *_, name_at, end = places
-            name = self.streams.by_stream.get((batch.topic, payload[name_at:end].decode(errors="replace")), "")
-            for job in self._by_name.get(name, ()):
-                job.drops[TOO_LATE] += places[4]
+            self._skip(batch.topic, payload[name_at:end].decode(errors="replace"), places[4])
+        for portion in portions(others, [0] * len(others)):
+            if isinstance(portion, Portion):
+                self._skip(batch.topic, portion.source, int(portion.weights.sum()))
+
+    def _skip(self, topic: str, source: str, weight: int) -> None:
+        for job in self._by_name.get(self.streams.by_stream.get((topic, source), ""), ()):
+            job.drops[TOO_LATE] += weight
 
     def tick(self, now_s: float) -> list[Outgoing]:
         """Return what is to be sent by now: results of windows that ended, answers to what nobody owns."""

@@ -95,6 +95,18 @@ def flag(params: Mapping[str, Any], group: str, name: str = "enabled") -> bool:
     return value
 
 
+def whole(params: Mapping[str, Any], group: str, name: str, default: int) -> int:
+    """Return a whole number within a group of parameters.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    value = _part(params, group).get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SettingsError(f"{group}.{name}", value, "a whole number")
+    return value
+
+
 def edges_of(
     params: Mapping[str, Any], group: str, start: float, stop: float, unit: str, units: Mapping[str, float], bins: int = 100
 ) -> tuple[Floats, str]:
