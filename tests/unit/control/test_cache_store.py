@@ -37,6 +37,22 @@ def test_values_survive_with_time_and_type(tmp_path: Path) -> None:
     assert load(core.entries["a/y"].value) is False
 
 
+def test_a_store_says_when_it_is_worth_being_rewritten(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.begin([("1", "a/x", "1")])
+    grown = []
+    for number in range(20):
+        store.keep("2", "a/x", f"'{number}{'x' * 1_000_000}'")
+        grown.append(store.has_grown)
+    store.begin([("2", "a/x", "19")])
+    grown.append(store.has_grown)
+    store.keep("3", "a/x", "20")
+    store.close()
+
+    assert (grown[0], grown[15], grown[19], grown[20]) == (False, False, True, False)
+    assert (tmp_path / "store").read_text() == "2@a/x=19\n3@a/x=20\n"
+
+
 @pytest.mark.parametrize(
     "damage", [b"", b"\x00\xff\xfe" * 100, b"half a li", b"\n\n\n", b"nonsense without operator\n", b"12@a/q?\n", b"=\n", b"xx@b/y=1\n"]
 )

@@ -68,7 +68,7 @@ CASES = {
     "no field": ({"proto": PROTO.replace('in "OK"', 'in "%(T:NONE.VAL)d"')}, "xApp/Db/x.db", 4, "nor is there a record 'T:NONE'"),
     "database syntax": ({"db": DB + 'record(ai "T:B") { }\n'}, "xApp/Db/x.db", 6, "expected ',', not 'T:B'\n    record(ai \"T:B\") { }\n              ^"),
     "open brace": ({"db": DB.rstrip().removesuffix("}")}, "xApp/Db/x.db", 4, "the file ends where more is to come"),
-    "open quote": ({"st_cmd": ST_CMD + 'echo "it\n'}, "iocBoot/iocX/st.cmd", 7, 'a quote is not closed; iocsh does not run this line\n    echo "it\n         ^'),
+    "open quote": ({"st_cmd": ST_CMD + 'echo "it\n'}, "iocBoot/iocX/st.cmd", 7, 'a quote is not closed, and iocsh does not run this line\n    echo "it\n         ^'),
     "arguments": ({"st_cmd": ST_CMD + 'dbpf "T:SP"\n'}, "iocBoot/iocX/st.cmd", 7, "dbpf needs 2 arguments, and has 1"),
     "port target": ({"st_cmd": ST_CMD.replace("localhost:9999", "localhost")}, "iocBoot/iocX/st.cmd", 4, "'localhost' is not host:port"),
     "protocol syntax": ({"proto": PROTO.replace(":volt?", ':volt?\n')}, "xApp/Db/x.db", 1, "line 2"),

@@ -17,7 +17,7 @@ from testbeam.services.ioc.database_text import TextRecord
 from testbeam.services.ioc.known_commands import ACCEPTED, CREATES_PORT, DONE, REGISTER_SUFFIX, UNSUPPORTED, why_not
 from testbeam.services.ioc.project import Project
 from testbeam.services.ioc.record_modules import needed
-from testbeam.services.ioc.startup import parse_macros
+from testbeam.services.ioc.startup import open_quote, parse_macros
 from testbeam.services.ioc.stream.connections import Neighbourhood, internet
 from testbeam.services.ioc.substitutions import parse_substitutions
 from testbeam.wire.streamdevice import Link, Program, ProtocolFile, compile_protocol, parse_file, parse_link
@@ -170,8 +170,8 @@ class Lint:
         if match is None:
             return
         name = match["name"]
-        if (quote := _open_quote(text)) is not None:
-            self._find(path, number, ERROR, f"a quote is not closed; iocsh does not run this line\n{database_grammar.marked(text, quote)}")
+        if problem := open_quote(text):
+            self._find(path, number, ERROR, problem)
             return
         words = [next((part for part in word if part), "") for word in _WORD.findall(match["rest"])]
         first, second = (*words, "", "")[:2]
@@ -379,20 +379,6 @@ class Lint:
 
 def _first_word(text: str) -> str:
     return next((part for word in _WORD.findall(text) for part in word if part), "")
-
-
-def _open_quote(line: str) -> int | None:
-    """Return where a quote stands that is not closed."""
-    opened, at = None, 0
-    while at < len(line):
-        if line[at] == "\\":
-            at += 1
-        elif opened is None and line[at] in "\"'":
-            opened = at
-        elif opened is not None and line[at] == line[opened]:
-            opened = None
-        at += 1
-    return opened
 
 
 def _array_types(record: TextRecord) -> tuple[Type, ...]:

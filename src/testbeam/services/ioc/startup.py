@@ -14,6 +14,7 @@ from pathlib import Path
 from testbeam.errors import SettingsError, StackError
 from testbeam.services.ioc import c_environment, databases
 from testbeam.services.ioc.commands import Shell
+from testbeam.services.ioc.database_grammar import marked
 from testbeam.services.ioc.databases import Database
 from testbeam.services.ioc.known_commands import ACCEPTED, REGISTER_SUFFIX, why_not
 from testbeam.services.ioc.project import Project
@@ -128,7 +129,9 @@ class StartUp:
         expanded = self._expanded(stripped)
         if expanded is None:
             return
-        if match := _INCLUDE.fullmatch(expanded):
+        if problem := open_quote(expanded):
+            self._note(stripped, problem)
+        elif match := _INCLUDE.fullmatch(expanded):
             self._include(match["file"])
         elif match := _NAME.match(expanded):
             self._command(match["name"], expanded)
@@ -269,6 +272,20 @@ class StartUp:
             self._load(Database(path=Path(f"/proc/self/fd/{fd}"), macros=database.macros))
         finally:
             os.close(fd)
+
+
+def open_quote(line: str) -> str:
+    """Return that a quote of a line is not closed, with a mark under it, or "" where all are."""
+    opened, at = None, 0
+    while at < len(line):
+        if line[at] == "\\":
+            at += 1
+        elif opened is None and line[at] in "\"'":
+            opened = at
+        elif opened is not None and line[at] == line[opened]:
+            opened = None
+        at += 1
+    return "" if opened is None else f"a quote is not closed, and iocsh does not run this line\n{marked(line, opened)}"
 
 
 def parse_macros(text: str) -> tuple[tuple[str, str], ...]:

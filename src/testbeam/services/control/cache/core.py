@@ -27,7 +27,7 @@ Keep = Callable[[str, str, str], None]  # time, key, value: of an update that is
 
 @dataclass(slots=True)
 class Entry:
-    """One key's newest value; `expires_s` is None for one that never does."""
+    """One key's newest value; `expires_s` is None for one that never does. `no_store`: it is not to outlive the cache."""
 
     value: str
     time: str
@@ -36,6 +36,7 @@ class Entry:
     expires_s: float | None = None
     expired: bool = False
     history: deque[tuple[float, str]] | None = None
+    no_store: bool = False
 
 
 @dataclass(slots=True)
@@ -157,7 +158,7 @@ class Core:
         if is_kept:
             history = deque(maxlen=self._history) if history is None else history
             history.append((time_s, value))
-        entry = Entry(value, time, time_s, history=history)
+        entry = Entry(value, time, time_s, history=history, no_store=no_store)
         if ttl:
             ttl_s = relative_ttl(time_s, sign, ttl) or 0.0
             ttl_text, entry.expires_s = f"+{ttl_s:g}", time_s + ttl_s

@@ -66,7 +66,7 @@ class CacheService:
         self._refusal_at_s = 0.0
         if store is not None:
             store.read(self.core.restore)
-            store.begin((entry.time, key, entry.value) for key, entry in self.core.entries.items())
+            self._rewrite_store(store)
         self._server = TcpServer(settings.host, settings.port, self, most_waiting_bytes=_MOST_WAITING_BYTES, stalled_s=_STALLED_S)
         _log.info("ready: cache at %s:%d, %d keys", settings.host, self._server.port, len(self.core.entries))
         write_ready_file(settings.ready_file)
@@ -83,9 +83,14 @@ class CacheService:
         if self._store is not None and now_s > self._flush_at_s:
             self._flush_at_s = now_s + _FLUSH_S
             self._store.flush()
+            if self._store.has_grown:
+                self._rewrite_store(self._store)
         if self.core.refused > self._refused_told and now_s > self._refusal_at_s:
             self._refusal_at_s = now_s + _REFUSAL_S
             self._tell_refused()
+
+    def _rewrite_store(self, store: Store) -> None:
+        store.begin((one.time, key, one.value) for key, one in self.core.entries.items() if one.value and not one.no_store)
 
     def _tell_refused(self) -> None:
         self._refused_told = self.core.refused

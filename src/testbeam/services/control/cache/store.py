@@ -1,4 +1,7 @@
-"""The file that values outlive the cache in: one line an update, `time@key=value`; rewritten at each start with the newest only."""
+"""The file that values outlive the cache in: one line an update, `time@key=value`.
+
+It is rewritten with the newest only at each start, and when what is old in it has become the most.
+"""
 
 import logging
 import os
@@ -9,6 +12,8 @@ from testbeam.errors import TestbeamError, WireError
 from testbeam.wire.nicos.cache_lines import TELL, parse_line
 
 _FLUSH_BYTES = 1 << 16
+_GROWS_BY = 8  # times what a rewrite has left, and
+_GROWS_BYTES = 16 << 20  # no less than this
 _log = logging.getLogger(__name__)
 
 
@@ -24,6 +29,13 @@ class Store:
         self._file: int | None = None
         self._waiting: list[str] = []
         self._waiting_bytes = 0
+        self._written_bytes = 0
+        self._begun_bytes = 0
+
+    @property
+    def has_grown(self) -> bool:
+        """Tell whether the file is worth being rewritten."""
+        return self._written_bytes > max(_GROWS_BYTES, _GROWS_BY * self._begun_bytes)
 
     def read(self, take: Callable[[str, str, str], None]) -> None:
         """Give every value of the file to `take`, as time, key and value."""
@@ -41,9 +53,11 @@ class Store:
     def begin(self, values: Iterable[tuple[str, str, str]]) -> None:
         """Write the file anew with these values, and keep it open for what follows."""
         new = self._path.with_name(f"{self._path.name}.new")
+        self.close()
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            new.write_text("".join(f"{time}@{key}{TELL}{value}\n" for time, key, value in values))
+            self._begun_bytes = new.write_text("".join(f"{time}@{key}{TELL}{value}\n" for time, key, value in values))
+            self._written_bytes = 0
             new.replace(self._path)
             self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         except OSError as error:
@@ -63,7 +77,7 @@ class Store:
             return
         lines, self._waiting, self._waiting_bytes = self._waiting, [], 0
         try:
-            os.write(self._file, "".join(lines).encode())
+            self._written_bytes += os.write(self._file, "".join(lines).encode())
         except OSError as error:
             _log.error("store %s: %d updates were not written: %s", self._path, len(lines), error.strerror)
 
