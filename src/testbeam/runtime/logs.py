@@ -14,6 +14,7 @@ from testbeam.wire.readable.texts import printable
 TRACE = 5
 LONGEST = 4000  # characters of a message
 _INDENTED = "\n    "
+_MOST_INDENTED = 40  # lines of a message
 _LEVELS = {
     "trace": TRACE,
     "debug": logging.DEBUG,
@@ -34,7 +35,7 @@ class Formatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 — logging's own name
         """Return the line, and what is indented below it."""
-        record.message = _INDENTED.join(printable(part, LONGEST) for part in record.message.split(_INDENTED, 3))
+        record.message = _INDENTED.join(printable(part, LONGEST) for part in record.message.split(_INDENTED, _MOST_INDENTED))
         return super().formatMessage(record)
 
 

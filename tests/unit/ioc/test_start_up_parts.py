@@ -9,7 +9,7 @@ from testbeam.services.ioc.autosave import restoring, saved, saved_array
 from testbeam.services.ioc.commands import raw
 from testbeam.services.ioc.databases import without_types
 from testbeam.services.ioc.project import Project
-from testbeam.services.ioc.startup import parse_macros
+from testbeam.services.ioc.startup import open_quote, parse_macros
 from testbeam.services.ioc.substitutions import parse_substitutions
 
 
@@ -97,3 +97,17 @@ def test_a_line_that_holds_no_array_is_none() -> None:
 
 def test_escapes_of_terminators() -> None:
     assert raw(r"A\r\n\x03\012") == b"A\r\n\x03\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "column"),
+    [
+        ('echo "a" \'b"\' \\" c', None),
+        ('echo "two \\" half"', 17),
+        ("echo # it's", 9),
+        ('dbLoadRecords("x.db)', 14),
+    ],
+)
+def test_a_quote_is_open_where_iocsh_says_so(line: str, column: int | None) -> None:
+    marked = "" if column is None else f"a quote is not closed, and iocsh does not run this line\n    {line}\n    {' ' * column}^"
+    assert open_quote(line) == marked

@@ -197,7 +197,7 @@ class StartUp:
                 raise StackError(self._no_records()) from None
 
     def _no_records(self) -> str:
-        notes = "".join(f"\n  {note}" for note in self.report.notes if not note.harmless)
+        notes = "".join(f"\n    {note}" for note in self.report.notes if not note.harmless)
         return f"{self._script}: no record is loaded when iocInit is reached; what it asks for and is not done:{notes or ' nothing'}"
 
     def _ioc_shell_load(self, arguments: Sequence[str]) -> None:
@@ -275,10 +275,10 @@ class StartUp:
 
 
 def open_quote(line: str) -> str:
-    """Return that a quote of a line is not closed, with a mark under it, or "" where all are."""
+    r"""Return that a quote of a line is not closed, with a mark under it, or "" where all are; within quotes, \" closes like "."""
     opened, at = None, 0
     while at < len(line):
-        if line[at] == "\\":
+        if opened is None and line[at] == "\\":
             at += 1
         elif opened is None and line[at] in "\"'":
             opened = at
