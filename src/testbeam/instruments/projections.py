@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from testbeam.errors import NexusError, SettingsError
 from testbeam.instruments.loader import Detector, Instrument, Lattice, Projection, View
 from testbeam.instruments.pixels import PixelTable, pixel_table
-from testbeam.nexus.positions import pixel_positions
 
 Floats = NDArray[np.float64]
 
@@ -111,6 +110,8 @@ def _of_lattice(detector: Detector, lattice: Lattice) -> Floats:
 
 
 def _of_file(detector: Detector, geometry: str) -> Floats:
+    from testbeam.nexus.positions import pixel_positions  # late: HDF5
+
     try:
         numbers, positions = pixel_positions(Path(geometry), detector.name)
     except NexusError as error:
