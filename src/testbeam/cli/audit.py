@@ -15,7 +15,7 @@ app = new_app()
 
 @app.command()
 def audit(
-    file: Annotated[Path, typer.Argument(help="finished NeXus file")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="finished NeXus file")],
     bootstrap: BootstrapOption = "",
     kafka_property: PropertyOption = None,
     kafka_config: ConfigOption = None,

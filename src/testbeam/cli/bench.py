@@ -15,7 +15,7 @@ app = new_app()
 
 @app.command()
 def bench(
-    names: Annotated[list[str] | None, typer.Argument(help="benchmarks to run; none means all")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="benchmarks to run; none means all")] = None,
     folder: Annotated[Path, typer.Option(help="the checkout's folder of benchmarks")] = Path("benchmarks"),
 ) -> None:
     """Run benchmarks; each states a ratio measured side by side in one run. Results go to benchmarks/results.json."""

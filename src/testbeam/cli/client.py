@@ -29,7 +29,7 @@ _HELP = """A line is a script, queued where one runs: maw(motor, 5)   scan(motor
 
 @app.command()
 def client(
-    address: Annotated[str, typer.Argument(metavar="[HOST:PORT]", help="Where the daemon is; default: of the stack that is up.")] = "",
+    address: Annotated[str, typer.Argument(metavar="HOST:PORT", help="Where the daemon is; default: of the stack that is up.")] = "",
     user: Annotated[str, typer.Option("--user", "-u", help="Who logs in.")] = "user",
     password: Annotated[str, typer.Option("--password", "-p", help="The password; '-' asks for it.")] = "user",  # noqa: S107 — the demo's
     execute: Annotated[list[str] | None, typer.Option("--execute", "-e", help="Run this and end; may be given more than once.")] = None,

@@ -20,7 +20,7 @@ app = new_app()
 def down(
     stacks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]…", help="Names or ids. Default: that of this folder's testbeam.toml, else the one that is up."),
+        typer.Argument(metavar="NAME", help="Names or ids. Default: that of this folder's testbeam.toml, else the one that is up."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="End every stack of yours.")] = False,
 ) -> None:

@@ -81,7 +81,9 @@ def ci(
 
 @app.command()
 def stack(
-    folder: Annotated[Path, typer.Argument(help="The project's folder; made where it is not there.", show_default=False)] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The project's folder; made where it is not there.", show_default=False)
+    ] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
 ) -> None:
     """Write a testbeam.toml with a service of your own in it, that service, and a first test that passes."""
@@ -98,7 +100,7 @@ def stack(
 
 @app.command()
 def ioc(
-    folder: Annotated[Path, typer.Argument(help="The IOC's folder; made where it is not there.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The IOC's folder; made where it is not there.", show_default=False)],
     name: Annotated[str, typer.Option(help="The name of the IOC's app.")] = "example",
     prefix: Annotated[str, typer.Option(help="What the names of its PVs begin with.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,

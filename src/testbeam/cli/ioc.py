@@ -23,7 +23,7 @@ def _ioc() -> None:
 
 @app.command()
 def lint(
-    path: Annotated[Path, typer.Argument(help="An IOC's folder, or one start-up file.")] = Path(),
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="An IOC's folder, or one start-up file.")] = Path(),
     strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
@@ -51,7 +51,7 @@ def _show(findings: "list[Finding]") -> None:
 
 @app.command()
 def run(
-    script: Annotated[Path, typer.Argument(help="Start-up file, such as iocBoot/iocExample/st.cmd.")],
+    script: Annotated[Path, typer.Argument(metavar="FILE", help="Start-up file, such as iocBoot/iocExample/st.cmd.")],
     device: Annotated[list[str] | None, typer.Option(help="What stands for a device: ps.lab:23=localhost:9999; may be repeated.")] = None,
     address: Annotated[str, typer.Option(help="Loopback address to serve on.")] = "127.0.0.1",
 ) -> None:

@@ -27,7 +27,7 @@ _SUFFIX = ".log"
 
 @app.command()
 def logs(
-    service: Annotated[str, typer.Argument(help="Name of the service. Default: all of them.", show_default=False)] = "",
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="Name of the service. Default: all of them.", show_default=False)] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C or the end of the stack.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines of each log to begin with.")] = 15,
     stack: StackOption = "",

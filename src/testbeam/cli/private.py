@@ -13,7 +13,7 @@ app = new_app()
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-def private(command: Annotated[list[str], typer.Argument(help="what to run, such as: pytest -n 4")]) -> None:
+def private(command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="what to run, such as: pytest -n 4")]) -> None:
     """Run a command where every loopback port is free and nothing outside is reached; needs no root, where the kernel allows it."""
     private_net.enter()
     try:

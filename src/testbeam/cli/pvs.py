@@ -20,7 +20,9 @@ app = new_app()
 
 @app.command()
 def pvs(
-    pattern: Annotated[str, typer.Argument(help="Only names that fit, with * and ?, such as 'TB:*'.", show_default=False)] = "*",
+    pattern: Annotated[
+        str, typer.Argument(metavar="PATTERN", help="Only names that fit, with * and ?, such as 'TB:*'.", show_default=False)
+    ] = "*",
     stack: StackOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object: IOC and its records.")] = False,
 ) -> None:

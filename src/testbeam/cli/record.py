@@ -26,7 +26,7 @@ OPTIONS = {
 
 @app.command()
 def record(
-    topics: Annotated[list[str], typer.Argument(metavar="TOPIC…")],
+    topics: Annotated[list[str], typer.Argument(metavar="TOPIC")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="A new file.")],
     bootstrap: BootstrapOption = "",
     since: Annotated[str, typer.Option("--from", metavar="TIME", help="From then on: 5m (ago), 2026-11-21T08:00, beginning.")] = "",

@@ -14,7 +14,7 @@ app = new_app()
 
 @app.command()
 def restart(
-    service: Annotated[str, typer.Argument(help="Name of the service.")],
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="Name of the service.")],
     stack: StackOption = "",
 ) -> None:
     """Stop a service, start it again, and wait until it is ready; one that has crashed is started again, too."""

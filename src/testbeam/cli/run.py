@@ -23,6 +23,7 @@ from testbeam.errors import SettingsError
 from testbeam.runtime import exit_codes
 
 _app = new_app()
+OPTIONS = {"folder": "--folder"}  # parameter of the library → option
 
 _END = "--"
 
@@ -37,7 +38,8 @@ def app(argv: list[str], prog_name: str) -> None:
 def run(
     context: typer.Context,
     file: Annotated[
-        Path | None, typer.Argument(help="A testbeam.toml, or its folder. Default: that of this folder, else the reference stack.")
+        Path | None,
+        typer.Argument(metavar="FILE", help="A testbeam.toml, or its folder. Default: that of this folder, else the reference stack."),
     ] = None,
     local_build: LocalBuild = None,
     command: Command = None,

@@ -26,7 +26,9 @@ app = new_app()
 def shell(
     file: Annotated[
         Path | None,
-        typer.Argument(help="A testbeam.toml, or the script of a check. Default: that of this folder, else the reference stack."),
+        typer.Argument(
+            metavar="FILE", help="A testbeam.toml, or the script of a check. Default: that of this folder, else the reference stack."
+        ),
     ] = None,
     attach: Annotated[
         bool, typer.Option("--attach", "-a", help="Join the running stack of that file instead; without a file, the one that is up.")

@@ -27,7 +27,7 @@ app = new_app()
 @app.command()
 def smoke(
     what: Annotated[
-        str, typer.Argument(metavar="[control]", help="control: the stack of instrument control instead", show_default=False)
+        str, typer.Argument(metavar="control", help="control: the stack of instrument control instead", show_default=False)
     ] = "",
     seed: Annotated[int, typer.Option(help="seed of the events: the same seed gives the same events")] = 0,
     events: Annotated[int, typer.Option(min=1, help="events of the panel during the job")] = 1_000_000,

@@ -25,7 +25,7 @@ app = new_app()
 
 @app.command()
 def run_checks(
-    paths: Annotated[list[Path], typer.Argument(help="Scripts of checks, or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Scripts of checks, or folders of them.")],
     keyword: Annotated[str, typer.Option("-k", help="Only checks whose names contain this.")] = "",
     jobs: Annotated[int, typer.Option("-j", "--jobs", help="So many at a time; 0: one a processor.")] = 0,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show every step, also of several checks.")] = False,

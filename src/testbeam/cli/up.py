@@ -23,12 +23,14 @@ from testbeam.kit.journal import Event
 from testbeam.kit.stack import Stack
 
 app = new_app()
+OPTIONS = {"folder": "--folder"}  # parameter of the library → option
 
 
 @app.command()
 def up(
     file: Annotated[
-        Path | None, typer.Argument(help="A testbeam.toml, or its folder. Default: that of this folder, else the reference stack.")
+        Path | None,
+        typer.Argument(metavar="FILE", help="A testbeam.toml, or its folder. Default: that of this folder, else the reference stack."),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the stack is ready, and leave it up.")] = False,
     local_build: LocalBuild = None,

@@ -17,5 +17,7 @@ def warn_of_little_room(folder: Path | None, console: Console) -> None:
     if free < USUAL_BYTES:
         way = "make room, or give another folder" if folder else "make room, or point TMPDIR to a larger disk"
         console.print(
-            f"[yellow]note:[/] {host.size(free)} free in {where}; a run may take {host.size(USUAL_BYTES)}: {way}", highlight=False
+            f"[yellow]note:[/] {host.size(free)} free in {where}; a run may take {host.size(USUAL_BYTES)}: {way}",
+            highlight=False,
+            soft_wrap=True,
         )

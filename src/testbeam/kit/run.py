@@ -214,7 +214,7 @@ class Run:
         try:
             return Journal(path, self._on_event)
         except OSError as error:
-            raise StackError(f"journal: {host.why(error, path)}; make room, or give another folder: run(folder=…)") from None
+            raise StackError(f"journal: {host.why(error, path)}; make room, or give another as `folder`") from None
 
     @contextmanager
     def _starting(self) -> Iterator[interrupts.Interrupt]:

@@ -27,13 +27,13 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
             self._lock_fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise StackError(f"run folder: {host.why(error, self.path)}; give a folder that can be written: run(folder=…)") from None
+            raise StackError(f"run folder: {host.why(error, self.path)}; give one that can be written as `folder`") from None
         if not lock(self._lock_fd):
             os.close(self._lock_fd)
             raise StackError(f"run folder {self.path} is in use by another run; stop that one, or give another folder") from None
         if full := host.no_room(self.path):
             self.leave(keep=False)
-            raise StackError(f"run folder: {full}; make room, or give another folder: run(folder=…)")
+            raise StackError(f"run folder: {full}; make room, or give another as `folder`")
 
     def leave(self, *, keep: bool) -> None:
         """Unlock the folder, and remove a temporary one unless it is to be kept."""
@@ -75,7 +75,7 @@ class Layout:
             for folder in (self.folder, self.log_dir, self.config_dir):
                 folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
         except OSError as error:
-            raise StackError(f"run folder: {host.why(error)}; give a folder that can be written: run(folder=…)") from None
+            raise StackError(f"run folder: {host.why(error)}; give one that can be written as `folder`") from None
 
     @property
     def log_dir(self) -> Path:

@@ -270,7 +270,7 @@ def test_the_journal_can_be_read_back(tmp_path: Path) -> None:
 def test_a_folder_that_can_not_be_written_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(StackError, match=r"run folder: .*file/run: Not a directory; give a folder that can be written"):
+    with pytest.raises(StackError, match=r"run folder: .*file/run: Not a directory; give one that can be written"):
         Stack(sleeper("one")).run(tmp_path / "file" / "run").start()
 
 

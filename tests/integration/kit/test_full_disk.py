@@ -50,7 +50,7 @@ def test_a_disk_that_becomes_full_is_named_as_the_cause_and_a_full_one_is_not_st
     first, again = done.stdout.split("again: ")
     assert f"  cause      no room left in {folder}/log/fills.log (" in first, done.stderr
     assert again.startswith(f"run folder: no room left in {folder} (")
-    assert "make room, or give another folder" in again
+    assert "make room, or give another as `folder`" in again
     assert done.stderr.count("events are lost") <= 2  # once a run
     assert "Errno" not in done.stdout + done.stderr
 
