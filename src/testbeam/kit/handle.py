@@ -11,6 +11,7 @@ from testbeam.errors import ServiceDied, StackError, WaitTimeout
 from testbeam.kit.faults.methods import FaultMethods
 from testbeam.kit.journal import Event
 from testbeam.kit.logs import LineReader, tail
+from testbeam.kit.named import Named
 from testbeam.kit.protocols import Evidence, LifecycleLike, ProcessLike, RunLike
 from testbeam.kit.spec import CommandResult, Service
 from testbeam.kit.state import State
@@ -99,12 +100,12 @@ class Handle(FaultMethods):
     @property
     def ports(self) -> Mapping[str, int]:
         """Return the numbers of the ports that are held for the service."""
-        return self._lifecycle.allocation.ports
+        return Named(f"ports of service {self.name!r}:", self._lifecycle.allocation.ports)
 
     @property
     def endpoints(self) -> Mapping[str, str]:
         """Return where the service can be reached."""
-        return self._lifecycle.allocation.endpoints
+        return Named(f"endpoints of service {self.name!r}:", self._lifecycle.allocation.endpoints)
 
     @property
     def ready_s(self) -> float | None:

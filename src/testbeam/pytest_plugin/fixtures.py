@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from testbeam.errors import TestbeamError
+from testbeam.errors import StackError, TestbeamError
 from testbeam.pytest_plugin.keys import BEGIN, EXCLUSIVE, RUN, SHARED_RUN
 
 if TYPE_CHECKING:
@@ -150,7 +150,9 @@ def topics_of(run: "RunLike", named: NewName) -> NewTopic:
     """Return what makes topics on the broker of a run, with names that `named` makes."""
 
     def new(name: str, partitions: int = 1) -> "TopicHandle":
-        broker: Any = run["broker"]  # of the broker role
+        broker: Any = next((handle for handle in run.handles.values() if handle.service.role == "broker"), None)
+        if broker is None:
+            raise StackError(f'topic({name!r}): this stack has no broker; add one: [services.broker] with role = "broker", or broker()')
         broker.create_topics({named(name): partitions})
         handle: TopicHandle = broker.topic(named(name))
         return handle
@@ -162,8 +164,6 @@ def pvs_of(run: "RunLike") -> FindPv:
     """Return what finds PVs among the IOCs of a run; a name that no IOC lists is asked of the first one, which then says so."""
 
     def find(name: str, protocol: "PvProtocol" = "pva") -> "PvHandle":
-        from testbeam.errors import StackError
-
         iocs: list[Any] = [handle for handle in run.handles.values() if handle.service.role == "ioc"]
         if not iocs:
             raise StackError(f'pv({name!r}): this stack has no IOC; declare one, such as  ioc("your.db")')

@@ -4,6 +4,7 @@ import pytest
 
 from testbeam.errors import StackError
 from testbeam.kit.handle import Handle, handle_class
+from testbeam.kit.named import Named
 from testbeam.kit.probes.all_of import all_of
 from testbeam.kit.probes.command import CommandSucceeds
 from testbeam.kit.probes.file import FileExists
@@ -200,3 +201,11 @@ def test_a_service_gives_a_plain_handle_unless_its_role_has_one() -> None:
 def test_a_handle_of_another_make_is_refused() -> None:
     with pytest.raises(StackError, match=r"service 'a': handle=dict is no subclass of testbeam\.kit\.handle\.Handle"):
         handle_class(service("a", handle=dict))
+
+
+def test_a_value_of_another_name_is_told_with_what_is_near() -> None:
+    ports = Named("ports of service 'web':", {"http": 80})
+
+    assert (ports["http"], ports.get("x"), "x" in ports, ports) == (80, None, False, {"http": 80})
+    with pytest.raises(StackError, match=r"ports of service 'web': there is no 'htp'; did you mean http\?"):
+        ports["htp"]
