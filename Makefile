@@ -58,7 +58,7 @@ docs: $(DOCS_STAMP)  ## the documentation as HTML, in site/; a warning fails it
 	@echo "Open site/index.html"
 
 $(DOCS_STAMP): $(MADE) pyproject.toml constraints.txt  # where nothing is installed yet, no more than what the pages are made from
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt $(if $(wildcard $(STAMP)),,--editable '.[kit]') --group docs
+	@$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --build-constraint constraints.txt $(if $(wildcard $(STAMP)),,--editable .) --group docs
 	@touch $@
 
 clean:  ## remove the virtual environment, run folders and the built documentation

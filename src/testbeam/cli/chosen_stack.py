@@ -30,9 +30,9 @@ def meant(file: Path | None = None, *, starting: bool = False) -> Entry:
     Raises:
         StackError: no stack is up, or there are several and nothing says which.
     """
-    found = _of_file(file.absolute(), starting=starting) if file is not None else by_surroundings(starting=starting)
+    found = _of_file(toml_file.located(file), starting=starting) if file is not None else by_surroundings(starting=starting)
     if found is None and file is not None:
-        raise StackError(f"no stack of {file.absolute()} is up; start it: testbeam up --detach {file}")
+        raise StackError(f"no stack of {toml_file.located(file)} is up; start it: testbeam up --detach {file}")
     return found or registry.find(starting=starting)[0]
 
 

@@ -79,12 +79,12 @@ def as_json(examined: "tuple[Examined, ...]") -> dict[str, Any]:
 def _show(examined: "tuple[Examined, ...]") -> None:
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     if console.is_terminal:
-        console.print(_table(examined))
+        console.print(_table(examined), soft_wrap=False)
     else:
         for line in _lines(examined):
-            console.print(line, soft_wrap=True)
+            console.print(line)
     states = [str(one.finding.state) for one in examined]
     if "lacking" in states:
         console.print(f"\n[red]✗ {states.count('lacking')} to be fixed[/] before the reference stack can run here.")

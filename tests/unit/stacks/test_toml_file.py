@@ -198,6 +198,8 @@ def test_a_folder_means_the_file_in_it(tmp_path: Path) -> None:
     (tmp_path / "testbeam.toml").write_text('[services.a]\ncommand = ["a"]')
     assert declared(tmp_path).file == tmp_path / "testbeam.toml"
 
+    assert declared(tmp_path / "x" / ".." / "testbeam.toml").file == tmp_path / "testbeam.toml"
+
     (tmp_path / "empty one").mkdir()
     with pytest.raises(StackError, match=r"has no testbeam\.toml; make one there: testbeam init stack '.*/empty one'"):
         declared(tmp_path / "empty one")

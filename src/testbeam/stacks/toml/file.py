@@ -42,6 +42,11 @@ def declared(file: Path | str | None = None) -> Declaration:
     return reference() if found is None else load(found)
 
 
+def located(file: Path) -> Path:
+    """Return the one path by which a file is known, however it was written; it may itself be a link."""
+    return file.parent.resolve() / file.name
+
+
 def why_reference(declaration: Declaration) -> str:
     """Return in a line why it is the reference stack, and how to have one of one's own."""
     services = ", ".join(service.name for service in declaration.stack.services)
@@ -68,7 +73,7 @@ def load(file: Path | str) -> Declaration:
     Raises:
         StackError: it can't be read, or something in it can't be used; names the file, the key and the cause.
     """
-    file = Path(file).absolute()
+    file = located(Path(file))
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
