@@ -1,34 +1,43 @@
 """A cluster that asks for a log-in, or shows a certificate, in the place of ours: probe, topics, clients and services all get in."""
 
+import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 import trustme
+from confluent_kafka import admin as kafka_admin
 from confluent_kafka.cimpl import NewTopic
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from testbeam.clients.forwarder import ForwarderClient
+from testbeam.clients.livedata.waiting import wait_for_condition
 from testbeam.clients.topics import Topics as TopicsOfCluster
-from testbeam.errors import NotReady, SettingsError
+from testbeam.errors import NotReady, ServiceDied, SettingsError
 from testbeam.kit.spec import Port
 from testbeam.kit.stack import Stack
 from testbeam.model.forwarding import Protocol, StreamSpec
 from testbeam.nexus.compose import log, nexus_structure
+from testbeam.runtime import exit_codes
 from testbeam.stacks.reference import light_chain
 from testbeam.stacks.roles.broker.declaration import broker
 from testbeam.stacks.roles.event_source.declaration import event_source
 from testbeam.stacks.roles.filewriter.declaration import FileWriterHandle, filewriter
+from testbeam.stacks.roles.livedata.declaration import livedata
 from testbeam.stacks.topics import Topics
 from testbeam.transport.kafka.client import Kafka
+from tests.unit.livedata.bench import events, start
 
 LISTENERS = "PLAIN://${address}:${port.plain},SASL://${address}:${port.sasl},TLS://${address}:${port.tls}"
-JAAS = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_reader="sesame";'
+JAAS = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_reader="sesame" user_worker="open";'
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         "listener.security.protocol.map": "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL",
         "listener.name.sasl.sasl.enabled.mechanisms": "PLAIN",
         "listener.name.sasl.plain.sasl.jaas.config": JAAS,
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS;User:reader",
         "listener.name.tls.ssl.keystore.type": "PEM",
         "listener.name.tls.ssl.keystore.location": str(folder / "server.pem"),
     }
@@ -64,10 +75,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         endpoints={**ours.endpoints, "sasl": "${address}:${port.sasl}", "tls": "${address}:${port.tls}"},
     )
     log_in = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "reader", "sasl.password": "sesame"}
+    tls = {"security.protocol": "SSL", "ssl.ca.location": str(folder / "authority.pem")}
+    worker = log_in | {"sasl.username": "worker", "sasl.password": "open"}
     with Stack(guarded).run() as run:
         yield Cluster(
             at=run["broker"].endpoints,
-            options={"sasl": log_in, "tls": {"security.protocol": "SSL", "ssl.ca.location": str(folder / "authority.pem")}},
+            options={"sasl": log_in, "worker": worker, "tls": tls},
         )
 
 
@@ -150,6 +163,39 @@ def test_who_is_not_let_in_is_told_why(cluster: Cluster, listener: str, options:
         pass
 
     assert "sasl.password" not in str(caught.value)
+
+
+def rule(kafka: Kafka, topic: str, operation: str, permission: str) -> None:
+    """Have the cluster ALLOW or DENY the worker something."""
+    words: Any = kafka_admin  # whose annotations leave some of its names out
+    pattern = words.ResourceType.TOPIC, topic, words.ResourcePatternType.LITERAL
+    allowed = words.AclOperation[operation], words.AclPermissionType[permission]
+    admin = kafka.admin()  # what it is asked for ends with it
+    for waiting in admin.create_acls([words.AclBinding(*pattern, "User:worker", "*", *allowed)]).values():
+        waiting.result(20)
+
+
+@pytest.mark.parametrize(("operation", "of"), [("READ", "beam_monitor"), ("WRITE", "livedata_data")])
+def test_live_data_whose_rights_are_revoked_says_so_and_ends(cluster: Cluster, operation: str, of: str) -> None:
+    prefix, kafka = f"rights-{uuid4().hex[:8]}", Kafka(bootstrap=cluster.at["sasl"], options=cluster.options["sasl"])
+    rule(kafka, "*", "ALL", "ALLOW")  # of topics, but of no group, which no reader of ours needs
+    service = livedata(instrument="dummy", services=["monitor_data"], commands_topic=f"{prefix}_livedata_commands")
+    stack = Stack(broker(bootstrap=cluster.at["sasl"], client_options=cluster.options["worker"]), service)
+    with suppress(ServiceDied), stack.run() as run, TopicsOfCluster(kafka) as topics:
+        topics.handle(f"{prefix}_livedata_commands").produce(start())
+        topics.handle(f"{prefix}_livedata_responses").expect(within_s=50)
+        rule(kafka, f"{prefix}_{of}", operation, "DENY")
+        data, worker = topics.handle(f"{prefix}_beam_monitor"), run["livedata"]
+
+        def has_ended() -> bool:
+            data.produce(events("monitor1", time.time_ns(), [1], [1]))
+            return worker.exit_code is not None
+
+        wait_for_condition(has_ended, 50, 0.2)
+        last = topics.handle(f"{prefix}_livedata_heartbeat").expect(where=lambda one: of in one.value.status_json, within_s=50)
+
+    message = json.loads(last.value.status_json)["message"]
+    assert (worker.exit_code, message["state"], f"{prefix}_{of}" in message["error"]) == (exit_codes.FAILED, "error", True)
 
 
 def test_a_file_of_options_that_can_not_be_used_is_an_error_without_its_words(tmp_path: Path) -> None:

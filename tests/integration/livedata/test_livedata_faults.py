@@ -38,9 +38,12 @@ def test_after_a_broker_that_froze_under_load_every_event_is_counted() -> None:
             with run["broker"].paused(FROZEN_S):
                 time.sleep(FROZEN_S)  # that nothing is answered for so long is what is tried
             with suppress(WaitTimeout):
-                wait_for_backend_condition(live.backend, lambda: counted(live, job) == PULSES * EVENTS, timeout=LONG_S)
+                wait_for_backend_condition(
+                    live.backend, lambda: counted(live, job) == topic.count() * EVENTS >= PULSES * EVENTS, timeout=LONG_S
+                )
 
-        assert (topic.count(), counted(live, job)) == (PULSES, PULSES * EVENTS)
+        sent = topic.count()  # a pulse whose acknowledgement was lost may be there twice
+        assert (sent >= PULSES, counted(live, job)) == (True, sent * EVENTS)
         assert live.pid == pid
 
 

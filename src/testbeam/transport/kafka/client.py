@@ -251,6 +251,7 @@ RETRY_S = 0.02
 # A broker that was frozen or starved for 9 s is fenced off until its next heartbeat; one replica needs one broker that is not.
 _FENCED = KafkaError.INVALID_REPLICATION_FACTOR
 _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}  # noqa: SLF001
+_PASSING |= {KafkaError.GROUP_AUTHORIZATION_FAILED}  # librdkafka asks for the group that it is given and that is not used
 
 
 def has_no_leader(error: KafkaException) -> bool:
