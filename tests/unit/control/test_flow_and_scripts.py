@@ -7,6 +7,7 @@ import pytest
 
 from testbeam.errors import ControlError
 from testbeam.services.control.commands.flow import Flow, ScriptStopped
+from testbeam.services.control.daemon.messages import Messages
 from testbeam.services.control.daemon.script import LOOK, Request, code_of, parsed
 from testbeam.services.control.daemon.users import User
 from testbeam.wire.nicos.daemon_words import BreakLevel, ScriptStatus, UserLevel
@@ -157,3 +158,13 @@ def test_what_was_asked_of_the_script_before_does_not_reach_the_next() -> None:
     flow.begin()
 
     flow.breakpoint(BreakLevel.AFTER_LINE)
+
+
+def test_messages_are_kept_up_to_a_number_and_a_size() -> None:
+    messages = Messages(lambda _message: None)
+    for number in range(5000):
+        messages.say("", 20, f"{number}")
+    assert [message[3] for message in (messages.newest(None)[0], messages.newest(1)[0])] == ["1000\n", "4999\n"]
+    for _ in range(50):
+        messages.say("", 20, "x" * 1_000_000)
+    assert len(messages.newest(None)) == 31

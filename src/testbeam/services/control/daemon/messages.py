@@ -12,6 +12,7 @@ from testbeam.wire.nicos.daemon_words import MessageLevel
 
 Message = list[Any]  # name, time (s since 1970), level, text, traceback, request id
 _KEPT = 4000
+_MOST_KEPT_CHARACTERS = 32_000_000
 _MOST_CHARACTERS = 1_000_000
 _log = logging.getLogger(PROG)
 
@@ -20,7 +21,9 @@ class Messages:
     """The newest messages; `tell` is called with each. It is a `Log` of devices."""
 
     def __init__(self, tell: Callable[[Message], None]) -> None:
-        self._kept: deque[Message] = deque(maxlen=_KEPT)
+        self._kept: deque[Message] = deque()
+        self._kept_characters = 0
+        self._lock = threading.Lock()
         self._tell = tell
         self._request = threading.local()
         self.script_thread: int | None = None
@@ -37,7 +40,7 @@ class Messages:
         reqid = self.script_request if threading.get_ident() == self.script_thread else ""
         message: Message = [name or "nicos", time.time(), int(level), f"{text}\n", trace, reqid]
         if level > MessageLevel.DEBUG:
-            self._kept.append(message)
+            self._keep(message)
             self._tell(message)
         _log.log(
             min(level, logging.ERROR) if level != MessageLevel.INPUT else logging.INFO, "%s%s", f"{name}: " if name else "", text[:2000]
@@ -45,5 +48,17 @@ class Messages:
 
     def newest(self, number: int | None) -> Sequence[Message]:
         """Return so many of the newest messages, or all."""
-        kept = list(self._kept)
+        with self._lock:
+            kept = list(self._kept)
         return kept if number is None else kept[-number:] if number > 0 else []
+
+    def _keep(self, message: Message) -> None:
+        with self._lock:
+            self._kept.append(message)
+            self._kept_characters += _characters(message)
+            while len(self._kept) > _KEPT or self._kept_characters > _MOST_KEPT_CHARACTERS:
+                self._kept_characters -= _characters(self._kept.popleft())
+
+
+def _characters(message: Message) -> int:
+    return len(message[3]) + len(message[4] or "")
