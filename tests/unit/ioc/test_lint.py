@@ -89,3 +89,26 @@ def test_substitutions_and_their_templates_are_followed(tmp_path: Path) -> None:
     (tmp_path / "xApp/Db/one.template").write_text('record(ai, "T:$(N)") { field(DTYP, "stream") field(INP, "@x.proto get $(PORT)") }\n')
     findings = found(tmp_path, st_cmd=ST_CMD + 'dbLoadTemplate("db/x.substitutions")\n')
     assert [finding.message for finding in findings] == ["record T:2.INP: there is no port 'PS2'; the start-up file makes PS1"]
+
+
+def test_templates_may_be_substitutions_of_their_own_and_values_quoted(tmp_path: Path) -> None:
+    inner = 'file x.db { pattern { P } { "$(Q)1:" } { "$(Q)2:" } }'
+    outer = 'file inner.substitutions { { Q = "T:" } }'
+    for name, text in (("inner.substitutions", inner), ("outer.template", outer)):
+        (tmp_path / "xApp" / "Db").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "xApp" / "Db" / name).write_text(text)
+    start = ST_CMD.replace('dbLoadRecords("db/x.db", "P=T:,PORT=PS1")', 'dbLoadTemplate("db/outer.template", "PORT=PS1")')
+    db = DB.replace('field(DTYP, "stream") field(INP', 'field(EGU, "$(EGU="")") field(DTYP, "stream") field(INP')
+
+    assert found(tmp_path, st_cmd=start, db=db) == []
+    assert [finding.message for finding in found(tmp_path, st_cmd=start, db=db.replace('"$(EGU="")"', "$(EGU)"))] == [
+        "macro EGU has no value"
+    ]
+
+
+def test_substitutions_that_lead_to_themselves_are_told(tmp_path: Path) -> None:
+    (tmp_path / "xApp" / "Db").mkdir(parents=True)
+    (tmp_path / "xApp" / "Db" / "a.substitutions").write_text("file a.substitutions { { P = 1 } }")
+    start = ST_CMD.replace('dbLoadRecords("db/x.db", "P=T:,PORT=PS1")', 'dbLoadTemplate("db/a.substitutions")')
+
+    assert "it expands itself" in [finding.message for finding in found(tmp_path, st_cmd=start)]

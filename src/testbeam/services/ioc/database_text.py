@@ -47,7 +47,7 @@ def _expanded_line(line: str, macros: Mapping[str, str], unset: dict[str, int], 
         if name in macros:
             return macros[name]
         if default is not None:
-            return default
+            return default[1:-1] if len(default) > 1 and default[0] == default[-1] and default[0] in "\"'" else default
         unset.setdefault(name, number)
         return f"<{name}>"
 

@@ -17,7 +17,7 @@ from testbeam.services.ioc.database_text import TextRecord
 from testbeam.services.ioc.known_commands import ACCEPTED, CREATES_PORT, DONE, REGISTER_SUFFIX, UNSUPPORTED, why_not
 from testbeam.services.ioc.project import Project
 from testbeam.services.ioc.record_modules import needed
-from testbeam.services.ioc.startup import open_quote, parse_macros
+from testbeam.services.ioc.startup import SUBSTITUTIONS, open_quote, parse_macros
 from testbeam.services.ioc.stream.connections import Neighbourhood, internet
 from testbeam.services.ioc.substitutions import parse_substitutions
 from testbeam.wire.streamdevice import Link, Program, ProtocolFile, compile_protocol, parse_file, parse_link
@@ -28,6 +28,7 @@ from testbeam.wire.streamdevice.formats import Element, Format, Type
 from testbeam.wire.streamdevice.program import Command, In, Out
 
 ERROR, WARNING = "error", "warning"
+_DEEPEST = 20
 _LEAST = {  # arguments
     **dict.fromkeys(("drvAsynIPPortConfigure", "drvAsynSerialPortConfigure", "epicsEnvSet", "dbpf", "create_monitor_set"), 2),
     **dict.fromkeys(("dbLoadRecords", "dbLoadTemplate", "iocshLoad", "asSetFilename"), 1),
@@ -145,7 +146,7 @@ class Lint:
     # --- start-up files ---
 
     def _startup(self, path: Path, macros: dict[str, str], depth: int) -> None:
-        if depth > 20:
+        if depth > _DEEPEST:
             return
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
             stripped = line.strip()
@@ -179,7 +180,7 @@ class Lint:
             self._find(path, number, ERROR, f"{name} needs {least} argument{'s' * (least > 1)}, and has {len(words)}")
             return
         if name in ("dbLoadRecords", "dbLoadTemplate"):
-            self._load(path, number, first, dict(parse_macros(second)))
+            self._load(path, number, first, dict(parse_macros(second)), of_substitutions=name == "dbLoadTemplate")
         elif name == "epicsEnvSet":
             self._variables[first] = second
         elif name == "iocshLoad":
@@ -219,13 +220,18 @@ class Lint:
 
     # --- databases ---
 
-    def _load(self, path: Path, number: int, name: str, macros: dict[str, str]) -> None:
+    def _load(self, path: Path, number: int, name: str, macros: dict[str, str], *, of_substitutions: bool) -> None:
         found = self._locate(name)
         if found is None:
             self._find(path, number, ERROR, f"there is no file {name} in this tree; its records are missing")
-            return
-        if found.suffix not in (".substitutions", ".sub", ".subs"):
+        elif of_substitutions or found.suffix in SUBSTITUTIONS:
+            self._substitutions(found, macros)
+        else:
             self._database(found, macros)
+
+    def _substitutions(self, found: Path, macros: dict[str, str], depth: int = 0) -> None:
+        if depth > _DEEPEST:
+            self._find(found, 1, ERROR, "it expands itself")
             return
         try:
             expansions = parse_substitutions(found)
@@ -240,13 +246,16 @@ class Lint:
                 self._find(found, expansion.line, ERROR, f"there is no file {template} in this tree; its records are missing")
                 continue
             own = {key: database_text.expand(value, macros).text for key, value in expansion.macros}
-            self._database(file, {**macros, **own})
+            if file.suffix in SUBSTITUTIONS:
+                self._substitutions(file, {**macros, **own}, depth + 1)
+            else:
+                self._database(file, {**macros, **own})
 
     def _database(self, file: Path, macros: dict[str, str]) -> None:
         expanded = database_text.expand(file.read_text(errors="replace"), {**self._variables, **macros})
         for name, line in expanded.unset.items():
             self._find(file, line, ERROR, f"macro {name} has no value")
-        broken = database_grammar.fault(expanded.text)
+        broken = database_grammar.fault(expanded.text) if not expanded.unset else None
         if broken is not None:
             self._find(file, broken.line, ERROR, str(broken))
         for record in database_text.records(file, expanded.text):

@@ -28,6 +28,7 @@ _INCLUDE = re.compile(r"\s*<\s*(?P<quote>[\"']?)(?P<file>[^\"'\s]+)(?P=quote)\s*
 _MACRO = re.compile(r"\s*(?P<name>[\w.-]+)\s*=\s*(?P<value>\"(?:\\.|[^\"])*\"|'[^']*'|(?:\\.|[^,\\])*)\s*(?:,|$)")
 _REFERENCE = re.compile(r"\$[({](\w+)[)}]")
 _DEEPEST = 20
+SUBSTITUTIONS = (".substitutions", ".sub", ".subs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,18 +222,20 @@ class StartUp:
 
     def _load_template(self, arguments: Sequence[str]) -> None:
         name, macros = (*arguments, "", "")[:2]
-        self._load_file(name, parse_macros(macros))
+        self._load_file(name, parse_macros(macros), of_substitutions=True)
 
-    def _load_file(self, name: str, macros: tuple[tuple[str, str], ...]) -> None:
+    def _load_file(self, name: str, macros: tuple[tuple[str, str], ...], *, of_substitutions: bool = False) -> None:
         path = self.project.find(name)
         if path is None:
             self._note(f"load {name}", "there is no such file in this tree; its records are missing")
-        elif path.suffix in (".substitutions", ".sub", ".subs"):
+        elif of_substitutions or path.suffix in SUBSTITUTIONS:
             self._load_substitutions(path, macros)
         else:
             self._load_one(Database(path=path, macros=macros))
 
-    def _load_substitutions(self, path: Path, macros: tuple[tuple[str, str], ...]) -> None:
+    def _load_substitutions(self, path: Path, macros: tuple[tuple[str, str], ...], depth: int = 0) -> None:
+        if depth >= _DEEPEST:
+            raise StackError(f"{path} expands itself")
         for expansion in parse_substitutions(path):
             template = expansion.template
             for name, value in macros:
@@ -241,8 +244,12 @@ class StartUp:
             found = beside if beside.is_file() else self.project.find(template)
             if found is None:
                 self._note(f"load {path.name}", f"line {expansion.line} of it names {template}, which is not in this tree")
+                continue
+            own = (*macros, *self._put_in(expansion.macros, macros))
+            if found.suffix in SUBSTITUTIONS:
+                self._load_substitutions(found, own, depth + 1)
             else:
-                self._load_one(Database(path=found, macros=(*macros, *self._put_in(expansion.macros, macros))))
+                self._load_one(Database(path=found, macros=own))
 
     def _put_in(self, macros: tuple[tuple[str, str], ...], outer: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
         """Put the macros that the file was loaded with into those of one expansion."""
