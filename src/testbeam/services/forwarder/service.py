@@ -188,17 +188,18 @@ class Forwarder:
                 os.read(self._woken, _READ_MOST)
 
     def _wait_for_updates(self, stop: threading.Event) -> None:
-        """Wait for an update, at most 20 ms. One that comes alone is sent at once; the more come, the longer they are let gather."""
+        """Wait for an update, at most 20 ms. One that comes alone is sent at once; the more come, the longer they are let gather.
+
+        Of many, the first wakes nobody: Python's lock would go back and forth between the loop and those that bring the others.
+        """
         now_s = self._outside.monotonic_s()
         self._pace.add(self._rows, now_s)
-        if self._rows:
+        if self._rows or self._pace.is_busy:
             stop.wait(self._pace.wait_s())
             return
         self._monitors.wake(self._wake_file)
         if self._poll.poll(_TICK_S * 1000):
             os.read(self._woken, _READ_MOST)
-            if self._pace.is_busy:  # the first of many: Python's lock goes back and forth while the others come
-                stop.wait(self._pace.wait_s())
 
     def _publisher(self, address: Address) -> StatusPublisher:
         if address.cluster not in self._publishers:
