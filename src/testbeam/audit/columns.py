@@ -12,6 +12,7 @@ from testbeam.audit import digests
 from testbeam.audit.digests import Digests
 from testbeam.audit.message import Message
 from testbeam.model.samples import Alarm, ConnectionChange, LogValue
+from testbeam.model.time import sound_ns
 from testbeam.nexus.conversion import converted, differs
 
 Ints = NDArray[np.int64]
@@ -43,7 +44,7 @@ class Columns(ABC):
         self.partition.append(message.partition)
         self.early.append(early)
         self.kafka_ms.append(message.kafka_ms)
-        self.time_ns.append(self._time_of(value))
+        self.time_ns.append(sound_ns(self._time_of(value)))
         self._keep(value)
 
     def _time_of(self, value: Any) -> int:
@@ -148,7 +149,7 @@ class PulseColumns(EventColumns):
 
     def _keep(self, value: Any) -> None:
         self.pulse_message.append(len(self.events))
-        self.pulse_time_ns.append(self._time_of(value))
+        self.pulse_time_ns.append(sound_ns(self._time_of(value)))
         self.pulse_index.append(0)
         self.pulse_events.append(len(value.time_of_flight_ns))
         self.time_of_flight.append(digests.of_bytes(value.time_of_flight_ns.tobytes()))

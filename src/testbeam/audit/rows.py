@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from testbeam.audit import digests
 from testbeam.audit.columns import Columns, Ints, as_ints, column
 from testbeam.audit.digests import Digests
+from testbeam.model.time import sound_ns
 from testbeam.nexus.conversion import converted, differs
 from testbeam.nexus.values import dtype_of
 
@@ -76,7 +77,7 @@ class RowColumns(Columns):
         self.changed.append(0 if parts is None else sum(map(_changed, parts, self.form.datasets)))
         if parts is None:
             return
-        times = self.form.times(value).tolist() if self.form.times else [self._time_of(value)]
+        times = self.form.times(value).tolist() if self.form.times else [sound_ns(self._time_of(value))]
         digest = self.form.digest(parts) if parts else [0] * len(times)
         for time_ns, one in zip(times, digest, strict=True):
             self.row_message.append(number)
@@ -206,7 +207,7 @@ def _samples(config: Mapping[str, Any], place: str) -> RowForm:
         if len(value.timestamps_ns):
             return np.asarray(value.timestamps_ns).astype(np.int64)
         steps = np.round(np.arange(len(value.values)) * value.time_delta_ns).astype(np.int64)
-        return np.asarray(value.timestamp_ns + steps)
+        return np.asarray(sound_ns(value.timestamp_ns) + steps)
 
     datasets = (RowDataset(name="value", dtype=_numbers(config, place, "int64")),)
     return RowForm(datasets=datasets, parts=lambda value: [value.values], times=times)

@@ -6,9 +6,12 @@ Source: docs/reference/contracts/filewriter.md, "NeXus structure JSON".
 """
 
 import difflib
+import itertools
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -91,6 +94,7 @@ _CHILD = ("module", "config", "attributes")
 _GROUP = ("type", "name", "children", "attributes")
 _ATTRIBUTE = ("name", "value", "values", "type", "dtype")
 _CONFIGS = {"dataset": ("name", "value", "values", "type", "dtype"), "link": ("name", "source")}
+_MOST = 100  # warnings of words
 _LARGEST = 2**27  # cells of all static arrays together
 
 
@@ -103,22 +107,36 @@ def parse(text: str, *, modules: Collection[str] | None = None, warnings: list[s
     Raises:
         NexusError: it is not JSON, or not of the grammar; the error's path is the place in the JSON, "$" the root.
     """
+    warnings = [] if warnings is None else warnings
+    twice: dict[str, None] = {}
     try:
-        root = json.loads(text)
+        root = json.loads(text, object_pairs_hook=partial(_once, twice))
     except (ValueError, RecursionError) as error:
         raise NexusError("$", f"Could not parse NeXus structure JSON: {error}") from error
     if not isinstance(root, dict):
         raise NexusError("$", f"the root of a NeXus structure JSON is an object, not {_kind(root)}")
-    return _Parser(modules, [] if warnings is None else warnings).group(root, name="", path="/", place="$", depth=0)
+    warnings += [f"{word[:100]!r} is there twice in one object of the JSON; the last one counts" for word in itertools.islice(twice, _MOST)]
+    return _Parser(modules, warnings).group(root, name="", path="/", place="$", depth=0)
+
+
+def _once(twice: dict[str, None], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of the JSON; words that it has twice are noted."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen = set[str]()
+        for word, _value in pairs:
+            if word in seen and len(twice) < _MOST:
+                twice[word] = None
+            seen.add(word)
+    return made
 
 
 def unknown_words(node: Mapping[str, Any], known: Collection[str], place: str) -> Iterator[str]:
-    """Yield a sentence for each key of an object that is none of the known ones, with the nearest of those."""
-    for word in node:
-        if word not in known:
-            near = difflib.get_close_matches(word, known, 1, 0.7)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            yield f"{place}: {word[:100]!r} is not known and left out; {hint}"
+    """Yield a sentence for each key of an object that is none of the known ones, up to a hundred, with the nearest of those."""
+    for word in itertools.islice((word for word in node if word not in known), _MOST):
+        near = difflib.get_close_matches(word[:_MOST], known, 1, 0.7)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        yield f"{place}: {word[:100]!r} is not known and left out; {hint}"
 
 
 @dataclass(slots=True)
@@ -164,7 +182,7 @@ class _Parser:
         if module == "dataset":
             return Dataset(name=_name(config, where), value=self.value(config, where), attributes=attributes, place=place)
         if module == "link":
-            return Link(name=_name(config, where), source=_text(config, "source", where), place=place)
+            return Link(name=_name(config, where), source=_path(config, where), place=place)
         words = {"topic": "", "source": ""} if module in WITHOUT_SOURCE else {key: _text(config, key, where) for key in ("topic", "source")}
         return Stream(module=module, **words, config=MappingProxyType(config), attributes=attributes, place=place)
 
@@ -189,7 +207,10 @@ class _Parser:
                 Attribute(name=_checked(name, where), value=to_array(value, None, f"{where}.{name}")) for name, value in given.items()
             )
         if isinstance(given, list):
-            return tuple(self.attribute(item, f"{where}[{i}]") for i, item in enumerate(given))
+            found = tuple(self.attribute(item, f"{where}[{i}]") for i, item in enumerate(given))
+            twice = sorted(name for name, n in Counter(attribute.name for attribute in found).items() if n > 1)
+            self.warnings += [f"{where}: {name[:100]!r} is there twice; the first one counts" for name in twice[:_MOST]]
+            return found
         raise NexusError(where, f"attributes are an object or a list, not {_kind(given)}")
 
     def attribute(self, item: Any, place: str) -> Attribute:
@@ -204,7 +225,8 @@ class _Parser:
         return Attribute(name=_name(item, place), value=to_array(given, dtype, place))
 
     def warn(self, node: Mapping[str, Any], known: Collection[str], place: str) -> None:
-        self.warnings += unknown_words(node, known, place)
+        if len(self.warnings) < _MOST:  # nobody reads more, and each takes 50 µs to find
+            self.warnings += unknown_words(node, known, place)
 
 
 def _is_number(value: Any) -> bool:
@@ -255,6 +277,13 @@ def _text(node: Mapping[str, Any], key: str, place: str) -> str:
     if not isinstance(value, str) or not value:
         raise NexusError(place, f"needs `{key}`, a text that is not empty")
     return value
+
+
+def _path(node: Mapping[str, Any], place: str) -> str:
+    path = _text(node, "source", place)
+    if "\0" in path:  # where HDF5 would end it
+        raise NexusError(place, f"{path[:100]!r} can't be a path in a file")
+    return path
 
 
 def _list(node: Mapping[str, Any], key: str, place: str) -> Sequence[Any]:

@@ -1,6 +1,7 @@
 """Files of the file-writer's own parts, every module in turn: clean as they are, and not so with one value changed."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from testbeam.audit.core import AuditResult, Job, Message, compare, expected
 from testbeam.audit.destinations import MODULES
+from testbeam.errors import WireError
 from testbeam.model.arrays import AreaImage, Histogram, LabelledArray, Variable
 from testbeam.model.samples import (
     AlarmedLogValue,
@@ -155,6 +157,29 @@ def test_a_message_that_is_not_in_the_file_is_missed(tmp_path: Path, module: str
 
     assert result.missing == 1
     assert not result.ok
+
+
+def _with_impossible_times(module: str) -> list[bytes]:
+    payloads = []
+    for time_ns in (-5, -(2**63), 2**63, 2**64 - 1):
+        with suppress(WireError, OverflowError):  # not every schema has room for each
+            payloads.append(ENCODERS[module](CASES[module][1](time_ns, 2)))
+    return payloads
+
+
+@pytest.mark.parametrize("module", [module for module in CASES if _with_impossible_times(module)])
+def test_a_time_that_can_t_be_is_none_to_writer_and_audit(tmp_path: Path, module: str) -> None:
+    payloads, source = _with_impossible_times(module), "ADPluginKafka" if module == "NDAr" else "s"
+    node = compose.group("s", "NXlog", compose.stream(module, topic="motion", source=source, **ALONE, **CASES[module][0]))
+    writing = Writing(tmp_path, [node])
+    writing.take(*payloads)
+    writing.finish().close()
+    job = Job(job_id="j", filename="a.nxs", nexus_structure=compose.nexus_structure(node), start_ms=0, stop_ms=1)
+
+    result = audited(job, [Message("motion", 0, at, payload, 0) for at, payload in enumerate(payloads)], writing.file.path)
+
+    assert writing.drops.counts == result.filtered == {"time 0": len(payloads)}
+    assert result.ok, result.findings
 
 
 def test_values_that_the_dataset_does_not_hold_are_told_apart(tmp_path: Path) -> None:

@@ -102,3 +102,10 @@ def test_a_dataset_like_one_before_it_is_equal_to_it_and_holds_rows_of_its_own(t
             assert np.array_equal(dataset[:], np.full((number, *spec.row), number))
             assert (dataset.chunks, dataset.maxshape) == ((64, *spec.row), (None, *spec.row))
             assert (dict(dataset.attrs), dataset.compression) == (dict(spec.attributes), None if compression == "none" else compression)
+
+
+def test_a_chunk_is_never_so_long_that_its_first_row_fills_a_disk() -> None:
+    assert ColumnSpec(name="x", dtype="i4", chunk=2**20).chunk == 2**20
+    assert ColumnSpec(name="x", dtype="u8", chunk=2**31 - 1).chunk == 2**23
+    assert ColumnSpec(name="x", dtype="u2", chunk=1_024, row=(1_000, 1_000)).chunk == 33
+    assert ColumnSpec(name="x", dtype="f8", chunk=64, row=(10_000, 10_000)).chunk == 1

@@ -11,7 +11,7 @@ from testbeam.nexus import compose
 from testbeam.nexus.files import opened, streams, walk
 from testbeam.nexus.structure import parse
 from testbeam.services.filewriter import core
-from testbeam.services.filewriter.nexus_file import NexusFile, path_below, template_of
+from testbeam.services.filewriter.nexus_file import NexusFile, Replace, path_below, template_of
 from testbeam.services.filewriter.plan import plan
 from tests.unit.filewriter.writing import Writing, events
 
@@ -273,10 +273,23 @@ def test_warnings_without_end_are_counted_and_the_first_are_shown() -> None:
     assert sum(map(len, warnings)) < 20_000
 
 
-def test_a_file_that_is_taken_over_is_made_anew(tmp_path: Path) -> None:
+def test_a_file_is_replaced_only_where_it_is_that_of_the_writer_before(tmp_path: Path) -> None:
     path = tmp_path / "a.nxs"
     path.write_bytes(b"half")
 
-    NexusFile(path_below(tmp_path, "a.nxs", replace=True), parse('{"children": []}'), (), datetime.now(UTC)).close()
-    with h5py.File(path) as file:
-        assert list(file) == []
+    assert path_below(tmp_path, "a.nxs", replace=Replace.UNFINISHED) == path
+    path.chmod(0o444)
+    assert path_below(tmp_path, "a.nxs", replace=Replace.ANY) == path
+    for replace in (Replace.UNFINISHED, Replace.NOTHING):
+        with pytest.raises(NexusError, match="exists already"):
+            path_below(tmp_path, "a.nxs", replace=replace)
+
+
+def test_a_file_that_came_since_its_path_was_looked_at_is_left_alone(tmp_path: Path) -> None:
+    path = path_below(tmp_path, "a.nxs")
+    path.write_bytes(b"another job's")
+
+    with pytest.raises(NexusError, match="can't be made"):
+        NexusFile(path, parse('{"children": []}'), (), datetime.now(UTC))
+
+    assert path.read_bytes() == b"another job's"

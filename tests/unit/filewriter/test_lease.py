@@ -1,6 +1,8 @@
 """Leases: who holds which job, and when another writer may take it up."""
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,11 +42,38 @@ def test_a_record_is_read_as_it_was_written() -> None:
     assert there.command_bytes() == b"\0pl72"
 
 
-@pytest.mark.parametrize(
-    "record", [None, b"", b"null", b"[]", b"{}", b'{"lease_id": 1}', lease().encode().replace(b'"epoch": 1', b'"epoch": "1"')]
-)
+@pytest.mark.parametrize("record", [None, b"", b"null", b"[]", b"{}", b'{"lease_id": 1}'])
 def test_a_record_that_is_no_lease_is_left_out(record: bytes | None) -> None:
     assert decode_lease(record) is None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"epoch": "1"},
+        {"interval_ms": 10**400},
+        {"taken_ms": 1.5},
+        {"nonce": None},
+        {"service_ids": [1]},
+        {"control": [0]},
+        {"control": {"0": "5"}},
+        {"command": ["pool", 0]},
+        {"command": [1, 0, 7]},
+    ],
+)
+def test_a_record_with_a_word_of_another_kind_is_left_out(more: dict[str, Any]) -> None:
+    there = json.loads(lease(control={"0": 5}).encode())
+
+    assert decode_lease(json.dumps(there | more).encode()) is None
+
+
+def test_a_file_that_another_job_writes_is_known_however_it_is_spelled() -> None:
+    mine = lease(file="/x/../a.nxs")
+
+    assert table(mine, lease("b", lease_id="other", answered=True)).has_file_of_another(mine)
+    assert not table(mine, lease("b", lease_id="other")).has_file_of_another(mine)
+    assert not table(mine, lease("b", lease_id="other", answered=True, released=True)).has_file_of_another(mine)
+    assert not table(replace(mine, answered=True)).has_file_of_another(mine)
 
 
 def test_a_lease_expires_when_it_is_not_renewed_for_the_interval_and_a_grace() -> None:

@@ -209,3 +209,30 @@ def test_numbers_that_are_said_to_be_a_string_are_written_as_numbers_with_a_warn
 
     assert root.attributes[0].value.tolist() == [0.0, 0.0, 1.0]
     assert warnings == ["$.attributes[0]: vector is said to be a string, and is written as what it has, numbers"]
+
+
+def test_a_word_that_is_twice_in_an_object_is_named() -> None:
+    warnings: list[str] = []
+    attributes = '[{"name": "b", "values": 1}, {"name": "b", "values": 2}]'
+    text = '{"children": [{"type": "group", "name": "a"}], "children": [], "attributes": ' + attributes + "}"
+    root = parse(text, warnings=warnings)
+
+    assert root.children == ()
+    assert warnings == [
+        "'children' is there twice in one object of the JSON; the last one counts",
+        "$.attributes: 'b' is there twice; the first one counts",
+    ]
+
+
+def test_unknown_words_without_end_are_not_all_looked_up() -> None:
+    warnings: list[str] = []
+    parse(
+        json.dumps({f"childrem{i}": 0 for i in range(1_000)} | {"children": [{"type": "group", "name": "a", "nane": 0}]}), warnings=warnings
+    )
+
+    assert len(warnings) == 100
+
+
+def test_a_link_can_t_lead_to_a_path_that_hdf5_would_cut() -> None:
+    with pytest.raises(NexusError, match=r"children\[0\].config: 'a\\x00b' can't be a path"):
+        parse(json.dumps({"children": [{"module": "link", "config": {"name": "l", "source": "a\0b"}}]}))

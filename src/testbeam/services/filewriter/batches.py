@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from testbeam.errors import WireError
 from testbeam.model.columns import EventColumns, LogColumns
+from testbeam.model.time import sound_ns
 from testbeam.services.filewriter.events import in_order
 from testbeam.wire.flatbuffers.registry import DECODERS
 from testbeam.wire.flatbuffers.schemas.columns_ev44 import decode_ev44_columns
@@ -294,11 +295,11 @@ def _size(row: Any) -> int:
 
 
 def _time_of(value: Any) -> int:
-    """Return the payload time of a message; of one with many samples that of the first, 0 without any."""
+    """Return the payload time of a message; of one with many samples that of the first, 0 without any or with one that can't be."""
     times = getattr(value, "timestamps_ns", None)
     if times is not None and (len(times) or not hasattr(value, "timestamp_ns")):
-        return int(times[0]) if len(times) else 0
-    return int(value.timestamp_ns)
+        return sound_ns(int(times[0])) if len(times) else 0
+    return sound_ns(int(value.timestamp_ns))
 
 
 def _events(columns: EventColumns) -> Batch:

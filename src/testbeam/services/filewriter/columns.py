@@ -17,6 +17,7 @@ from h5py import h5a, h5d, h5i, h5o, h5p, h5s, h5t, h5z
 from numpy.typing import NDArray
 
 _LARGE = 65_536  # rows of a part from which on copying it into a longer one costs more than a write of its own
+_FEW, _MOST = 65_536, 2**26  # rows of a chunk of numbers that is short enough at any rate; bytes of the longest
 _DIRECT = 65_536  # bytes of a chunk from which on it is written past HDF5's cache: half the time for events
 _TEXT_DTYPE = h5py.string_dtype()
 _TEXT = h5t.py_create(_TEXT_DTYPE, logical=True)
@@ -42,13 +43,22 @@ class WrittenGroup(h5py.Group):  # type: ignore[misc]  # h5py has no types
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnSpec:
-    """A growing dataset: its name, dtype, rows in a chunk and text attributes; `row` is the shape of one row, () for a number."""
+    """A growing dataset: its name, dtype, rows in a chunk and text attributes; `row` is the shape of one row, () for a number.
+
+    A chunk is on the disk, and in memory, with its first row: one is never longer than 64 MB, or one row.
+    """
 
     name: str
     dtype: Any
     chunk: int
     row: tuple[int, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Shorten a chunk that is too long."""
+        if self.chunk > _FEW or self.row:
+            row_bytes = math.prod(self.row) * np.dtype(self.dtype).itemsize
+            object.__setattr__(self, "chunk", min(self.chunk, max(1, _MOST // row_bytes)))
 
 
 class Column:

@@ -19,7 +19,7 @@ from testbeam.services.filewriter.data_reader import DataReader, Progress, missi
 from testbeam.services.filewriter.feedback import Feedback
 from testbeam.services.filewriter.lease import Lease
 from testbeam.services.filewriter.lease_topic import LeaseTopic
-from testbeam.services.filewriter.nexus_file import NexusFile, in_words, path_below, template_of
+from testbeam.services.filewriter.nexus_file import NexusFile, Replace, in_words, path_below, template_of
 from testbeam.services.filewriter.plan import plan
 from testbeam.services.filewriter.router import Router
 from testbeam.services.filewriter.settings import FileWriterSettings
@@ -75,7 +75,9 @@ class RunningJob:
         root = parse(job.start.nexus_structure, modules=modules.NAMES, warnings=warnings)
         planned = plan(root, settings.compression, warnings)
         taken_over = lease.epoch > 1
-        path = path_below(settings.hdf_output_prefix, job.start.filename, make_folders=settings.make_folders, replace=taken_over)
+        replace = Replace.NOTHING if not taken_over or env.leases.table.has_file_of_another(lease) else Replace.UNFINISHED
+        replace = Replace.ANY if taken_over and lease.answered else replace
+        path = path_below(settings.hdf_output_prefix, job.start.filename, make_folders=settings.make_folders, replace=replace)
         template = template_of(settings.hdf_template_prefix, job.start.instrument_name)
         control = env.kafka.reader()
         try:
@@ -83,6 +85,8 @@ class RunningJob:
             first = control.offsets_at(topic, min(lease.sent_ms, job.start_ms), within_s)
             offsets = {int(number): offset for number, offset in lease.control.items()} if taken_over and lease.control else first
             control.assign(places_of({topic: offsets}))
+            if replace is not Replace.NOTHING:
+                path.unlink(missing_ok=True)
             file = NexusFile(path, root, planned, datetime.fromtimestamp(env.now_ms() / MS_PER_S, UTC), template, start_ms=job.start_ms)
         except BaseException:
             control.close()

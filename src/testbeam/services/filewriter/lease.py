@@ -7,6 +7,7 @@ Pure: monotonic seconds come in as arguments. Source: docs/reference/contracts/f
 """
 
 import json
+import posixpath
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -84,15 +85,19 @@ def decode_lease(record: bytes | None) -> Lease | None:
         command = values.get("command")
         values |= {"service_ids": tuple(values["service_ids"]), "command": None if command is None else tuple(command)}
         lease = Lease(**values)
+        return lease if _is_sound(lease) else None
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return lease if _is_sound(lease) else None
 
 
 def _is_sound(lease: Lease) -> bool:
-    numbers = (lease.epoch, lease.start_ms, lease.stop_ms, lease.taken_ms, lease.sent_ms, lease.interval_ms)
-    texts = (lease.lease_id, lease.job_id, lease.owner, lease.file, lease.inline)
-    return all(isinstance(number, int) for number in numbers) and all(isinstance(text, str) for text in texts)
+    texts = [lease.lease_id, lease.job_id, lease.owner, lease.file, lease.inline, *lease.service_ids, *lease.control]
+    numbers = [lease.epoch, lease.start_ms, lease.stop_ms, lease.taken_ms, lease.sent_ms, lease.interval_ms, lease.nonce]
+    numbers += lease.control.values()
+    if lease.command is not None:
+        topic, partition, offset = lease.command
+        texts, numbers = [*texts, topic], [*numbers, partition, offset]
+    return all(isinstance(number, int) and abs(number) < 2**63 for number in numbers) and all(isinstance(text, str) for text in texts)
 
 
 @dataclass(slots=True)
@@ -143,6 +148,12 @@ class LeaseTable:
             or (current.epoch == lease.epoch and current.owner != lease.owner)
             or (self.is_owner(lease) and current.nonce >= lease.nonce)
         )
+
+    def has_file_of_another(self, lease: Lease) -> bool:
+        """Tell whether a job that goes on, and has said so, writes the file that this one asks for, too."""
+        others = (other for other, _s in self._held.values() if other.lease_id != lease.lease_id and other.answered)
+        wanted = posixpath.normpath(lease.file.lstrip("/"))
+        return any(posixpath.normpath(other.file.lstrip("/")) == wanted for other in others)
 
     def has_command(self, command: tuple[str, int, int]) -> bool:
         """Tell whether somebody took the job of the start command at this topic, partition and offset."""

@@ -6,10 +6,12 @@ Source: docs/reference/contracts/filewriter.md, "Files".
 import os
 import posixpath
 import shutil
+import stat
 import unicodedata
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +59,16 @@ def in_words(error: BaseException, folder: Path) -> str:
     return text[:1000]
 
 
-def path_below(prefix: Path, filename: str, *, make_folders: bool = False, replace: bool = False) -> Path:
-    """Return where a job's file goes; make_folders: make missing folders below the prefix; replace: it may be there.
+class Replace(Enum):
+    """Which file may be there already where a job's file goes, since it is that of the writer that had the job before."""
+
+    NOTHING = auto()
+    UNFINISHED = auto()  # the job was never answered: a finished one is another job's
+    ANY = auto()
+
+
+def path_below(prefix: Path, filename: str, *, make_folders: bool = False, replace: Replace = Replace.NOTHING) -> Path:
+    """Return where a job's file goes; make_folders: make missing folders below the prefix.
 
     Raises:
         NexusError: it would be outside the prefix, its folder is missing, or it is there already.
@@ -69,7 +79,7 @@ def path_below(prefix: Path, filename: str, *, make_folders: bool = False, repla
         raise NexusError(filename[:100], f"can't be the name of a file: {error}") from error
 
 
-def _checked(root: Path, filename: str, *, make_folders: bool, replace: bool) -> Path:
+def _checked(root: Path, filename: str, *, make_folders: bool, replace: Replace) -> Path:
     if any(unicodedata.category(character) == "Cc" for character in filename):
         raise ValueError("it has a control character, such as a newline")
     path = (root / filename.lstrip("/")).resolve()
@@ -79,26 +89,28 @@ def _checked(root: Path, filename: str, *, make_folders: bool, replace: bool) ->
         path.parent.mkdir(parents=True, exist_ok=True)
     if not path.parent.is_dir():
         raise NexusError(filename[:300], f"the folder {path.parent} does not exist; create it first, or let option --make-folders do it")
-    if _is_there(path) and not replace:
+    if not _is_free(path, replace):
         raise NexusError(filename[:300], f"{path} exists already; files are never overwritten")
     return path
 
 
-def _is_there(path: Path) -> bool:
-    """Return whether something has that path; raise OSError for one that nothing can have, which Path.exists hides from Python 3.14 on."""
+def _is_free(path: Path, replace: Replace) -> bool:
+    """Return whether nothing has that path but what may be replaced.
+
+    Raises OSError for a path that nothing can have, which Path.exists hides from Python 3.14 on.
+    """
     try:
-        path.lstat()
+        mode = path.lstat().st_mode
     except FileNotFoundError:
-        return False
-    return True
+        return True
+    return replace is Replace.ANY or (replace is Replace.UNFINISHED and bool(mode & stat.S_IWUSR))
 
 
 class NexusFile:
     """A file being written; `routes` are its writer modules, `warnings` what is not as asked for.
 
-    It begins empty, or as a copy of `template`, to which only what is missing is added. A file that is there already is replaced: it is
-    that of a writer that was killed. What is changed at the end is changed by the descriptor, never by the path, which may lead elsewhere
-    by then.
+    It begins empty, or as a copy of `template`, to which only what is missing is added. What is changed at the end is changed by the
+    descriptor, never by the path, which may lead elsewhere by then.
 
     Raises:
         NexusError: the file can't be made; none is left behind then.
@@ -114,7 +126,6 @@ class NexusFile:
         self._groups: dict[str, WrittenGroup] = {}
         self._models: dict[Hashable, Any] = {}
         try:
-            path.unlink(missing_ok=True)
             self._file = _new(path, template)
             self._written_by = int(self._file.id.get_vfd_handle())  # HDF5's own descriptor
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -143,7 +143,7 @@ class Router:
             self._drop(WRONG_SHAPE, "array of another length", misfits)
 
     def _take_batch(self, topic: str, partition: int, writers: Sequence[StreamWriter], batch: Batch, kafka_ns: KafkaTimes | None) -> None:
-        timed = batch.times_ns != 0
+        timed = batch.times_ns > 0
         self._drop(TIME_ZERO, f"on {topic}", int(len(timed) - timed.sum()))
         found = np.zeros(len(timed), bool)
         for writer in writers:
