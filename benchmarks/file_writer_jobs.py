@@ -1,6 +1,7 @@
 """Cost of whole jobs of the file-writer: two writers beside one, a large start command, a backlog in memory, a few events on disk.
 
-Wall time on one machine, with the broker and the writers as programs of their own.
+Wall time on one machine, with the broker and the writers as programs of their own. One writer and two take turns with their bulk jobs, and
+the best of each counts, since neighbours only add; the CPU that broker and writers took is printed beside, as two cores are all there are.
 """
 
 import json
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import numpy as np
+import psutil
 
 from benchmarks.file_writer import START_NS, event_message, fill
 from benchmarks.harness import Result, at_most
@@ -27,7 +29,8 @@ from testbeam.stacks.topics import Topics
 
 JOBS = 6
 WAIT_S = 2.0
-BULK_JOBS = 4
+BULK_JOBS = 8
+BULK_ROUNDS = 2
 BULK_MESSAGES = 45_000  # of 1,000 events, 360 MB in all
 BACKLOG = 90_000  # messages, 720 MB: far more than the Kafka client reads ahead
 STRUCTURE_BYTES = 64 * 2**20
@@ -61,7 +64,9 @@ def run() -> list[Result]:
     with Stack(broker(heap_mb=1024)).run() as running, TemporaryDirectory() as folder:
         kafka = cast("BrokerHandle", running["broker"]).kafka
         fill(kafka, "events", _messages())
-        waiting, bulk = ([_timed(running, Path(folder), what, writers) for writers in (1, 2)] for what in (_waiting, _bulk))
+        waiting = [_timed(running, Path(folder), _waiting, writers) for writers in (1, 2)]
+        rounds = [[_timed(running, Path(folder), _bulk, writers) for writers in (1, 2)] for _ in range(BULK_ROUNDS)]
+        bulk = [min(taken) for taken in zip(*rounds, strict=True)]
         return [
             at_most("jobs that wait for their stop, two writers to one", value=waiting[1], baseline=waiting[0], target=0.6),
             at_most("bulk jobs, two writers to one", value=bulk[1], baseline=bulk[0], target=0.65),
@@ -99,16 +104,25 @@ def _waiting(pool: Pool) -> float:
 
 def _bulk(pool: Pool) -> float:
     """Return how long jobs take that write what Kafka has, all of it each."""
-    begin_s = time.perf_counter()
+    before_s, begin_s = _cpu_s(pool), time.perf_counter()
     stop_ms = START_MS + BULK_MESSAGES - 1
     jobs = [pool.job(str(number), _panel(), start_time_ms=START_MS, stop_time_ms=stop_ms) for number in range(BULK_JOBS)]
     for job in jobs:
-        job.wait_written(PATIENCE_S)
+        Path(job.wait_written(PATIENCE_S).file_name).unlink()  # before the disk has to be waited for
         assert job.report["written"] == BULK_MESSAGES, job.report
     took_s = time.perf_counter() - begin_s
-    for path in pool.folder.glob("*.nxs"):
-        path.unlink()
+    broker_s, writers_s = (after - before for after, before in zip(_cpu_s(pool), before_s, strict=True))
+    cpu = f"CPU of the broker {broker_s:.1f} s, of the writers {writers_s:.1f} s: {(broker_s + writers_s) / took_s:.2f} cores"
+    print(f"{BULK_JOBS} bulk jobs, {len(pool.writers)} writers: {took_s:.2f} s; {cpu}", flush=True)
     return took_s
+
+
+def _cpu_s(pool: Pool) -> tuple[float, float]:
+    """Return the CPU time that the broker and the writers have taken so far."""
+    broker_process = psutil.Process(pool.broker.pid)
+    groups = [[broker_process, *broker_process.children(recursive=True)], [psutil.Process(writer.pid) for writer in pool.writers]]
+    broker_s, writers_s = (sum(sum(process.cpu_times()[:2]) for process in group) for group in groups)
+    return broker_s, writers_s
 
 
 def _alone(running: Run, folder: Path) -> list[Result]:

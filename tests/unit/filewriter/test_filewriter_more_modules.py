@@ -424,5 +424,8 @@ def test_f142_has_statistics_of_what_is_in_the_file(write: Write) -> None:
         assert file["s/value"][:].ravel().tolist() == [4, 8, -6]
         assert [file[f"s/{name}_value"][()] for name in ("minimum", "maximum", "average")] == [-6, 8, 2]
     assert writing.router.narrowed == 1
+
+
+def test_f142_may_do_without_statistics(write: Write) -> None:
     with write(node("f142", meta_data=False)).finish() as file:
         assert "minimum_value" not in file["s"]

@@ -1,6 +1,7 @@
 """The writer's loop with a clock of the test and Kafka's ends as fakes: when it beats, takes jobs, refuses them and takes them up."""
 
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from testbeam.errors import TopicMissing, TransportError
+from testbeam.errors import NexusError, TopicMissing, TransportError
 from testbeam.model.runs import RunStart
 from testbeam.runtime.counters import Drops
 from testbeam.services.filewriter.feedback import Feedback
+from testbeam.services.filewriter.job import RunningJob
 from testbeam.services.filewriter.lease import Lease, LeaseTable
 from testbeam.services.filewriter.lease_topic import LeaseTopic
 from testbeam.services.filewriter.pool import Pool
@@ -260,6 +262,21 @@ def test_a_command_whose_lease_is_there_already_was_taken_by_a_writer_that_was_k
 
     assert rig.pool.committed == [3, 3]
     assert rig.said.messages == []
+
+
+def test_a_writer_that_is_long_in_making_a_file_leaves_the_pool_to_the_others(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = threading.Event()
+    monkeypatch.setattr(rig.pool, "leave", left.set)
+
+    def begin(*_: object) -> None:
+        assert left.wait(60)
+        raise NexusError("$", "made long enough")
+
+    monkeypatch.setattr(RunningJob, "begin", begin)
+    rig.send()
+    rig.writer.step()
+
+    assert ("status", "CommandAnswer") in rig.kinds()
 
 
 def test_a_lease_that_is_not_renewed_is_taken_up_and_what_can_t_be_gone_on_with_is_released(rig: Rig) -> None:

@@ -4,6 +4,7 @@ A writer with a job leaves the group, so that its share of the pool goes to the 
 """
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message
@@ -14,7 +15,7 @@ _GROUP = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",  # a job sent before the first writer joined is done, too
     "session.timeout.ms": 6000,  # a killed idle writer holds its share of the pool no longer
-    "heartbeat.interval.ms": 100,
+    "heartbeat.interval.ms": 100,  # its answer says that another writer has left, and its jobs are ours
     "topic.metadata.refresh.interval.ms": 1000,  # the topic may be made after us
     "fetch.wait.max.ms": 100,
     "check.crcs": True,
@@ -38,7 +39,9 @@ class Pool:
 
     def poll(self, wait_s: float) -> Message | None:
         """Return the next message of the pool; none within `wait_s`, or where Kafka has a passing fault."""
-        message = self.join().poll(wait_s)
+        consumer = self.join()
+        consumer.memberid()  # wakes librdkafka's own thread: by itself it looks every half second whether a heartbeat is due
+        message = consumer.poll(wait_s)
         error = None if message is None else message.error()
         if error is None:
             return message
@@ -61,6 +64,7 @@ class Pool:
 
     def leave(self) -> None:
         """Leave the group at once."""
-        if self._consumer is not None:
-            self._consumer.close()
-            self._consumer = None
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with suppress(KafkaException):
+                consumer.close()

@@ -307,6 +307,7 @@ class FileWriter:
             nonlocal lease
             lease = replace(lease, nonce=lease.nonce + 1)
             self._leases.put(lease)
+            self._pool.leave()  # a file that takes long to be made keeps no job from others
 
         if lease.answered:
             tick()
