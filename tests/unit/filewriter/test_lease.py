@@ -36,7 +36,7 @@ def table(*records: Lease, now_s: float = 0.0) -> LeaseTable:
 
 
 def test_a_record_is_read_as_it_was_written() -> None:
-    there = lease(command=("pool", 0, 7), control={"0": 5}, answered=True, inline=inline(b"\0pl72"))
+    there = lease(command=("pool", 0, 7), control={"0": 5}, answered=True, inline=inline(b"\0pl72"), stop_ms=2**64 - 1)
 
     assert decode_lease(there.encode()) == there
     assert there.command_bytes() == b"\0pl72"

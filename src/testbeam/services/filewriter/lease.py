@@ -97,7 +97,7 @@ def _is_sound(lease: Lease) -> bool:
     if lease.command is not None:
         topic, partition, offset = lease.command
         texts, numbers = [*texts, topic], [*numbers, partition, offset]
-    return all(isinstance(number, int) and abs(number) < 2**63 for number in numbers) and all(isinstance(text, str) for text in texts)
+    return all(isinstance(number, int) and abs(number) < 2**64 for number in numbers) and all(isinstance(text, str) for text in texts)
 
 
 @dataclass(slots=True)
