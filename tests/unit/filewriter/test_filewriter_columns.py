@@ -109,3 +109,4 @@ def test_a_chunk_is_never_so_long_that_its_first_row_fills_a_disk() -> None:
     assert ColumnSpec(name="x", dtype="u8", chunk=2**31 - 1).chunk == 2**23
     assert ColumnSpec(name="x", dtype="u2", chunk=1_024, row=(1_000, 1_000)).chunk == 33
     assert ColumnSpec(name="x", dtype="f8", chunk=64, row=(10_000, 10_000)).chunk == 1
+    assert ColumnSpec(name="x", dtype="f8", chunk=64, row=(0,)).chunk == 64

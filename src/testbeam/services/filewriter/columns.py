@@ -57,7 +57,7 @@ class ColumnSpec:
     def __post_init__(self) -> None:
         """Shorten a chunk that is too long."""
         if self.chunk > _FEW or self.row:
-            row_bytes = math.prod(self.row) * np.dtype(self.dtype).itemsize
+            row_bytes = max(1, math.prod(self.row)) * np.dtype(self.dtype).itemsize
             object.__setattr__(self, "chunk", min(self.chunk, max(1, _MOST // row_bytes)))
 
 
@@ -175,7 +175,7 @@ class Column:
 
 
 def make(group: h5py.Group, name: str, what: Hashable, anew: Callable[[], None]) -> None:
-    """Make an empty dataset, by a copy where its file has the same one in another group: half of the cost of one with its attributes."""
+    """Make a dataset as it begins, by a copy where its file has one like it: half of the cost of a new one with its attributes."""
     models: dict[Hashable, Any] = getattr(group, "models", {})
     if what in models:
         h5o.copy(models[what], name.encode(), group.id, name.encode())

@@ -75,8 +75,7 @@ class RunningJob:
         root = parse(job.start.nexus_structure, modules=modules.NAMES, warnings=warnings)
         planned = plan(root, settings.compression, warnings)
         taken_over = lease.epoch > 1
-        replace = Replace.NOTHING if not taken_over or env.leases.table.has_file_of_another(lease) else Replace.UNFINISHED
-        replace = Replace.ANY if taken_over and lease.answered else replace
+        replace = _replaces(lease, env.leases)
         path = path_below(settings.hdf_output_prefix, job.start.filename, make_folders=settings.make_folders, replace=replace)
         template = template_of(settings.hdf_template_prefix, job.start.instrument_name)
         control = env.kafka.reader()
@@ -295,6 +294,15 @@ class RunningJob:
         if overdue:
             raise TransportError(f"{'; '.join(overdue)} within {self.env.settings.kafka_error_timeout} s")
         return self.data.end_partitions(self.job.stop_ms, now_ms)
+
+
+def _replaces(lease: Lease, leases: LeaseTopic) -> Replace:
+    """Return what the file of a job may replace: that of the writer before, and never another job's."""
+    if lease.epoch == 1:
+        return Replace.NOTHING
+    if lease.answered:
+        return Replace.ANY
+    return Replace.NOTHING if leases.table.has_file_of_another(lease) else Replace.UNFINISHED
 
 
 def _stop_ns(job: Job) -> int:
