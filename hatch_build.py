@@ -54,7 +54,11 @@ class NativeBuildHook(BuildHookInterface):
             return
         self._folder = tempfile.TemporaryDirectory(prefix="testbeam-native-")
         libraries = {source: Path(self._folder.name) / _library(source).name for source in SOURCES}
-        compile_all(root, libraries)
+        try:
+            compile_all(root, libraries)
+        except BaseException:  # no wheel comes of it, and nobody finalizes
+            self._folder.cleanup()
+            raise
         for source, library in libraries.items():
             build_data["force_include"][str(library)] = str(_library(source).relative_to("src"))
         build_data["pure_python"] = False

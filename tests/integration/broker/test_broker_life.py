@@ -31,7 +31,7 @@ def produce_all(handle: BrokerHandle, topic: str, numbers: range) -> int:
     producer = handle.kafka.producer()
     for number in numbers:
         producer.produce(topic, b"%d" % number, on_delivery=count)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     return acknowledged
 
 
@@ -71,7 +71,7 @@ def test_the_first_group_reads_its_first_message_without_a_second_of_retries(sha
     consumer = Consumer(shared_broker.kafka.config(group_id="first", auto_offset_reset="earliest"))
     try:
         consumer.subscribe(["first_group"])
-        message = consumer.poll(5)
+        message = consumer.poll(60)
     finally:
         consumer.close()
 

@@ -212,7 +212,7 @@ def test_two_processes_that_prepare_at_once_wait_for_each_other(copied_jars: Pat
         other.start()
         other.join(0.3)
         assert other.is_alive()
-    other.join(10)
+    other.join(60)
 
     assert not other.is_alive()
     assert "waiting for it" in lines.said[0]

@@ -148,7 +148,7 @@ def test_messages_are_those_that_are_there_when_it_is_called_although_more_keep_
         while not stop.is_set():
             for partition in range(4):
                 sender.produce(topic.name, b"later", partition=partition)
-            sender.flush(10)
+            sender.flush(60)
 
     sending = threading.Thread(target=keep_sending)
     sending.start()

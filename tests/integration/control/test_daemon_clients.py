@@ -177,7 +177,7 @@ def test_a_dry_run_tells_time_and_ranges_and_moves_nothing(run: Run) -> None:
         client.maw(client.dev("m"), 0)
         client.simulate("SetDetectors(det)\nscan(m, [1, 5], t=2)")
         client.simulate("maw(m, 500)")
-        end_s = time.monotonic() + 10
+        end_s = time.monotonic() + 60
         while len(results) < 2 and time.monotonic() < end_s:
             time.sleep(0.02)
         seconds, ranges, _ = results[0]

@@ -51,7 +51,7 @@ def poller(cache_run: Run, tmp_path: Path) -> Iterator[Poller]:
     thread.start()
     yield poller
     stop.set()
-    thread.join(10)
+    thread.join(60)
     poller.close()
 
 

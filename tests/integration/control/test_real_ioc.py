@@ -89,7 +89,7 @@ def test_the_records_limits_hold(client: Client, device: str) -> None:
 @pytest.mark.parametrize("device", ["volt", "volt_ca"])
 def test_the_records_alarms_are_in_the_status(client: Client, device: str) -> None:
     client.maw(client.dev(device), 85)
-    end_s = time.monotonic() + 10
+    end_s = time.monotonic() + 60
     while client.status(device)[0] != 210 and time.monotonic() < end_s:
         time.sleep(0.02)
 
@@ -138,7 +138,7 @@ def test_every_watched_pv_has_a_value_however_fast_it_changes(run: Run, monkeypa
     try:
         for name in names:
             watch.watch(name)
-        end_s = time.monotonic() + 10
+        end_s = time.monotonic() + 60
         while (missing := [name for name in names if watch.snapshot(name).reading is None]) and time.monotonic() < end_s:
             time.sleep(0.02)
         assert not missing

@@ -135,7 +135,7 @@ def test_a_service_that_is_killed_twice_comes_back_once_when_the_last_block_ends
 
 def test_a_service_that_does_not_come_back_is_told_of_by_the_end_of_the_block() -> None:
     once = Service("once", command=("sh", "-c", "test -e gone && exit 3; echo $$$$ > gone; exec sleep 1000"))
-    with Stack(once.configured(ready=_Settled(), ready_timeout_s=5)).run() as run:
+    with Stack(once.configured(ready=_Settled(), ready_timeout_s=60)).run() as run:
         with pytest.raises((NotReady, StackError), match="service 'once' exited with code 3"), run["once"].killed():
             pass
         assert state_of(run["once"]) is State.FAILED

@@ -73,7 +73,7 @@ def test_a_writer_that_is_stopped_in_mid_job_finishes_the_file_and_says_so(writi
         job = client.start(compose.nexus_structure(node), "a.nxs", start_time_ms=t)
         job.wait_started()
         own.send(log(t + 1, 5), events(t + 1, [7]))
-        deadline_s = time.monotonic() + 10
+        deadline_s = time.monotonic() + 60
         while job.wait_status()["written"] < 2:
             assert time.monotonic() < deadline_s
         output = own.writer.output
@@ -110,7 +110,7 @@ def test_a_job_whose_kafka_falls_silent_ends_with_an_error() -> None:
         job = writer.start_job(compose.nexus_structure(), "a.nxs", start_time_ms=now_ms())
         job.wait_started()
         run["broker"].pause()
-        deadline_s = time.monotonic() + 10
+        deadline_s = time.monotonic() + 60
         while "Kafka did not answer for 1.0 s" not in writer.get_stderr():
             assert time.monotonic() < deadline_s
         run["broker"].resume()

@@ -30,7 +30,7 @@ class FakeHolder:
     def close(self) -> None:
         self.may_answer.set()
         self._listening.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
+        self._thread.join(60)
         self._listening.close()
 
     def _serve(self) -> None:
@@ -49,7 +49,7 @@ class FakeHolder:
             return refusal(error)
         if word in {"add", "start"}:
             self.heard.set()
-            self.may_answer.wait(10)
+            self.may_answer.wait(60)
         return refusal(StackError("it did not start")) if word == "start" else Answer(value=word)
 
 
@@ -109,7 +109,7 @@ def test_ctrl_c_in_a_wait_leaves_the_channel_as_good_as_it_was(holder: FakeHolde
             interrupting.start()
             with pytest.raises(KeyboardInterrupt):
                 channel.ask("add", declaration={})
-            interrupting.join(5)
+            interrupting.join(60)
             holder.may_answer.set()
 
             assert channel.ask("describe") == "describe"
@@ -119,7 +119,7 @@ def test_ctrl_c_in_a_wait_leaves_the_channel_as_good_as_it_was(holder: FakeHolde
 
 def _interrupt(heard: threading.Event) -> None:
     """Press Ctrl-C once the holder has heard the word."""
-    heard.wait(5)
+    heard.wait(60)
     identity = threading.main_thread().ident
     assert identity is not None
     signal.pthread_kill(identity, signal.SIGINT)

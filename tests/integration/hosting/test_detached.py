@@ -153,7 +153,7 @@ def test_whoever_gives_up_the_start_of_a_detached_stack_leaves_nothing(number: s
     pid = next(int(line.split()[1]) for line in starter.stdout if line.startswith("spawned"))
 
     starter.send_signal(number)
-    starter.wait(10)
+    starter.wait(60)
     starter.stdout.close()
 
     wait_for_condition(lambda: not is_alive(pid), within_s=60)

@@ -96,7 +96,7 @@ def test_logs_follow_until_the_stack_ends(testbeam: Command, tmp_path: Path) -> 
 
         testbeam("down")
 
-        assert follower.wait(10) == 0
+        assert follower.wait(60) == 0
 
 
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP", "down"])
@@ -145,7 +145,7 @@ def test_a_last_line_without_its_end_is_followed_too(testbeam: Command, tmp_path
         assert follower.stdout is not None
         assert follower.stdout.readline() == "half a line\n"
         testbeam("down")
-        assert follower.wait(10) == 0
+        assert follower.wait(60) == 0
 
 
 SLOW = """

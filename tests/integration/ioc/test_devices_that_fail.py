@@ -76,7 +76,7 @@ class Ioc:
         for pv in self.pvs.values():
             pv.close()
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
         self._log.close()
 
 
@@ -299,6 +299,6 @@ def test_ports_to_nowhere_do_not_hold_up_the_start(address: str, tmp_path: Path)
             time.sleep(0.02)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         for one in (*filled, backlog):
             one.close()

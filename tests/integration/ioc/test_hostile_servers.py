@@ -37,7 +37,7 @@ def serving(address: str, port: int, answer: bytes) -> Iterator[None]:
             yield
         finally:
             server.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
+            thread.join(60)
             for connection in connections:
                 connection.close()
 
@@ -91,7 +91,7 @@ def test_nonsense_in_answer_to_a_search_is_passed_over(address: str) -> None:
         thread.start()
 
         assert search(address, "VOLT", Deadline(0.2)) is None
-        thread.join(5)
+        thread.join(60)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ class RunningIoc:
 
     def settle(self, record: str) -> None:
         """Wait until a record is done."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while " 1" in self.command(f"dbgf {record}.PACT") and time.monotonic() < end:
             time.sleep(0.01)
 
@@ -63,7 +63,7 @@ class RunningIoc:
     def close(self) -> None:
         self._shell.close()
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(60)
         self._log.close()
         for device in self.devices.values():
             device.close()
@@ -125,7 +125,7 @@ def _wait_for_long_input(step: Step, data: bytes, running: RunningIoc) -> None:
     """Let the IOC take in a long message, and only then process the record that tells of it."""
     if len(data) < 1000:
         return
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while "500" not in running.command(f"dbgf {step.test}:count") and time.monotonic() < end:
         time.sleep(0.01)
     if step.test == "testSpyOnLongInput":

@@ -155,7 +155,7 @@ def test_an_ioc_takes_a_port_right_after_the_one_before_it(start_ioc: StartIoc, 
         process = start_ioc("--address", address)
         wait_ready(address)
         process.kill()
-        process.wait(5)
+        process.wait(60)
 
 
 def test_the_ioc_answers_searches_at_its_address_and_nowhere_else(start_ioc: StartIoc, address: str) -> None:

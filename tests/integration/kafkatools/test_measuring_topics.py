@@ -31,7 +31,7 @@ def sending(kafka: Kafka, topic: str, every_s: float) -> Iterator[list[int]]:
             producer.produce(topic, bytes(1_000))
             producer.poll(0)
             sent.append(1)
-        producer.flush(10)
+        producer.flush(60)
 
     thread = threading.Thread(target=send_all)
     thread.start()

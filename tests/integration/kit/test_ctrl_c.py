@@ -24,7 +24,7 @@ def test_ctrl_c_on_a_running_stack_stops_it_in_order(tmp_path: Path, start_runne
 
     runner.interrupt()
 
-    assert runner.process.wait(10) == INTERRUPTED
+    assert runner.process.wait(60) == INTERRUPTED
     assert not [pid for pid in pids if is_alive(pid)]
     stopped = [event.service for event in read(tmp_path / "events.jsonl") if event.kind == "stopped"]
     assert stopped == ["last", "next", "server"]
@@ -38,7 +38,7 @@ def test_ctrl_c_during_the_start_leaves_no_process(tmp_path: Path, start_runner:
 
     runner.interrupt()
 
-    assert runner.process.wait(10) == INTERRUPTED
+    assert runner.process.wait(60) == INTERRUPTED
     assert not [pid for pid in (*pids, *runner.pids()) if is_alive(pid)]
     assert "run_stopped" in [event.kind for event in read(tmp_path / "events.jsonl")]
 
@@ -54,7 +54,7 @@ def test_ctrl_c_at_any_moment_leaves_no_process(tmp_path: Path, start_runner: St
     time.sleep(delay_s / 10)
     runner.interrupt()
 
-    assert runner.process.wait(10) == INTERRUPTED
+    assert runner.process.wait(60) == INTERRUPTED
     until_gone([*pids, runner.process.pid, *runner.pids()], 1.0)
 
 
@@ -64,7 +64,7 @@ def test_a_storm_of_ctrl_c_leaves_no_process_and_hangs_nowhere(tmp_path: Path, s
     _until_event(runner, moment)
     pids = runner.pids()
 
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 60
     while runner.process.poll() is None and time.monotonic() < deadline_s:
         runner.interrupt()
 

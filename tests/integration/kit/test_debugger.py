@@ -63,7 +63,7 @@ def test_a_native_service_is_stopped_with_its_own_pid_until_told_to_go_on(tmp_pa
         assert kernel_state(pid) == "T"
 
         os.kill(pid, signal.SIGCONT)
-        starting.thread.join(10)
+        starting.thread.join(60)
 
         assert starting.run["native"].pid == pid
         assert starting.run["after"].is_running()
@@ -82,7 +82,7 @@ def test_gdb_attaches_and_lets_it_go_on(tmp_path: Path) -> None:
             check=False,
         )
         os.kill(pid, signal.SIGCONT)
-        starting.thread.join(10)
+        starting.thread.join(60)
 
         assert f"process {pid}" in done.stdout
         assert starting.run["native"].is_running()

@@ -37,8 +37,8 @@ def test_whoever_is_killed_every_process_is_gone_within_a_second(runner: Runner,
 
     until_gone(services, 1.0)
     if "runner" not in victims:  # it lives to say what happened, and ends by itself
-        assert runner.process.wait(10) == 1
-    runner.process.wait(5)
+        assert runner.process.wait(60) == 1
+    runner.process.wait(60)
     until_gone(pids, 1.0)
 
 

@@ -45,7 +45,7 @@ def http_server(answer: Answer) -> Iterator[str]:
         over.set()
         with suppress(OSError):
             server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(60)
 
 
 def says(text: str) -> Answer:
@@ -220,7 +220,7 @@ sys.stdout.write(" to be configured\\nserver is ready\\n"); sys.stdout.flush()
     thread.join(0.3)
     assert seen == []
     gate.touch()
-    thread.join(10)
+    thread.join(60)
     assert seen == ["ready"]
     run.stop()
 
@@ -251,5 +251,5 @@ def test_a_line_has_to_come_as_often_as_is_asked() -> None:
 
 def test_a_line_that_was_found_stays_found_while_another_probe_is_not_ready() -> None:
     code = 'print("ready", flush=True); time.sleep(0.5); open("there", "w").close()'
-    with Stack(logging(code, ready=all_of(LogLine("^ready$"), FileExists("there")), ready_timeout_s=10)).run():
+    with Stack(logging(code, ready=all_of(LogLine("^ready$"), FileExists("there")), ready_timeout_s=60)).run():
         pass

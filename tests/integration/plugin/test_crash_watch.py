@@ -46,7 +46,7 @@ def run_test(watch: CrashWatch, run: Running, test: Callable[[], object]) -> flo
     with pytest.raises(ServiceDied, match="exited with code 3"), watch.armed(run):  # type: ignore[arg-type]
         test()
     took_s = time.monotonic() - begin_s
-    crashing.join(5)
+    crashing.join(60)
     return took_s
 
 
@@ -69,7 +69,7 @@ def test_what_comes_after_the_test_is_left_alone() -> None:
     assert run_test(watch, Running(), lambda: time.sleep(60)) < 5
     for thread in threading.enumerate():
         if thread.name == "testbeam-nudge":
-            thread.join(5)
+            thread.join(60)
             assert not thread.is_alive()
     assert watch.told
     assert signal.getsignal(signal.SIGURG) is signal.SIG_DFL

@@ -54,11 +54,11 @@ class Served:
             done.set()
 
         self.server.call_soon(run)
-        assert done.wait(10)
+        assert done.wait(60)
 
     def end(self) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 Make = Callable[..., Served]

@@ -120,7 +120,7 @@ class Asked:
         self.result: Any = None
         self._thread = threading.Thread(target=self._run, args=(kind, default))
         self._thread.start()
-        assert self.told.wait(10)
+        assert self.told.wait(60)
 
     def _emit(self, event: Event, data: Any) -> None:
         self.events.append((event, data))
@@ -137,7 +137,7 @@ class Asked:
         return str(self.events[0][1][1])
 
     def join(self) -> Any:
-        self._thread.join(10)
+        self._thread.join(60)
         return self.result
 
 

@@ -121,7 +121,7 @@ def test_a_paused_script_goes_on_where_it_was() -> None:
     with pytest.raises(ControlError, match="already paused"):
         flow.request_break(BreakLevel.AFTER_LINE, "me")
     flow.request_continue()
-    thread.join(10)
+    thread.join(60)
 
     assert states == [ScriptStatus.RUNNING, ScriptStatus.IN_BREAK, ScriptStatus.RUNNING]
     with pytest.raises(ControlError, match="not paused"):
@@ -143,7 +143,7 @@ def test_a_stop_ends_a_pause() -> None:
     thread = threading.Thread(target=run)
     thread.start()
     flow.request_stop(BreakLevel.AFTER_LINE, "you")
-    thread.join(10)
+    thread.join(60)
 
     assert [one.who for one in raised] == ["you"]
 

@@ -185,7 +185,7 @@ def test_the_forwarder_is_told_when_the_streams_change_and_not_else(tmp_path: An
     scene = session(tmp_path)
     forwarder = scene.devices["Forwarder"]
     forwarder._stop.set()
-    forwarder._thread.join(5)
+    forwarder._thread.join(60)
     sent.clear()
     forwarder._sent = frozenset()
 

@@ -104,10 +104,10 @@ class Bench:
         self.look = look
         thread = threading.Thread(target=wait, daemon=True)
         thread.start()
-        assert looked.wait(5)
+        assert looked.wait(60)
 
         def error() -> Exception:
-            thread.join(5)
+            thread.join(60)
             assert not thread.is_alive()
             return errors[0]
 

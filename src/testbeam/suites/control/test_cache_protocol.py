@@ -35,7 +35,7 @@ class Lines:
         self.send("#sync#?")
         assert self.line() == "#sync#!"
 
-    def line(self, within_s: float = 5) -> str:
+    def line(self, within_s: float = 30) -> str:
         """Return the next line without its end."""
         end_s = time.monotonic() + within_s
         while b"\n" not in self._buffer:

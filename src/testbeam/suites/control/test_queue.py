@@ -12,7 +12,7 @@ from testbeam.wire.nicos.daemon_words import BreakLevel, ScriptStatus
 ENDLESS = "while True: pass"
 
 
-def wait_for(client: Client, *states: ScriptStatus, within_s: float = 10) -> float:
+def wait_for(client: Client, *states: ScriptStatus, within_s: float = 60) -> float:
     begin_s = time.monotonic()
     while client.getstatus()["status"][0] not in states:
         assert time.monotonic() - begin_s < within_s, f"status is {client.getstatus()['status']}, not {states}"
