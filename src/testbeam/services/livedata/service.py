@@ -6,8 +6,9 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from confluent_kafka import KafkaError, KafkaException
@@ -16,7 +17,7 @@ from testbeam.errors import SettingsError, TransportError, WireError
 from testbeam.instruments.loader import Instrument, load
 from testbeam.instruments.topics import InstrumentTopics
 from testbeam.model.agreed import LIVEDATA_READY
-from testbeam.model.live import ServiceState, StartJob, WorkerStatus
+from testbeam.model.live import JobId, ServiceState, StartJob, WorkerStatus
 from testbeam.model.time import NS_PER_MS, NS_PER_S
 from testbeam.runtime import clock
 from testbeam.runtime.heartbeat import Heartbeat
@@ -26,6 +27,15 @@ from testbeam.services.livedata.settings import PROG, SERVICES, LivedataSettings
 from testbeam.transport.kafka.client import Kafka
 from testbeam.transport.listening import wait_for_broker
 from testbeam.wire.livedata_messages import decode_command, encode_job_status, encode_worker_status, job_service_id, worker_service_id
+
+if TYPE_CHECKING:  # late when it runs: these load numpy, which a start waits for only after the broker
+    from testbeam.services.livedata.core import Batch, Outgoing
+    from testbeam.services.livedata.health import Health
+    from testbeam.services.livedata.jobs import Job
+    from testbeam.services.livedata.replay import Offsets, Replay
+    from testbeam.services.livedata.sharing import Sharing
+    from testbeam.services.livedata.told import Told
+    from testbeam.transport.kafka.client import Reader
 
 SOFTWARE = "livedata"
 NOT_SENT = "Kafka took too long: result dropped"
@@ -72,7 +82,7 @@ def check(settings: LivedataSettings) -> None:
         raise SettingsError("--max-lag", settings.max_lag, "a number of seconds that is not negative")
 
 
-def job_of(payload: bytes) -> tuple[Any, bool]:
+def job_of(payload: bytes) -> tuple[JobId | None, bool]:
     """Return which job a command is about, and whether it starts it; None where it is about none."""
     try:
         command = decode_command(payload)
@@ -136,11 +146,11 @@ class Service:
         self._keeping_up = KeepingUp(settings.max_lag)
         self._last_facts: dict[str, Any] = {}
         self._stepped_s = time.monotonic()
-        self._health: Any = None
+        self._health: Health | None = None
         self.sent = 0
         self._kafka = kafka
-        self._sharing: Any = None
-        self._replays: list[Any] = []
+        self._sharing: Sharing | None = None
+        self._replays: list[Replay] = []
         self._unowned: deque[tuple[float, bytes]] = deque(maxlen=1000)
         if settings.share:
             self._share()
@@ -177,7 +187,7 @@ class Service:
         for batch in batches:
             self._take(batch)
         if self._sharing is not None:
-            self._take_part()
+            self._take_part(self._sharing)
         self._replays = [one for one in self._replays if not one.step(self._data_ends(), clock.wall_ns())]
         self._send(self.worker.tick(time.monotonic()))
         if batches:
@@ -207,7 +217,7 @@ class Service:
         self._reader.close()
         log.info("%d messages in, %d out; dropped: %s", self.worker.taken, self.sent, dict(self.worker.drops.counts) or "none")
 
-    def _take(self, batch: Any) -> None:
+    def _take(self, batch: "Batch") -> None:
         now_s = time.monotonic()
         if batch.topic == self.topics.commands:
             for payload in batch.payloads:
@@ -240,7 +250,7 @@ class Service:
         if len(before) == len(self.jobs.by_id):
             self._unowned.append((now_s, payload))
 
-    def _replay_past(self, before: Any) -> None:
+    def _replay_past(self, before: "Mapping[JobId, Job]") -> None:
         """Replay the data of new jobs whose schedule begins in the past."""
         for job_id, job in self.jobs.by_id.items():
             start_ns = job.start.start_time_ns
@@ -254,7 +264,7 @@ class Service:
             }
             self._begin_replay(job, reader, offsets, told={})
 
-    def _begin_replay(self, job: Any, reader: Any, offsets: Any, *, told: Any) -> None:
+    def _begin_replay(self, job: "Job", reader: "Reader", offsets: "Offsets", *, told: "Told | None") -> None:
         from testbeam.services.livedata.replay import Replay
 
         self._replays.append(Replay(job, reader, offsets, self.topics, self.worker.streams, told=told))
@@ -262,7 +272,7 @@ class Service:
     def _data_ends(self) -> dict[tuple[str, int], int]:
         return {place: offset for place, offset in self._reading.next_offsets.items() if place[0] in self.data_topics}
 
-    def _ends_of(self, job: Any) -> dict[tuple[str, int], int]:
+    def _ends_of(self, job: "Job") -> dict[tuple[str, int], int]:
         topics = self.worker.streams.topics_of([job.job_id.source_name])
         return {place: offset for place, offset in self._reading.next_offsets.items() if place[0] in topics}
 
@@ -273,26 +283,26 @@ class Service:
         self.jobs.owns = self._sharing.owns
         self.worker.is_shared = True
 
-    def _take_part(self) -> None:
+    def _take_part(self, sharing: "Sharing") -> None:
         """Take part in the group; do what was asked for while a share of the jobs had no owner."""
         for job in self.jobs.stopped:
-            self._sharing.end(job.job_id)
+            sharing.end(job.job_id)
         for job in self.jobs:
             if job.began_ns is not None:
-                self._sharing.begin_at(job.job_id, job.began_ns)
-        if not self._sharing.step():
+                sharing.begin_at(job.job_id, job.began_ns)
+        if not sharing.step():
             return
-        now_s, starts = time.monotonic(), dict[Any, bytes]()
+        now_s, starts = time.monotonic(), dict[JobId | None, bytes]()
         for at_s, payload in self._unowned:
             job_id, is_start = job_of(payload)
             starts.pop(job_id, None)
             if is_start and now_s - at_s < TAKE_OVER_S:
                 starts[job_id] = payload
         for job_id, payload in starts.items():
-            if job_id is not None and self._sharing.owns(job_id) and job_id not in self.jobs.by_id:
+            if job_id is not None and sharing.owns(job_id) and job_id not in self.jobs.by_id:
                 self._command(payload, now_s)
 
-    def _take_over(self, command: Any, offsets: Any, since_ms: int) -> None:
+    def _take_over(self, command: StartJob, offsets: "Offsets", since_ms: int) -> None:
         """Take over a job of another worker: start it without an answer, and replay its data from where they begin."""
         if command.job_id in self.jobs.by_id or self.jobs.start(command) is None:
             return
@@ -303,7 +313,7 @@ class Service:
             self._begin_replay(job, self._kafka.reader(queued_max_messages_kbytes=65536), offsets, told=told)
             self.worker.begin_started(time.monotonic())
 
-    def _told(self, job: Any, since_ms: int) -> Any:
+    def _told(self, job: "Job", since_ms: int) -> "Told | None":
         from testbeam.services.livedata.told import told_results
 
         try:
@@ -314,11 +324,11 @@ class Service:
 
     def _let_go(self) -> None:
         """Let go of jobs that are another worker's now, without a word: it goes on with them."""
-        for job_id in [job_id for job_id in self.jobs.by_id if not self._sharing.owns(job_id)]:
+        for job_id in [job_id for job_id in self.jobs.by_id if not self.jobs.owns(job_id)]:
             del self.jobs.by_id[job_id]
         self.worker.index()
 
-    def _send(self, outgoing: Any) -> None:
+    def _send(self, outgoing: "Iterable[Outgoing]") -> None:
         for message in outgoing:
             try:
                 self._producer.produce(message.topic, message.payload, message.key)
