@@ -67,7 +67,7 @@ class EventSource:
         return self.settings.events_per_pulse + (self.settings.monitor_events_per_pulse if self.settings.monitor_topic else 0)
 
     def _wait(self, due_s: float, stop: threading.Event, *, finished: bool = False) -> bool:
-        """Keep the heart beating until `due_s`; say whether to go on."""
+        """Send heartbeats and serve Kafka until `due_s`; say whether to go on."""
         while True:
             now_s = time.monotonic()
             self._beat(now_s, finished=finished)
