@@ -213,7 +213,7 @@ class Port:
     def _feed(self, task: Task, data: bytes) -> None:
         """Give input to a task that waits for I/O Intr."""
         assert isinstance(task.request, Read)
-        searched = len(task.buffer)
+        searched = len(task.buffer) if len(task.buffer) > _KEPT else 0  # what is left of a run before may hold whole messages
         task.buffer += data
         task.silent_at = time.monotonic() + task.request.read_ms / 1000
         self._hand_out(task, searched)
