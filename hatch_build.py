@@ -105,8 +105,9 @@ def _run(argv: list[str], environment: Mapping[str, str], source: Path) -> None:
 def _commands(source: Path, library: Path, folder: Path) -> Commands:
     """Return what makes a library of a source.
 
-    zig compiles and links in two commands: told to do both it first builds a C library and a run-time of its own, half a minute each, of
-    which nothing is used. What is missing in the libraries is found in the program that loads them, as every Python has its C library.
+    zig compiles and links in two commands: told to do both it first builds a C library and a run-time of its own, seven seconds of
+    processor time, of which nothing is used. What is missing in the libraries is found in the program that loads them, as every Python
+    has its C library.
     """
     compiler = shlex.split(os.environ.get("CC", "")) or own_compiler()
     if compiler is not None:
