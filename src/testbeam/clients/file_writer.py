@@ -22,7 +22,7 @@ from testbeam.wire.flatbuffers.schemas.run_stop_6s4t import encode_6s4t
 T = TypeVar("T")
 
 _LOOK_S = 0.05
-_SEND_S = 10.0
+_SEND_S = 30.0
 _WORDS = {
     JobState.NOT_STARTED: "waiting",
     JobState.STARTED: "writing",

@@ -18,7 +18,7 @@ from testbeam.wire.flatbuffers.schemas.service_status_x5f2 import decode_x5f2
 Listed = tuple[str, Protocol, str, str]  # channel, protocol, topic, schema: all that a status says of a stream
 
 _LOOK_S = 0.05
-_COMMAND_S = 10.0
+_COMMAND_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from testbeam.model.time import NS_PER_S
 
 H = TypeVar("H")
 
-HELLO_TIMEOUT_S = 5.0
+HELLO_TIMEOUT_S = 30.0
 GIVE_UP_TIMEOUT_S = 2.0  # whoever waits for the error of a failed start does not wait long for the rest to stop
 JOIN_TIMEOUT_S = 3.0
 

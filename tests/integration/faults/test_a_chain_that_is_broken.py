@@ -70,7 +70,7 @@ def test_acknowledgements_that_are_lost_before_the_broker_is_killed_cost_nothing
         wait_for_condition(lambda: len(count.acknowledged) > 20)
         with chain.broker.link(black_hole=True, direction="downstream"):
             before = count.sent
-            wait_for_condition(lambda: count.sent > before + 50)
+            wait_for_condition(lambda: count.sent > before + 50, within_s=60)
             with chain.broker.killed():
                 pass
         wait_for_condition(lambda: len(count.acknowledged) > before + 100, within_s=60)
@@ -98,7 +98,7 @@ def test_clients_reconnect_after_their_link_was_cut_and_nothing_is_lost(chain: C
 
 def test_a_long_link_to_kafka_shows_in_the_time_of_an_acknowledgement(chain: Chain) -> None:
     with counting(chain, "long", every_s=0.2) as count, chain.broker.link(latency_ms=150):
-        wait_for_condition(lambda: count.sent > 1)
+        wait_for_condition(lambda: count.sent > 1, within_s=60)
         waiting = count.sent
         started_s = time.monotonic()
         wait_for_condition(lambda: len(count.acknowledged) >= waiting, within_s=60)

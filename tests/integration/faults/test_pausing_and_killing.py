@@ -26,7 +26,7 @@ def test_a_paused_service_answers_nobody_until_the_end_of_the_block_and_loses_no
             one.settimeout(0.2)
             with pytest.raises(TimeoutError):
                 one.recv(3)
-        one.settimeout(5)
+        one.settimeout(60)
         assert one.recv(3) == b"abc"
         assert state_of(run["echo"]) is State.READY
 
@@ -44,7 +44,7 @@ def test_a_pause_ends_after_its_longest_time_even_within_its_block() -> None:
         started_s = time.monotonic()
         assert asked(one) == b"x"
         assert 0.15 < time.monotonic() - started_s < 1.5
-        until(lambda: faults_of(run.journal.events) == [("begin", "paused"), ("end", "paused")], 2)
+        until(lambda: faults_of(run.journal.events) == [("begin", "paused"), ("end", "paused")], 60)
         assert state_of(run["echo"]) is State.READY
         why = [event.data.get("why") for event in run.journal.events if event.kind == "fault"]
         assert why == [None, "0.3 s are over"]
@@ -90,7 +90,7 @@ def test_a_service_that_is_restarted_within_its_pause_is_paused_no_more() -> Non
 def test_a_service_that_crashes_within_its_pause_poisons_the_run_and_the_block_ends_all_the_same() -> None:
     with poisoned(Stack(echo()), "ended by SIGKILL") as run, run["echo"].paused():
         os.kill(run["echo"].pid or 0, signal.SIGKILL)
-        until(lambda: run["echo"].state is State.CRASHED, 2)
+        until(lambda: run["echo"].state is State.CRASHED, 60)
 
 
 def test_a_run_that_ends_within_a_pause_leaves_no_stopped_process() -> None:

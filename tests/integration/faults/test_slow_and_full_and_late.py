@@ -40,7 +40,7 @@ def test_a_slow_consumer_gets_its_share_of_the_time_and_all_of_it_after_the_bloc
             share = (cpu_s(handle) - before) / (time.monotonic() - started_s)
         assert 0.01 < share < 0.45
         now = counted(handle)
-        until(lambda: counted(handle) > now, 2)
+        until(lambda: counted(handle) > now, 60)
 
 
 def test_of_several_shares_the_smallest_counts() -> None:
@@ -61,7 +61,7 @@ def test_a_pause_of_a_slow_consumer_is_a_pause() -> None:
                 time.sleep(0.2)
                 assert counted(handle) == before
                 assert state_of(handle) is State.PAUSED
-            until(lambda: counted(handle) > before, 2)
+            until(lambda: counted(handle) > before, 60)
         assert state_of(handle) is State.READY
 
 
@@ -79,13 +79,13 @@ def test_a_service_on_a_full_disk_sees_the_error_and_writes_again_after_the_bloc
     with Stack(writer()).run() as run:
         handle = run["writer"]
         with handle.disk_full():
-            until(lambda: told(handle)[1] > 3, 5)
+            until(lambda: told(handle)[1] > 3, 60)
             written, _, number = told(handle)
             size = (handle.folder / "data").stat().st_size
-            until(lambda: told(handle)[1] > 10, 5)
+            until(lambda: told(handle)[1] > 10, 60)
             assert (told(handle)[0], (handle.folder / "data").stat().st_size) == (written, size)
             assert number == errno.EFBIG
-        until(lambda: told(handle)[0] > written, 5)
+        until(lambda: told(handle)[0] > written, 60)
         run.check()
 
 
@@ -93,7 +93,7 @@ def test_a_disk_may_be_full_only_after_some_more_bytes() -> None:
     with Stack(writer()).run() as run:
         handle = run["writer"]
         with handle.disk_full(after_bytes=5_000) as fault:
-            until(lambda: told(handle)[1] > 0, 10)
+            until(lambda: told(handle)[1] > 0, 60)
             assert (handle.folder / "data").stat().st_size <= fault.limit_bytes
             assert fault.limit_bytes - (handle.folder / "data").stat().st_size < 100
             with handle.disk_full():
@@ -101,7 +101,7 @@ def test_a_disk_may_be_full_only_after_some_more_bytes() -> None:
             full_at = told(handle)[1]
             until(lambda: told(handle)[1] > full_at, 5)  # the outer one lasts
         written = told(handle)[0]
-        until(lambda: told(handle)[0] > written, 5)
+        until(lambda: told(handle)[0] > written, 60)
 
 
 def test_a_program_that_a_full_disk_would_end_by_a_signal_is_refused_unless_the_signal_is_ignored() -> None:
@@ -119,7 +119,7 @@ def test_a_program_that_a_full_disk_would_end_by_a_signal_is_refused_unless_the_
         with pytest.raises(StackError, match=r"'shell' would be ended by SIGXFSZ .*env.*--ignore-signal=XFSZ"):
             run["shell"].disk_full().begin()
         with run["ignoring"].disk_full():
-            until(lambda: "I/O error" in run["ignoring"].get_stderr(), 5)
+            until(lambda: "I/O error" in run["ignoring"].get_stderr(), 60)
         run.check()
 
 
@@ -171,7 +171,7 @@ with Stack(counter(), echo()).run(sys.argv[1]) as run:
     folder = tmp_path / "run"
     runner = subprocess.Popen([sys.executable, "-c", program, str(folder)], cwd=Path(__file__).parents[3])
     try:
-        until(lambda: (folder / "pids").exists() and len((folder / "pids").read_text().split()) == 4, 20)
+        until(lambda: (folder / "pids").exists() and len((folder / "pids").read_text().split()) == 4, 60)
     finally:
         runner.send_signal(signal.SIGKILL)
         runner.wait()

@@ -27,7 +27,7 @@ def servers(listener: socket.socket) -> Iterator[NameServers]:
 
 def greet(listener: socket.socket) -> None:
     """Accept a knock and say what a PVA server says first."""
-    listener.settimeout(5)
+    listener.settimeout(60)
     peer, _ = listener.accept()
     with peer:
         peer.sendall(b"\xca\x02\x41\x02\0\0\0\0")

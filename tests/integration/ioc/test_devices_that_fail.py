@@ -266,10 +266,10 @@ def test_a_port_that_is_down_is_comm_and_recovers(address: str, tmp_path: Path) 
         errors = ioc.log().count("can't be reached")
         assert errors == 1  # said once, tried again
         with socket.create_server((address, port)) as server:
-            server.settimeout(10)
+            server.settimeout(60)
             connection, _ = server.accept()
             with connection:
-                connection.settimeout(10)
+                connection.settimeout(60)
                 assert connection.recv(100) == b"?\n"
                 connection.sendall(b"3.25\n")
                 ioc.pv("SET").expect(3.25, severity=0, within_s=60)

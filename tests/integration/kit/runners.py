@@ -34,7 +34,7 @@ class Runner:
 
     def said(self) -> dict[str, Any]:
         """Wait until its stack is up; return what it says of itself."""
-        until(lambda: (self.folder / "said").exists() or self.process.poll() is not None, 25)
+        until(lambda: (self.folder / "said").exists() or self.process.poll() is not None, 60)
         said: dict[str, Any] = json.loads((self.folder / "said").read_text())
         return said
 

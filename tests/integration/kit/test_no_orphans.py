@@ -45,7 +45,7 @@ def test_whoever_is_killed_every_process_is_gone_within_a_second(runner: Runner,
 def test_a_runner_that_is_killed_while_it_starts_leaves_nothing(tmp_path: Path, start_runner: Callable[[str], Runner]) -> None:
     runner = start_runner("plain")
     journal = tmp_path / "events.jsonl"
-    until(lambda: journal.exists() and '"spawned"' in journal.read_text(), 25)
+    until(lambda: journal.exists() and '"spawned"' in journal.read_text(), 60)
     pids = runner.pids()
 
     runner.process.kill()
@@ -57,7 +57,7 @@ def test_a_runner_that_is_killed_while_it_starts_leaves_nothing(tmp_path: Path, 
 def test_a_dead_guard_is_an_error_that_names_it_and_not_a_hang() -> None:
     with poisoned(Stack(listener("one"), sleeper("two", "one")), r"guard process of the run died .* start the run again") as run:
         os.kill(run.guard_pid or 0, signal.SIGKILL)
-        until(lambda: run["two"].state is State.CRASHED and bool(run.crashed), 5)
+        until(lambda: run["two"].state is State.CRASHED and bool(run.crashed), 60)
 
 
 def test_a_guard_that_dies_during_the_start_is_an_error_and_not_a_hang() -> None:

@@ -73,7 +73,7 @@ def test_a_crash_keeps_the_folder_and_a_clean_run_removes_it() -> None:
         assert clean.folder.exists()
     with poisoned(Stack(sleeper("one")), "SIGKILL") as crashed:
         crash(crashed["one"])
-        until(lambda: bool(crashed.crashed), 2)
+        until(lambda: bool(crashed.crashed), 60)
 
     assert not clean.folder.exists()
     assert (crashed.folder / "log" / "one.log").exists()
@@ -84,7 +84,7 @@ def test_an_exit_that_is_expected_poisons_nothing() -> None:
         with run["one"].expect_exit() as one:
             crash(one)
             assert one.wait_exit(5) == -signal.SIGKILL
-            until(lambda: one.state is State.STOPPED, 2)
+            until(lambda: one.state is State.STOPPED, 60)
         one.start()
         assert one.state is State.READY
         run.check()
@@ -96,7 +96,7 @@ def test_a_paused_service_is_stopped_by_the_kernel_until_it_is_resumed() -> None
         one.pause()
         assert (one.state, kernel_state(one.pid or 0)) == (State.PAUSED, "T")
         one.resume()
-        until(lambda: (one.state, kernel_state(one.pid or 0)) == (State.READY, "S"), 2)
+        until(lambda: (one.state, kernel_state(one.pid or 0)) == (State.READY, "S"), 60)
         with pytest.raises(StackError, match="is ready and can't become ready"):
             one.resume()
 
@@ -131,9 +131,9 @@ def test_what_a_crashed_service_has_left_is_killed_before_it_starts_again() -> N
     )
     with poisoned(Stack(leaves), "SIGKILL") as run:
         one = run["one"]
-        until(lambda: (one.folder / "pids").exists(), 5)
+        until(lambda: (one.folder / "pids").exists(), 60)
         crash(one)
-        until(lambda: one.state is State.CRASHED, 5)
+        until(lambda: one.state is State.CRASHED, 60)
         (left,) = pids_of(one.folder)
         assert is_alive(left)
 
@@ -141,7 +141,7 @@ def test_what_a_crashed_service_has_left_is_killed_before_it_starts_again() -> N
 
         assert not is_alive(left)
         assert one.state is State.READY
-        until(lambda: len(pids_of(one.folder)) == 2, 5)
+        until(lambda: len(pids_of(one.folder)) == 2, 60)
 
 
 def test_one_more_service_leaves_the_others_process_ids_as_they_were() -> None:
@@ -184,7 +184,7 @@ def test_two_marks_cut_the_logs_into_slices() -> None:
         one = run["one"]
         begin = run.mark("test begins")
         os.kill(one.pid or 0, signal.SIGUSR1)
-        until(lambda: "spoken" in one.get_stdout(), 2)
+        until(lambda: "spoken" in one.get_stdout(), 60)
         end = run.mark("test ends")
 
         assert log_slice(begin, end, "one", one.log_path) == "spoken to\n"
@@ -240,9 +240,9 @@ def test_a_listener_that_fails_is_told_of_and_the_run_goes_on() -> None:
 
     with poisoned(Stack(sleeper("one"), sleeper("two")), "SIGKILL", on_crash=fails) as run:
         crash(run["one"])
-        until(lambda: any(event.kind == "trouble" for event in run.journal.events), 2)
+        until(lambda: any(event.kind == "trouble" for event in run.journal.events), 60)
         crash(run["two"])
-        until(lambda: len(run.crashed) == 2, 2)
+        until(lambda: len(run.crashed) == 2, 60)
 
 
 def test_a_run_can_be_used_from_a_thread_that_is_not_the_main_one() -> None:

@@ -41,7 +41,7 @@ def told_pid(process: "subprocess.Popen[str]", service: str) -> int:
 
 def let_go_on(pid: int) -> None:
     """Do what the developer does, once the process is stopped: it stops itself, right after it was told of."""
-    until(lambda: kernel_state(pid) == "T", 10)
+    until(lambda: kernel_state(pid) == "T", 60)
     os.kill(pid, signal.SIGCONT)
 
 

@@ -43,7 +43,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
         program.chmod(0o755)
         daemon = subprocess.Popen([sys.executable, "-I", str(HERE / "engine_daemon.py"), address])
         try:
-            until(lambda: Path(address).exists(), 10)
+            until(lambda: Path(address).exists(), 60)
             monkeypatch.setenv("TESTBEAM_CONTAINER_ENGINE", str(program))
             yield Engine(str(program), address)
         finally:

@@ -162,7 +162,7 @@ def test_a_compiled_ioc_has_its_own_address_its_records_and_an_open_shell(tmp_pa
         assert handle.address != "127.0.0.1"
         handle.pv("M1:VOLT", "ca").put(42)
         handle.pv("M1:VOLT-RB", "pva").expect(42)
-        until(lambda: sorted(handle.records) == ["M1:VOLT", "M1:VOLT-RB"], 5)
+        until(lambda: sorted(handle.records) == ["M1:VOLT", "M1:VOLT-RB"], 60)
 
         (handle.folder / "stdin").write_text('dbpf "M1:VOLT" 7\n')
         handle.pv("M1:VOLT-RB", "ca").expect(7)

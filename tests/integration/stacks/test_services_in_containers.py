@@ -66,7 +66,7 @@ def test_pause_reaches_into_the_container(engine: Engine) -> None:
         assert handle.state == "paused"
 
         handle.resume()
-        until(lambda: _state(pid) in "SR", 5)
+        until(lambda: _state(pid) in "SR", 60)
         assert handle.state == "ready"
 
 
@@ -98,7 +98,7 @@ def test_one_that_ignores_sigterm_is_removed_at_the_end(engine: Engine) -> None:
     stubborn = box(engine, "sh", "-c", "trap '' TERM; while :; do sleep 0.05; done", stop_timeout_s=0.3)
 
     with Stack(stubborn).run():
-        until(lambda: bool(engine.containers()), 10)
+        until(lambda: bool(engine.containers()), 60)
         pid = engine.containers()[0]["pid"]
 
     until_gone([pid], 5)
@@ -127,7 +127,7 @@ def test_a_killed_runner_leaves_no_container(engine: Engine, tmp_path: Path) -> 
     runner.wait()
 
     until_gone([pid], 5)
-    until(lambda: engine.containers() == [], 5)
+    until(lambda: engine.containers() == [], 60)
 
 
 def test_what_outlives_runner_and_guard_is_found_by_its_label_and_removed(engine: Engine, tmp_path: Path) -> None:
@@ -186,8 +186,8 @@ def test_docker_s_own_command_line_understands_every_word() -> None:
 def _runner(folder: Path, engine: Engine) -> "subprocess.Popen[bytes]":
     argv = [sys.executable, "-m", "tests.integration.stacks.container_runner", str(folder)]
     runner = subprocess.Popen(argv, cwd=ROOT, start_new_session=True)
-    until(lambda: (folder / "said").exists() or runner.poll() is not None, 25)
-    until(lambda: bool(engine.containers()) or runner.poll() is not None, 25)
+    until(lambda: (folder / "said").exists() or runner.poll() is not None, 60)
+    until(lambda: bool(engine.containers()) or runner.poll() is not None, 60)
     assert runner.poll() is None
     return runner
 
@@ -202,7 +202,7 @@ def _kill_all(run_id: str, runner: "subprocess.Popen[bytes]") -> None:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     runner.wait()
-    until(lambda: not guard.marked(run_id), 5)
+    until(lambda: not guard.marked(run_id), 60)
 
 
 def _state(pid: int) -> str:

@@ -71,7 +71,7 @@ def test_a_container_of_the_file_runs_on_the_engine_that_answers(engine: Engine,
     )
 
     with load(file).stack.run():
-        until(lambda: bool(engine.containers()), 10)
+        until(lambda: bool(engine.containers()), 60)
         (row,) = engine.containers()
         assert row["labels"]["testbeam.service"] == "box"
     assert engine.containers() == []
@@ -84,7 +84,7 @@ def test_a_container_may_be_prepared_for_and_its_image_is_fetched_first(engine: 
     )
 
     with load(file).stack.run():
-        until(lambda: bool(engine.containers()), 10)
+        until(lambda: bool(engine.containers()), 60)
         assert {"one", "two"} <= {path.name for path in tmp_path.iterdir()}
 
     absent = in_container("box", Container(image="absent", engine=engine.program), has_image=False, prepare=(("touch", "one"),))

@@ -18,7 +18,7 @@ from testbeam.kit.faults.proxy.loop import listening
 from testbeam.kit.logs import tail
 
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[2]); from testbeam.kit.faults.proxy.program import main; main(int(sys.argv[1]))"
-_ANSWER_S = 10.0
+_ANSWER_S = 30.0
 _END_S = 5.0
 
 

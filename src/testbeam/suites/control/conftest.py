@@ -57,7 +57,7 @@ def client(smoke_client: Client) -> Client:
     """The client, with the daemon idle and the setups loaded."""
     if smoke_client.getstatus()["status"][0] >= 0:
         smoke_client.emergency()
-    smoke_client.wait_idle(20)
+    smoke_client.wait_idle()
     if not set(SETUPS) <= set(smoke_client.getstatus()["setups"][1]):
         smoke_client.NewSetup(*SETUPS, timeout=90)
         smoke_client.NewExperiment(1234, "suite", [{"name": "contact"}], [{"name": "user"}])

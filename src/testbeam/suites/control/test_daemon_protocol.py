@@ -23,7 +23,7 @@ CASES_OF_ANOTHER = 100  # one that takes seconds for each
 
 def reply(connection: socket.socket) -> Any:
     buffer = bytearray()
-    connection.settimeout(5)
+    connection.settimeout(30)
     while (frame := take_reply(buffer)) is None:
         data = connection.recv(65_536)
         if not data:
@@ -75,7 +75,7 @@ def test_control_is_kept_from_lower_levels(shared_run: Any, client: Client) -> N
             user.break_()
         user.emergency()
     with pytest.raises(ScriptFailed):
-        client.wait_done(endless, timeout=10)
+        client.wait_done(endless)
 
 
 def test_completion_knows_commands_and_devices(client: Client) -> None:

@@ -64,7 +64,7 @@ def test_an_endless_script_is_paused_continued_and_stopped(client: Client) -> No
     wait_for(client, ScriptStatus.RUNNING)
     client.stop_script()
     with pytest.raises(ScriptFailed):
-        client.wait_done(reqid, timeout=10)
+        client.wait_done(reqid)
 
 
 def test_a_sleep_is_paused_continued_and_stopped_like_a_step_of_a_scan(client: Client) -> None:
@@ -76,7 +76,7 @@ def test_a_sleep_is_paused_continued_and_stopped_like_a_step_of_a_scan(client: C
         wait_for(client, ScriptStatus.RUNNING)
     client.stop_script(BreakLevel.AFTER_STEP)
     with pytest.raises(ScriptFailed):
-        client.wait_done(reqid, timeout=10)
+        client.wait_done(reqid)
 
 
 @pytest.mark.parametrize("code", [ENDLESS, "import time\ntime.sleep(600)", "sleep(600)"], ids=["loop", "time.sleep", "sleep"])
@@ -85,8 +85,8 @@ def test_an_emergency_stop_ends_any_script(client: Client, code: str) -> None:
     client.emergency()
 
     with pytest.raises(ScriptFailed):
-        client.wait_done(reqid, timeout=10)
-    client.wait_idle(10)
+        client.wait_done(reqid)
+    client.wait_idle()
 
 
 def test_a_stop_takes_everything_off_the_queue(client: Client) -> None:
@@ -97,7 +97,7 @@ def test_a_stop_takes_everything_off_the_queue(client: Client) -> None:
     for reqid in (endless, waiting):
         with pytest.raises(ScriptFailed):
             client.wait_done(reqid)
-    client.wait_idle(10)
+    client.wait_idle()
 
     assert client.eval("touched") is False
 
@@ -107,7 +107,7 @@ def test_a_count_is_ended_early_and_the_script_goes_on(client: Client) -> None:
     wait_for(client, ScriptStatus.RUNNING)
     time.sleep(0.5)
     client.finish()
-    client.wait_done(reqid, timeout=20)
+    client.wait_done(reqid)
 
     assert client.eval("went_on") is True
 
@@ -120,7 +120,7 @@ def test_a_paused_count_counts_no_time(client: Client) -> None:
     wait_for(client, ScriptStatus.IN_BREAK)
     time.sleep(0.5)
     client.continue_()
-    client.wait_done(reqid, timeout=20)
+    client.wait_done(reqid)
 
     assert client.eval("det.read(0)")[0] == pytest.approx(2, abs=0.3)
 
@@ -131,7 +131,7 @@ def test_counting_is_possible_after_a_stopped_scan(client: Client) -> None:
     time.sleep(0.6)
     client.stop_script(BreakLevel.AFTER_STEP)
     with pytest.raises(ScriptFailed):
-        client.wait_done(reqid, timeout=20)
+        client.wait_done(reqid)
 
     client.count(0.2)
 
@@ -148,7 +148,7 @@ def test_the_daemon_is_never_idle_with_something_waiting(client: Client) -> None
     watcher = threading.Thread(target=watch)
     watcher.start()
     reqids = [client.queue("pass") for _ in range(100)]
-    client.wait_done(reqids[-1], timeout=30)
+    client.wait_done(reqids[-1])
     done.set()
     watcher.join()
 
