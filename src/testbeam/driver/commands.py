@@ -78,6 +78,7 @@ def _wait(process: subprocess.Popen[bytes], begin: float, timeout_s: float | Non
                 waits.look_after_conditions()
     except BaseException:
         kill_session(process.pid)
+        process.wait()
         raise
     return True
 
