@@ -29,9 +29,9 @@ def test_this_machine_can_run_the_reference_stack(tmp_path: Path) -> None:
     assert found["ok"] is True
     states = {one["name"]: one["state"] for one in found["findings"]}
     assert [states[name] for name in ("no orphans", "Kafka client", "Channel Access", "messages to Kafka")] == ["good"] * 4
-    assert "✓  Java" in done.stdout
+    assert "✓ Java" in done.stdout
     assert "The reference stack can run here" in done.stdout or "Everything can be done" in done.stdout
-    assert time.monotonic() - started_s < 25
+    assert time.monotonic() - started_s < 60
 
 
 def test_standard_output_can_be_read_by_programs() -> None:
@@ -42,9 +42,9 @@ def test_what_is_lacking_is_named_with_its_remedy_and_ends_with_code_1() -> None
     done = doctor(KAFKA_HOME="/no/kafka", PATH="/no/tools")
 
     assert done.returncode == 1
-    assert "✗  Kafka" in done.stdout
+    assert "✗ Kafka" in done.stdout
     assert "→ correct KAFKA_HOME, or unset it" in done.stdout
-    assert "–  private networks" in done.stdout
+    assert "– private networks" in done.stdout
 
 
 def test_a_kafka_client_that_its_options_keep_from_the_broker_is_named(tmp_path: Path) -> None:

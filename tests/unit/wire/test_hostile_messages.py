@@ -93,7 +93,11 @@ def test_a_corrupted_message_is_a_wire_error_or_a_value_from_inside_the_buffer(s
 
 @every_schema
 def test_a_corrupted_message_takes_no_more_memory_than_its_size_justifies(schema: str) -> None:
-    worst = max(_memory_used(payload) - BYTES_PER_BYTE * len(payload) for payload in corruptions(VALID[schema], seed=7, n=CORRUPTIONS // 4))
+    payloads = list(corruptions(VALID[schema], seed=7, n=CORRUPTIONS // 4))
+    for payload in payloads:
+        _outcome(payload)  # what is loaded or learned with the first of a kind is not counted
+
+    worst = max(_memory_used(payload) - BYTES_PER_BYTE * len(payload) for payload in payloads)
 
     assert worst < SMALL_CHANGE
 
