@@ -95,9 +95,10 @@ def a_scan_goes_on_whatever_happens_to_what_it_does_not_need(run: Run, client: C
 
 def a_killed_daemon_comes_back_with_its_state_and_its_clients_are_told(run: Run, client: Client) -> None:
     client.execute("SmokeBasicMoveable.userlimits = (-5, 5)")
+    last = client.eval("session.experiment.lastscan") + 1
     reqid = client.queue("scan(SmokeBasicMoveable, [0, 1] * 100, t=0.1)")
+    wait_for(lambda: client.eval("session.experiment.lastscan") == last)
     wait_for(lambda: client.eval("session.devices['SmokeBasicMoveable'].target") == 1)
-    last = client.eval("session.experiment.lastscan")
     run["daemon"].kill()
     with pytest.raises(TransportError, match="daemon at"):
         client.wait_done(reqid)
