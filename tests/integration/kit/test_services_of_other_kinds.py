@@ -70,7 +70,8 @@ def test_a_service_that_hangs_after_it_was_ready_has_crashed_and_is_named() -> N
     one = run["one"]
     (one.folder / "hangs").touch()
 
-    wait_for_condition(lambda: one.state is State.CRASHED, within_s=60)
+    wait_for_condition(lambda: crashed, within_s=60, what="the report of the crash, which is last")
+    assert one.state is State.CRASHED
     with pytest.raises(ServiceDied, match=r"(?s)'one' runs, but has not answered for 0\.5 s.*does not answer"):
         run.check()
     assert crashed == ["one"]
