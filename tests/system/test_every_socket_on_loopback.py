@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,9 @@ import pytest
 from testbeam.kit.guard import marked
 from testbeam.model.deadline import Deadline
 from testbeam.stacks.reference import light_chain
+from tests.integration.transport.sockets_of_monitors import facing_others
 
 _SYS_PIDFD_GETFD = 438  # the same on every architecture
-_DNS_PORT = 53
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -41,25 +40,6 @@ def sockets_of(pid: int) -> Iterator[socket.socket]:
         os.close(process)
 
 
-def faces(one: socket.socket) -> str:
-    """Return where a socket can be reached from outside, or "" for one that is on loopback."""
-    if one.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0") == b"lo":
-        return ""
-    address, port = one.getsockname()[:2]
-    host = ip_address(address.removeprefix("::ffff:"))
-    unbound = port == 0 and one.type == socket.SOCK_DGRAM  # it sends nothing and hears nothing yet
-    if host.is_loopback or unbound or asks_for_a_name(one):
-        return ""
-    return f"{'UDP' if one.type == socket.SOCK_DGRAM else 'TCP'} {address}:{port}"
-
-
-def asks_for_a_name(one: socket.socket) -> bool:
-    """Tell whether this is the system's resolver at work: libca asks for the name of each server, and hears only the name server."""
-    with suppress(OSError):
-        return bool(one.getpeername()[1] == _DNS_PORT)
-    return False
-
-
 @pytest.mark.timeout(200)
 def test_every_socket_of_every_process_is_on_loopback() -> None:
     with light_chain(faultable=True).run() as run:
@@ -71,7 +51,7 @@ def test_every_socket_of_every_process_is_on_loopback() -> None:
         names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")[:120].decode() for pid in pids}
         deadline = Deadline(60.0)  # a socket that a library has just made is tied at the service's next look at its sockets
         while True:
-            found = {pid: list(map(faces, sockets_of(pid))) for pid in pids}
+            found = {pid: list(map(facing_others, sockets_of(pid))) for pid in pids}
             facing = {names[pid]: [one for one in where if one] for pid, where in found.items() if any(where)}
             if not facing or deadline.passed:
                 break

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import ip_address
 
 from testbeam.clients.waiting import wait_for_condition
 from testbeam.model.deadline import Deadline
@@ -52,10 +53,15 @@ def watch(kind: str, pv: str) -> tuple[Callable[[], bool], Callable[[], None]]:
 
 
 def facing_others(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    device = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0")
-    is_safe = device == b"lo" or host.startswith("127.") or host == "::1" or not port or asks_for_a_name(sock)
-    return "" if is_safe else f"{host}:{port} {sock.type.name}"
+    """Return where a socket can be reached from outside, or "" for one that is on loopback."""
+    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0") == b"lo":
+        return ""
+    address, port = sock.getsockname()[:2]
+    host = ip_address(address.removeprefix("::ffff:"))
+    unbound = port == 0 and sock.type == socket.SOCK_DGRAM  # it sends nothing and hears nothing yet
+    if host.is_loopback or unbound or asks_for_a_name(sock):
+        return ""
+    return f"{'UDP' if sock.type == socket.SOCK_DGRAM else 'TCP'} {address}:{port}"
 
 
 def asks_for_a_name(sock: socket.socket) -> bool:
